@@ -1,0 +1,17 @@
+// Package squashfs writes and reads SquashFS 4.0 images.
+//
+// The writer takes files, directories and symbolic links from the host's file
+// system ([Scan]) and lays them down in one pass ([Tree.Write]): blocks are
+// compressed in parallel, equal files are stored once, all-zero blocks not at
+// all, and small files share fragment blocks. The bytes of an image are a
+// function of the files' names, permissions and contents and of the [Options]
+// alone: not of the number of workers, the clock, owners, hard links, or the
+// order in which the host lists a directory. Every inode belongs to root.
+//
+// Device nodes, sockets, named pipes and extended attributes are not
+// supported by the writer; a tree that holds one is an error. LZO and the
+// obsolete LZMA1 compression are not supported.
+//
+// The format is described by the Linux kernel's fs/squashfs/squashfs_fs.h and
+// Documentation/filesystems/squashfs.rst.
+package squashfs
