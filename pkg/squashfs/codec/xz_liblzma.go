@@ -1,0 +1,239 @@
+//go:build cgo
+
+package codec
+
+/*
+#cgo LDFLAGS: -llzma
+#include <stdlib.h>
+#include <lzma.h>
+
+// liblzma 5.4 and 5.6 brought these filters; older headers do not know them.
+#ifndef LZMA_FILTER_ARM64
+#define LZMA_FILTER_ARM64 LZMA_VLI_C(0x0A)
+#endif
+#ifndef LZMA_FILTER_RISCV
+#define LZMA_FILTER_RISCV LZMA_VLI_C(0x0B)
+#endif
+
+static const lzma_vli no_filter = LZMA_VLI_UNKNOWN;
+static const lzma_vli filter_ids[] = { // in the order of the bits of Filters
+	LZMA_FILTER_X86, LZMA_FILTER_POWERPC, LZMA_FILTER_IA64, LZMA_FILTER_ARM,
+	LZMA_FILTER_ARMTHUMB, LZMA_FILTER_SPARC, LZMA_FILTER_ARM64, LZMA_FILTER_RISCV,
+};
+
+typedef struct { lzma_ret code; size_t read, written; } xz_result;
+
+// run_block does the whole of a block with an initialised coder. No pointer stays behind in s.
+static xz_result run_block(lzma_stream *s, const uint8_t *src, size_t n, uint8_t *dst, size_t room) {
+	xz_result r = {0};
+	s->next_in = src, s->avail_in = n;
+	s->next_out = dst, s->avail_out = room;
+	r.code = lzma_code(s, LZMA_FINISH);
+	r.read = s->total_in, r.written = s->total_out;
+	s->next_in = NULL, s->avail_in = 0;
+	s->next_out = NULL, s->avail_out = 0;
+	return r;
+}
+
+// encode_block makes an xz stream with the one check that Linux' decoder has. The literal and
+// position bits follow the alignment of each architecture's instructions, as mksquashfs sets them.
+static xz_result encode_block(lzma_stream *s, uint32_t preset, uint32_t dict_size, lzma_vli filter,
+		const uint8_t *src, size_t n, uint8_t *dst, size_t room) {
+	xz_result r = {0};
+	lzma_options_lzma lzma2;
+	if (lzma_lzma_preset(&lzma2, preset)) {
+		r.code = LZMA_OPTIONS_ERROR;
+		return r;
+	}
+	lzma2.dict_size = dict_size;
+	switch (filter) {
+	case LZMA_FILTER_ARMTHUMB:
+	case LZMA_FILTER_RISCV:
+		lzma2.lp = 1;
+		break;
+	case LZMA_FILTER_POWERPC:
+	case LZMA_FILTER_ARM:
+	case LZMA_FILTER_SPARC:
+	case LZMA_FILTER_ARM64:
+		lzma2.lp = 2, lzma2.lc = 2;
+		break;
+	case LZMA_FILTER_IA64:
+		lzma2.pb = 4, lzma2.lp = 4, lzma2.lc = 0;
+		break;
+	}
+	lzma_filter chain[] = {
+		{ .id = filter, .options = NULL },
+		{ .id = LZMA_FILTER_LZMA2, .options = &lzma2 },
+		{ .id = LZMA_VLI_UNKNOWN, .options = NULL },
+	};
+	r.code = lzma_stream_encoder(s, filter == no_filter ? chain + 1 : chain, LZMA_CHECK_CRC32);
+	return r.code == LZMA_OK ? run_block(s, src, n, dst, room) : r;
+}
+
+static xz_result decode_block(lzma_stream *s, uint64_t memory_limit,
+		const uint8_t *src, size_t n, uint8_t *dst, size_t room) {
+	xz_result r = { .code = lzma_stream_decoder(s, memory_limit, 0) };
+	return r.code == LZMA_OK ? run_block(s, src, n, dst, room) : r;
+}
+
+static lzma_stream *new_stream(void) {
+	static const lzma_stream init = LZMA_STREAM_INIT;
+	lzma_stream *s = malloc(sizeof *s);
+	if (s) *s = init;
+	return s;
+}
+
+static void free_stream(lzma_stream *s) {
+	lzma_end(s);
+	free(s);
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"unsafe"
+)
+
+// xzDecoderMemory bounds what a stream may make liblzma allocate for decoding, as unsquashfs does
+// (MEMLIMIT in xz_wrapper.h). A block needs its dictionary and some 64 KiB.
+const xzDecoderMemory = 32 << 20
+
+// xzBackend compresses and decompresses xz streams with liblzma.
+func xzBackend(s Settings) (backend, error) {
+	return backend{
+		library:         "liblzma " + C.GoString(C.lzma_version_string()),
+		newCompressor:   func() compressor { return newXZCompressor(s) },
+		newDecompressor: func() decompressor { return &xzDecompressor{newXZStream()} },
+	}, nil
+}
+
+// checkFilters returns an error if liblzma lacks one of the filters.
+func checkFilters(filters Filters) error {
+	for rest := filters; rest != 0; rest &= rest - 1 {
+		bit := bits.TrailingZeros32(uint32(rest))
+		if C.lzma_filter_encoder_is_supported(C.filter_ids[bit]) == 0 {
+			return &UnsupportedError{Name: "xz -Xbcj " + filterNames[bit],
+				Reason: "liblzma " + C.GoString(C.lzma_version_string()) + " does not have the filter"}
+		}
+	}
+	return nil
+}
+
+// xzStream owns a lzma_stream, whose memory liblzma keeps from block to block.
+type xzStream struct {
+	s *C.lzma_stream
+}
+
+func newXZStream() *xzStream {
+	s := &xzStream{C.new_stream()}
+	if s.s == nil {
+		panic("codec: no memory for an xz stream")
+	}
+	runtime.AddCleanup(s, func(s *C.lzma_stream) { C.free_stream(s) }, s.s)
+	return s
+}
+
+type xzCompressor struct {
+	stream   *xzStream
+	preset   C.uint32_t
+	dictSize int
+	filters  Filters
+	filtered []byte // the result of the filter on trial, if there are filters
+}
+
+func newXZCompressor(s Settings) *xzCompressor {
+	c := &xzCompressor{
+		stream:   newXZStream(),
+		preset:   C.uint32_t(s.Level),
+		dictSize: s.dictSize(),
+		filters:  s.BCJ,
+	}
+	if c.filters != 0 {
+		c.filtered = make([]byte, max(s.BlockSize, metadataSize))
+	}
+	return c
+}
+
+// compress keeps the shortest of what no filter and each of the filters give, the earlier of equals.
+func (c *xzCompressor) compress(dst, src []byte) (int, error) {
+	best, err := c.encode(dst, src, C.no_filter)
+	if err != nil {
+		return 0, err
+	}
+	for rest := c.filters; rest != 0; rest &= rest - 1 {
+		room := len(dst)
+		if best > 0 {
+			room = best - 1
+		}
+		n, err := c.encode(c.filtered[:room], src, C.filter_ids[bits.TrailingZeros32(uint32(rest))])
+		if err != nil {
+			return 0, err
+		}
+		if n > 0 {
+			best = copy(dst, c.filtered[:n])
+		}
+	}
+	return best, nil
+}
+
+// encode returns the length of the stream it wrote to dst, 0 if dst is too short for it.
+func (c *xzCompressor) encode(dst, src []byte, filter C.lzma_vli) (int, error) {
+	r := C.encode_block(c.stream.s, c.preset, C.uint32_t(c.dictFor(len(src))), filter,
+		(*C.uint8_t)(unsafe.SliceData(src)), C.size_t(len(src)),
+		(*C.uint8_t)(unsafe.SliceData(dst)), C.size_t(len(dst)))
+	runtime.KeepAlive(c.stream)
+	switch r.code {
+	case C.LZMA_STREAM_END:
+		return int(r.written), nil
+	case C.LZMA_OK, C.LZMA_BUF_ERROR:
+		return 0, nil
+	}
+	return 0, xzError(r.code)
+}
+
+// dictFor returns the dictionary for a block of n bytes. More than the block is never used, but
+// liblzma clears tables in proportion, which is most of the work for a metadata block.
+func (c *xzCompressor) dictFor(n int) int {
+	return min(c.dictSize, max(metadataSize, 1<<bits.Len(uint(n-1))))
+}
+
+type xzDecompressor struct {
+	stream *xzStream
+}
+
+func (d *xzDecompressor) decompress(dst, src []byte) (int, error) {
+	r := C.decode_block(d.stream.s, xzDecoderMemory,
+		(*C.uint8_t)(unsafe.SliceData(src)), C.size_t(len(src)),
+		(*C.uint8_t)(unsafe.SliceData(dst)), C.size_t(len(dst)))
+	runtime.KeepAlive(d.stream)
+	switch {
+	case r.code == C.LZMA_OK || r.code == C.LZMA_BUF_ERROR:
+		return 0, fmt.Errorf("truncated xz stream, or more than %d bytes", len(dst))
+	case r.code != C.LZMA_STREAM_END:
+		return 0, xzError(r.code)
+	case int(r.read) != len(src):
+		return 0, fmt.Errorf("%d bytes after the end of the xz stream", len(src)-int(r.read))
+	}
+	return int(r.written), nil
+}
+
+// xzError translates the codes of liblzma that can occur.
+func xzError(code C.lzma_ret) error {
+	switch code {
+	case C.LZMA_MEM_ERROR:
+		return errors.New("no memory for liblzma")
+	case C.LZMA_MEMLIMIT_ERROR:
+		return fmt.Errorf("xz stream needs more than %d bytes of memory", xzDecoderMemory)
+	case C.LZMA_FORMAT_ERROR:
+		return errors.New("not an xz stream")
+	case C.LZMA_OPTIONS_ERROR:
+		return errors.New("xz stream with options that liblzma does not know")
+	case C.LZMA_DATA_ERROR:
+		return errors.New("damaged xz stream")
+	}
+	return fmt.Errorf("liblzma error %d", code)
+}
