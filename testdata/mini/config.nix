@@ -1,0 +1,187 @@
+# nixosSystem: the value of one nixosConfigurations.<name>, in the shape NixOS gives it.
+#
+# Only what describes a live image is there. Values are those of NixOS 26.05 unless
+# `release` says "24.05"; the differences between the two are marked below.
+{
+  system ? "x86_64-linux",
+  release ? "26.05",
+  # Whether the configuration imports the ISO image module.
+  live ? true,
+  # pkgs: [ store paths ] that the closure is to hold.
+  packages ? (p: [ ]),
+  # pkgs: entries for isoImage.contents.
+  contents ? (p: [ ]),
+  # Attributes of config that replace those below.
+  settings ? { },
+  # name: settings of a specialisation.
+  specialisation ? { },
+}:
+let
+  pkgs = import ./pkgs.nix { inherit system; };
+  platform = pkgs.stdenv.hostPlatform;
+  new = release != "24.05";
+
+  isSet = v: builtins.isAttrs v && v.type or null != "derivation";
+  update =
+    a: b:
+    a // builtins.mapAttrs (n: v: if isSet v && isSet (a.${n} or null) then update a.${n} v else v) b;
+
+  # make SETTINGS: the configuration with its parts referring to the final values.
+  make =
+    chosen:
+    let
+      config = update (base config) chosen;
+    in
+    config;
+
+  base =
+    config:
+    {
+      assertions = [ ];
+      warnings = [ ];
+
+      networking.hostName = "mini";
+      nixpkgs.hostPlatform = platform;
+
+      boot = {
+        kernelPackages.kernel = pkgs.kernel;
+        # The last console is the one that the system writes to.
+        kernelParams = [
+          "boot.shell_on_fail"
+        ]
+        ++ (if live then [ "root=LABEL=${config.isoImage.volumeID}" ] else [ ])
+        ++ [
+          "loglevel=4"
+          (if platform.isx86 then "console=ttyS0,115200n8" else "console=ttyAMA0")
+        ];
+        initrd.systemd.enable = false;
+        loader = {
+          timeout = 1;
+          grub = {
+            forcei686 = false;
+            extraFiles = { };
+            memtest86 = {
+              enable = false;
+              params = [ ];
+            };
+          };
+        };
+      };
+
+      system = {
+        stateVersion = release;
+        nixos = {
+          inherit release;
+          label = "${release}.19800101.mini";
+          version = "${release}.19800101.mini";
+          distroName = "Mini";
+          distroId = "mini";
+          codeName = "Mini";
+          tags = [ ];
+        };
+        boot.loader = {
+          kernelFile = platform.linux-kernel.target;
+          initrdFile = "initrd";
+        };
+        build = {
+          kernel = pkgs.kernel;
+          initialRamdisk = pkgs.initrd;
+          toplevel = import ./toplevel.nix {
+            inherit pkgs config;
+            roots = packages pkgs;
+          };
+        };
+      };
+
+      specialisation = builtins.mapAttrs (name: s: {
+        configuration = make (
+          update settings (
+            s
+            // {
+              specialisation = { };
+              boot = (s.boot or { }) // {
+                kernelParams = config.boot.kernelParams ++ (s.boot.kernelParams or [ ]);
+              };
+              isoImage = (s.isoImage or { }) // {
+                configurationName = name;
+              };
+            }
+          )
+        );
+      }) specialisation;
+    }
+    // (if live then liveConfig config else { });
+
+  # What the ISO image module adds.
+  liveConfig =
+    config:
+    {
+      isoImage =
+        {
+          compressImage = false;
+          squashfsCompression = "zstd -Xcompression-level 3";
+          edition = "";
+          volumeID = "MINI_LIVE";
+          contents = contents pkgs;
+          storeContents = [ config.system.build.toplevel ];
+          includeSystemBuildDependencies = false;
+          makeBiosBootable = platform.isx86;
+          makeEfiBootable = true;
+          makeUsbBootable = true;
+          efiSplashImage = pkgs.splash;
+          splashImage = pkgs.splash;
+          grubTheme = if new then null else pkgs.grubTheme;
+          syslinuxTheme = ''
+            MENU TITLE ${config.system.nixos.distroName}
+            MENU RESOLUTION 800 600
+            MENU CLEAR
+            MENU ROWS 6
+            MENU CMDLINEROW -4
+            MENU TIMEOUTROW -3
+          '';
+          prependToMenuLabel = "";
+          appendToMenuLabel = " Live";
+          forceTextMode = false;
+        }
+        // (
+          if new then
+            {
+              configurationName = null;
+              showConfiguration = true;
+              isoName = config.image.fileName;
+              isoBaseName = config.image.baseName;
+            }
+          else
+            {
+              isoName = "${config.isoImage.isoBaseName}.iso";
+              isoBaseName = config.system.nixos.distroId;
+            }
+        );
+
+      lib.isoFileSystems."/iso" = {
+        device = "/dev/root";
+        fsType = if new then "iso9660" else "auto";
+        neededForBoot = true;
+      };
+    }
+    // (
+      if new then
+        {
+          image = {
+            baseName = "mini-${config.system.nixos.label}-${platform.system}";
+            extension = "iso";
+            fileName = "${config.image.baseName}.${config.image.extension}";
+            filePath = "iso/${config.image.fileName}";
+          };
+        }
+      else
+        { }
+    );
+
+  config = make settings;
+in
+{
+  inherit config pkgs;
+  options = if live then { isoImage = builtins.mapAttrs (_: _: { }) config.isoImage; } else { };
+  extendModules = _: throw "the mini flake is not made of modules: it cannot be extended";
+}

@@ -1,0 +1,117 @@
+{
+  description = "NixOS-shaped configurations made of Debian's kernel and busybox";
+
+  # No inputs: no lock file, no registry, no network.
+  outputs =
+    { self }:
+    let
+      nixosSystem = import ./config.nix;
+
+      # What the closure of an ordinary mini system holds, and heavier things on demand.
+      odd = p: import ./packages.nix p;
+      sparse = p: odd p ++ import ./packages-sparse.nix p;
+      big = p: odd p ++ import ./packages-big.nix p;
+    in
+    {
+      nixosConfigurations = {
+        mini = nixosSystem { packages = odd; };
+
+        mini-arm = nixosSystem {
+          system = "aarch64-linux";
+          packages = odd;
+        };
+
+        # Attribute names and file names as NixOS 24.05 has them, and a GRUB theme.
+        mini-2405 = nixosSystem {
+          release = "24.05";
+          packages = odd;
+        };
+
+        # A second menu entry with its own kernel parameters.
+        mini-special = nixosSystem {
+          packages = odd;
+          specialisation.verbose = {
+            boot.kernelParams = [ "loglevel=7" ];
+          };
+        };
+
+        # User entries of isoImage.contents: building toplevel does not build them.
+        mini-contents = nixosSystem {
+          packages = odd;
+          contents = p: [
+            {
+              source = p.build "mini-handbook" { } ''
+                mkdir -p $out/chapters
+                echo "one" > $out/chapters/1.txt
+                ln -s chapters/1.txt $out/first
+              '';
+              target = "/handbook";
+            }
+            {
+              source = "${p.build "mini-readme" { } "mkdir $out; echo read me > $out/README"}/README";
+              target = "/README.txt";
+            }
+          ];
+        };
+
+        # Files of more than 4 GiB that are nearly all hole: half a minute to build.
+        mini-sparse = nixosSystem { packages = sparse; };
+
+        # More than 4 GiB of data, uncompressed: for a store image of several extents.
+        # Needs 15 GB of disk for the store and the image together.
+        mini-big = nixosSystem {
+          packages = big;
+          settings.isoImage.squashfsCompression = null;
+        };
+
+        # A name with a dot and a hyphen; a warning of the configuration.
+        "my.host-1" = nixosSystem {
+          settings = {
+            networking.hostName = "my";
+            warnings = [ "the option `services.old' has been renamed" ];
+          };
+        };
+
+        # What goes wrong, one thing each.
+        broken-eval = nixosSystem {
+          settings.system.build.toplevel = throw "the option `services.absent' does not exist";
+        };
+
+        broken-build = nixosSystem {
+          packages = p: [
+            (p.build "mini-broken" { } ''
+              i=1
+              while [ $i -le 30 ]; do echo "compiling part $i of 30"; i=$((i + 1)); done
+              echo "part 30: out of luck" >&2
+              exit 7
+            '')
+          ];
+        };
+
+        failing-assertion = nixosSystem {
+          settings.assertions = [
+            {
+              assertion = true;
+              message = "this one holds";
+            }
+            {
+              assertion = false;
+              message = "The `fileSystems' option does not specify your root file system.";
+            }
+          ];
+        };
+
+        long-label = nixosSystem { settings.isoImage.volumeID = "a-volume-label-of-forty-characters-in-all"; };
+
+        bad-label = nixosSystem { settings.isoImage.volumeID = "MINI LIVE"; };
+
+        missing-kernel = nixosSystem { settings.system.boot.loader.kernelFile = "absent"; };
+
+        # A NixOS configuration that is no live system.
+        no-iso = nixosSystem { live = false; };
+
+        # A value that is no NixOS configuration.
+        not-nixos = { };
+      };
+    };
+}

@@ -1,0 +1,159 @@
+# The packages that a configuration names or a medium is made from, laid out as in nixpkgs.
+{ system }:
+let
+  arch = { x86_64-linux = "amd64"; aarch64-linux = "arm64"; }.${system};
+
+  # A path of its own, so that an edit elsewhere in the flake rebuilds nothing.
+  debian =
+    if builtins.pathExists (./deb + "/${arch}") then
+      builtins.path {
+        name = "debian-${arch}";
+        path = ./deb + "/${arch}";
+      }
+    else
+      throw "deb/${arch} is missing: assemble this flake with make-flake.sh DIR CACHE ${arch}";
+
+  script = file: builtins.path { name = baseNameOf file; path = file; };
+
+  # The sandbox has no /bin/sh: the first builder is busybox, which goes by its file name.
+  busybox = derivation {
+    name = "mini-busybox-1.35";
+    inherit system;
+    builder = "${debian}/bin/busybox";
+    args = [
+      "sh"
+      "-euc"
+      ''
+        b=${debian}/bin/busybox
+        $b mkdir -p $out/bin
+        $b cp $b $out/bin/busybox
+        for applet in $($b --list); do
+          [ $applet = busybox ] || $b ln -s busybox $out/bin/$applet
+        done
+      ''
+    ];
+  };
+
+  # build NAME ENVIRONMENT SCRIPT: a derivation whose builder is a shell script.
+  build =
+    name: environment: text:
+    derivation (
+      {
+        inherit name system;
+        builder = "${busybox}/bin/sh";
+        args = [ "-euc" text ];
+        PATH = "${busybox}/bin";
+        LC_ALL = "C";
+      }
+      // environment
+    );
+
+  platforms = {
+    x86_64-linux = {
+      inherit system;
+      isx86 = true;
+      isx86_64 = true;
+      isi686 = false;
+      isAarch64 = false;
+      efiArch = "x64";
+      linuxArch = "x86_64";
+      linux-kernel.target = "bzImage";
+      uname.processor = "x86_64";
+    };
+    aarch64-linux = {
+      inherit system;
+      isx86 = false;
+      isx86_64 = false;
+      isi686 = false;
+      isAarch64 = true;
+      efiArch = "aa64";
+      linuxArch = "arm64";
+      linux-kernel.target = "Image";
+      uname.processor = "aarch64";
+    };
+  };
+  platform = platforms.${system};
+in
+rec {
+  inherit system build busybox;
+
+  stdenv = {
+    hostPlatform = platform;
+    buildPlatform = platform;
+  };
+
+  kernel = build "linux-6.1" { } ''
+    mkdir $out
+    cp ${debian}/boot/vmlinuz $out/${platform.linux-kernel.target}
+  '' // {
+    version = "6.1";
+    target = platform.linux-kernel.target;
+  };
+
+  # Sorted names, one time stamp, owner root: the archive is a function of its content.
+  initrd = build "initrd-linux-6.1" { } ''
+    mkdir -p root/bin root/dev root/proc root/sys root/run $out
+    cp ${debian}/bin/busybox root/bin/busybox
+    cp -R ${debian}/lib root/lib
+    chmod -R u+w root
+    (cd root/lib/modules/* && depmod -b "$NIX_BUILD_TOP/root" "''${PWD##*/}")
+    sed 's/#.*//; /^ *$/d' ${script ./modules.list} > root/modules.list
+    cp ${script ./stage1.sh} root/init
+    chmod 755 root/init
+    cd root
+    find . -exec touch -h -d @1 {} +
+    find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd
+  '';
+
+  # The second stage and the listing it checks the store with.
+  check = build "mini-check" { } ''
+    mkdir -p $out/bin
+    for name in stage2 manifest; do
+      case $name in
+        stage2) source=${script ./stage2.sh} ;;
+        manifest) source=${script ./manifest.sh} ;;
+      esac
+      sed "s|@busybox@|${busybox}|g; s|@out@|$out|g" $source > $out/bin/$name
+      chmod 755 $out/bin/$name
+    done
+  '';
+
+  # bin/grub-mkimage brings its own dynamic linker and libraries: it runs on any host.
+  grub2_efi = build "grub-2.06" { } ''
+    cp -R ${debian}/grub $out
+    chmod -R u+w $out
+    mv $out/bin/grub-mkimage $out/libexec/grub-mkimage
+    echo '#!${busybox}/bin/sh' > $out/bin/grub-mkimage
+    echo "exec $out/libexec/ld.so --library-path $out/libexec $out/libexec/grub-mkimage \"\$@\"" >> $out/bin/grub-mkimage
+    chmod 755 $out/bin/grub-mkimage $out/libexec/ld.so $out/libexec/grub-mkimage
+  '' // {
+    grubTarget = if platform.isx86 then "x86_64-efi" else "arm64-efi";
+  };
+
+  # A theme in the shape of nixos-grub2-theme: theme.txt and fonts.
+  grubTheme = build "mini-grub-theme" { } ''
+    mkdir -p $out/icons
+    cp ${grub2_efi}/share/grub/ascii.pf2 $out/ascii.pf2
+    cat > $out/theme.txt << 'END'
+    title-text: ""
+    desktop-color: "#204060"
+    + boot_menu { left = 10% top = 10% width = 80% height = 80% item_color = "#ffffff" selected_item_color = "#ffff00" }
+    END
+  '';
+
+  # An 8 x 8 picture in PNG: splash screens are files of a few hundred kilobytes elsewhere.
+  splash = build "mini-splash.png" { } ''
+    echo ${builtins.readFile ./splash.png.base64} | base64 -d > $out
+  '';
+}
+// (
+  if platform.isx86 then
+    {
+      syslinux = build "syslinux-6.04" { } ''
+        mkdir -p $out/share
+        cp -R ${debian}/syslinux $out/share/syslinux
+      '';
+    }
+  else
+    { }
+)

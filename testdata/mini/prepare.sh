@@ -1,0 +1,151 @@
+#!/bin/sh
+# prepare.sh ARCH DIR CACHE: lay out in DIR what the mini flake takes from Debian 12.
+#
+# ARCH is amd64 or arm64, whatever the machine this runs on. CACHE keeps the
+# downloaded packages: once it is filled, no network is needed and a run takes a few
+# seconds. Neither root nor a change to the machine's own apt and dpkg state is needed.
+#
+# DIR receives
+#   bin/busybox        the static shell and builder
+#   boot/vmlinuz       the kernel
+#   lib/modules/V/     the modules named in modules.list and what they depend on
+#   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
+#   syslinux/          isolinux.bin, isohdpfx.bin and the .c32 modules (amd64 only)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+mirror=${MINI_MIRROR:-}
+security=${MINI_SECURITY_MIRROR:-}
+suite=bookworm # its kernel modules are not compressed, its busybox has depmod
+
+die() {
+    echo "prepare.sh: $*" >&2
+    exit 1
+}
+
+# private_apt COMMAND...: apt-get or apt-cache with its own lists, status and sources.
+private_apt() {
+    tool=$1
+    shift
+    "$tool" -qq \
+        -o Dir::State="$cache/state" -o Dir::State::status="$cache/status" \
+        -o Dir::Cache="$cache/apt" \
+        -o Dir::Etc::sourcelist="$cache/sources.list" -o Dir::Etc::sourceparts=- \
+        -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
+        -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
+        "$@"
+}
+
+# download PACKAGE...: fill the cache and write the list of its files, last, to $complete.
+download() {
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
+    mkdir -p "$cache/state/lists/partial" "$cache/apt/archives/partial"
+    : >"$cache/status"
+    cat >"$cache/sources.list" <<END
+deb [signed-by=$keyring] $mirror $suite main
+deb [signed-by=$keyring] $mirror $suite-updates main
+deb [signed-by=$keyring] $security $suite-security main
+END
+    private_apt apt-get update
+    # The meta package names the kernel of the day: older ones leave the mirror.
+    kernel=$(private_apt apt-cache depends "linux-image-$arch" |
+        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    [ -n "$kernel" ] || die "linux-image-$arch names no kernel package"
+    rm -f "$cache"/*.deb
+    (cd "$cache" && private_apt apt-get download "$kernel" "$@")
+    (cd "$cache" && ls ./*.deb) >"$complete.new"
+    mv "$complete.new" "$complete"
+}
+
+# member PACKAGE PATTERN...: unpack the members that match from PACKAGE into $unpacked.
+member() {
+    for file in "$cache/$1"_*.deb; do
+        shift
+        dpkg-deb --fsys-tarfile "$file" | tar -x -C "$unpacked" --wildcards "$@"
+        return
+    done
+}
+
+# module_file NAME: the file of a kernel module in the current directory; nothing if there is none.
+module_file() {
+    find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1
+}
+
+# copy_module NAME DIR: copy a module and, first, all it depends on as its .modinfo section says.
+copy_module() {
+    file=$(module_file "$1")
+    [ -n "$file" ] && [ ! -e "$2/$file" ] || return 0
+    mkdir -p "$2/$(dirname "$file")"
+    cp "$file" "$2/$file"
+    for needed in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do
+        copy_module "$needed" "$2"
+    done
+}
+
+[ $# -eq 3 ] || die "usage: prepare.sh amd64|arm64 DIR CACHE"
+arch=$1
+case $arch in
+amd64) loader=lib/x86_64-linux-gnu/ld-linux-x86-64.so.2 target=x86_64-efi ;;
+arm64) loader=lib/aarch64-linux-gnu/ld-linux-aarch64.so.1 target=arm64-efi ;;
+*) die "$arch: not amd64 or arm64" ;;
+esac
+mkdir -p "$2" "$3/$arch"
+out=$(cd "$2" && pwd)
+cache=$(cd "$3/$arch" && pwd)
+
+packages="busybox-static grub-efi-$arch-bin grub-common
+    libc6 liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0"
+[ "$arch" = arm64 ] || packages="$packages isolinux syslinux-common"
+
+# A changed package list is another cache.
+complete=$cache/complete-$(echo $packages | cksum | cut -d ' ' -f 1)
+# shellcheck disable=SC2086 # a list of words
+[ -s "$complete" ] || download $packages
+
+unpacked=$(mktemp -d "${TMPDIR:-/tmp}/mini-prepare.XXXXXX")
+trap 'rm -rf "$unpacked"' EXIT
+trap 'exit 1' HUP INT TERM
+
+rm -rf "$out"
+mkdir -p "$out/bin" "$out/boot" "$out/grub/bin" "$out/grub/lib/grub" "$out/grub/libexec" "$out/grub/share/grub"
+
+member busybox-static './bin/busybox'
+cp "$unpacked/bin/busybox" "$out/bin/busybox"
+
+# The unpacked modules take 400 MB, of which 2 % are needed.
+kernel=$(sed -n 's/^\.\/\(linux-image-[^_]*\)_.*/\1/p' "$complete")
+member "$kernel" './boot/vmlinuz-*' './lib/modules/*'
+cp "$unpacked"/boot/vmlinuz-* "$out/boot/vmlinuz"
+version=$(ls "$unpacked/lib/modules")
+modules=$out/lib/modules/$version
+mkdir -p "$modules"
+(
+    cd "$unpacked/lib/modules/$version"
+    cp modules.builtin modules.order "$modules/"
+    for name in $(sed 's/#.*//' "$here/modules.list"); do
+        copy_module "$name" "$modules"
+    done
+)
+
+member grub-common './usr/bin/grub-mkimage' './usr/share/grub/*.pf2'
+cp "$unpacked/usr/bin/grub-mkimage" "$out/grub/bin/grub-mkimage"
+cp "$unpacked"/usr/share/grub/*.pf2 "$out/grub/share/grub/"
+member "grub-efi-$arch-bin" "./usr/lib/grub/$target/*"
+cp -R "$unpacked/usr/lib/grub/$target" "$out/grub/lib/grub/$target"
+rm -rf "$out/grub/lib/grub/$target/monolithic"
+member libc6 "./$loader" '*/libc.so.6' '*/libm.so.6'
+for package in liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0; do
+    member "$package" '*.so.*'
+done
+cp "$unpacked/$loader" "$out/grub/libexec/ld.so"
+for library in libc.so.6 libm.so.6 liblzma.so.5 libdevmapper.so.1.02.1 libselinux.so.1 libudev.so.1 libpcre2-8.so.0; do
+    cp -L "$(find "$unpacked" -name "$library")" "$out/grub/libexec/$library"
+done
+
+if [ "$arch" = amd64 ]; then
+    mkdir -p "$out/syslinux"
+    member isolinux './usr/lib/ISOLINUX/isolinux.bin' './usr/lib/ISOLINUX/isohdpfx.bin'
+    member syslinux-common './usr/lib/syslinux/modules/bios/*.c32'
+    cp "$unpacked"/usr/lib/ISOLINUX/*.bin "$unpacked"/usr/lib/syslinux/modules/bios/*.c32 "$out/syslinux/"
+fi

@@ -1,0 +1,82 @@
+#!/bin/busybox sh
+# First stage of the mini live system: find the medium by its volume label, mount its
+# store image, and hand over to the program that init= names.
+export PATH=/bin
+
+say() {
+    echo "MINI-$*"
+}
+
+fail() {
+    say "FAIL stage-1: $*"
+    sleep 1
+    poweroff -f
+}
+
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+exec </dev/console >/dev/console 2>&1
+
+say STAGE1
+say "CMDLINE $(cat /proc/cmdline)"
+if [ -d /sys/firmware/efi ]; then
+    say FIRMWARE efi
+else
+    say FIRMWARE bios-or-none
+fi
+
+label= init= copytoram=
+for word in $(cat /proc/cmdline); do
+    case $word in
+    root=LABEL=*) label=${word#root=LABEL=} ;;
+    init=*) init=${word#init=} ;;
+    copytoram) copytoram=1 ;;
+    esac
+done
+[ -n "$label" ] || fail "no root=LABEL= on the command line"
+[ -n "$init" ] || fail "no init= on the command line"
+
+while read -r module; do
+    modprobe -q "$module"
+done </modules.list
+
+# USB devices appear some time after their controller's driver.
+device=
+tries=0
+until device=$(findfs "LABEL=$label" 2>/dev/null) && [ -n "$device" ]; do
+    tries=$((tries + 1))
+    [ $tries -le 150 ] || fail "no medium labelled $label"
+    sleep 0.2
+done
+say "MEDIUM $device"
+
+root=/sysroot
+mkdir -p $root
+mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
+mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
+    $root/proc $root/sys $root/dev $root/run $root/tmp
+
+# A stick may also be a FAT file system with the medium's files copied to it.
+if [ -n "$copytoram" ]; then
+    mkdir -p /tmp-iso
+    mount -r -t iso9660 "$device" /tmp-iso || mount -r -t vfat "$device" /tmp-iso || fail "mounting $device"
+    cp -R /tmp-iso/* $root/iso/ || fail "copying $device to memory"
+    umount /tmp-iso
+else
+    mount -r -t iso9660 "$device" $root/iso || mount -r -t vfat "$device" $root/iso || fail "mounting $device"
+fi
+
+mount -r -t squashfs -o loop $root/iso/nix-store.squashfs $root/nix/.ro-store || fail "mounting nix-store.squashfs"
+mount -t tmpfs -o mode=0755 tmpfs $root/nix/.rw-store
+mkdir -p $root/nix/.rw-store/store $root/nix/.rw-store/work
+mount -t overlay -o "lowerdir=$root/nix/.ro-store,upperdir=$root/nix/.rw-store/store,workdir=$root/nix/.rw-store/work" \
+    overlay $root/nix/store || fail "mounting the overlay"
+
+[ -L "$root$init" ] || [ -x "$root$init" ] || fail "$init is not in the store image"
+mount --move /proc $root/proc
+mount --move /sys $root/sys
+mount --move /dev $root/dev
+exec switch_root $root "$init"
+fail "$init could not be started"

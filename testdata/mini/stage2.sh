@@ -1,0 +1,98 @@
+#!@busybox@/bin/sh
+# Second stage of the mini live system: compare the store with the lists made when it
+# was built, print what was found on the console and switch the machine off.
+export PATH=@busybox@/bin LC_ALL=C
+
+result=FAIL
+failures=0
+work=/run/mini
+
+say() {
+    echo "MINI-$*"
+}
+
+# differs WHAT DETAILS: note a failure; DETAILS is a file.
+differs() {
+    failures=$((failures + 1))
+    say "DIFFERS $1"
+    head -n 20 "$2" | sed 's/^/MINI-DIFF /'
+}
+
+# same WHAT EXPECTED FOUND: compare two files.
+same() {
+    if cmp -s "$2" "$3"; then
+        say "CHECK ok $1 $(wc -l <"$2")"
+    else
+        diff "$2" "$3" >$work/diff
+        differs "$1" $work/diff
+    fi
+}
+
+# empty WHAT FOUND: FOUND, a file, lists what is wrong.
+empty() {
+    same "$1" /dev/null "$2"
+}
+
+# However this script ends, the machine goes off; only its last line makes a PASS.
+trap 'say "RESULT $result"; sync; sleep 1; poweroff -f' EXIT
+
+say STAGE2
+mkdir -p $work
+for word in $(cat /proc/cmdline); do
+    case $word in
+    init=*) toplevel=${word#init=} toplevel=${toplevel%/init} ;;
+    esac
+done
+
+say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
+(cd /iso && find . | sort) | sed 's/^/MINI-ISO /'
+find /iso/boot -type f -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/MINI-BOOTFILE /'
+
+# The registration: a grammar, then its content against the store and the lists.
+registration=/nix/store/nix-path-registration
+awk -v paths=$work/paths -v references=$work/references -v toplevel="$toplevel" '
+    function wrong(what) { print "line " NR ": " what ": " $0 }
+    BEGIN { printf "" > paths; printf "" > references }
+    left > 0 { if (path != toplevel) print path, $0 > references; left--; next }
+    step == 0 { path = $0; print > paths; if ($0 !~ /^\/nix\/store\/[0-9a-z]+-./) wrong("no store path") }
+    step == 1 { if ($0 !~ /^(sha256:)?[0-9a-z]+$/ || length($0) < 52) wrong("no NAR hash") }
+    step == 2 { if ($0 !~ /^[1-9][0-9]*$/) wrong("no NAR size") }
+    step == 3 { if ($0 != "") wrong("a deriver") }
+    step == 4 { if ($0 !~ /^[0-9]+$/) wrong("no count"); left = $0 + 0 }
+    { step = (step + 1) % 5 }
+    END { if (step != 0 || left > 0) print "cut off after line " NR }' $registration >$work/grammar
+[ -z "$(tail -c 1 $registration)" ] || echo "no newline at the end" >>$work/grammar
+empty registration-grammar $work/grammar
+say "REGISTRATION $(wc -l <$work/paths) records"
+
+sort $work/paths >$work/paths.sorted
+same registration-order $work/paths.sorted $work/paths
+same registration-paths "$toplevel/closure" $work/paths.sorted
+sort $work/references >$work/references.sorted
+same registration-references "$toplevel/references" $work/references.sorted
+while read -r path; do
+    [ -e "$path" ] || [ -L "$path" ] || echo "$path is absent"
+done <$work/paths >$work/absent
+empty registered-and-present $work/absent
+
+ls -A /nix/store | grep -v '^nix-path-registration$' | sed 's|^|/nix/store/|' | sort >$work/entries
+say "STORE-ENTRIES $(wc -l <$work/entries)"
+same store-entries "$toplevel/closure" $work/entries
+
+# The store's files.
+find /nix/store ! -user 0 -o ! -group 0 | sort >$work/foreign
+empty owners $work/foreign
+xargs @out@/bin/manifest \
+    "$toplevel/manifest" <"$toplevel/closure" >$work/manifest 2>$work/errors
+same manifest "$toplevel/manifest" $work/manifest
+empty read-errors $work/errors
+say "FILES $(find /nix/store -type f | wc -l)"
+
+if echo live >/nix/store/.mini-written && [ "$(cat /nix/store/.mini-written)" = live ]; then
+    say OVERLAY writable
+else
+    echo "/nix/store cannot be written" >$work/overlay
+    differs overlay $work/overlay
+fi
+
+[ $failures -ne 0 ] || result=PASS
