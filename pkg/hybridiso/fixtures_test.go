@@ -1,0 +1,151 @@
+package hybridiso
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var testTime = time.Date(2024, 2, 29, 12, 34, 56, 0, time.UTC)
+
+// tool returns the path of a program that judges images, which must be there.
+func tool(t testing.TB, name, debianPackage string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path = filepath.Join("/usr/sbin", name) // not in an ordinary user's PATH
+		if _, err := os.Stat(path); err != nil {
+			t.Fatalf("%s is missing: install the Debian package %s", name, debianPackage)
+		}
+	}
+	return path
+}
+
+// run returns what a program prints on both outputs; it must succeed.
+func run(t testing.TB, path string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(path, args...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}
+	return string(out)
+}
+
+// content returns size bytes that differ with the seed.
+func content(seed byte, size int) []byte {
+	b := make([]byte, size)
+	state := uint32(seed) + 1
+	for i := range b {
+		state = state*1664525 + 1013904223
+		b[i] = byte(state >> 24)
+	}
+	return b
+}
+
+// fatImage returns a FAT file system labelled EFIBOOT.
+func fatImage(t testing.TB) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "esp.img")
+	run(t, tool(t, "mkfs.vfat", "dosfstools"), "--invariant", "-i", "12345678", "-n", "EFIBOOT", "-C", path, "1024")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// opener returns a File's Open for b.
+func opener(b []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+}
+
+// sampleStream is what the stream of the sample holds.
+var sampleStream = content(9, 3<<20+777)
+
+// sampleImage has every kind of file, boots in every mode, and has names and
+// link targets that need continuations.
+func sampleImage(t testing.TB) Image {
+	t.Helper()
+	isolinux := content(1, 24577)
+	esp := fatImage(t)
+	img := Image{
+		VolumeID:     "nixos-minimal-24.05-x86_64-Linux",
+		SystemID:     "LINUX",
+		VolumeSetID:  "set",
+		Publisher:    "publisher",
+		DataPreparer: "data preparer",
+		Application:  "application",
+		Time:         testTime,
+		Seed:         [16]byte{1, 2, 3},
+		Files: []File{
+			{Path: "isolinux/isolinux.bin", Open: opener(isolinux), Size: int64(len(isolinux))},
+			{Path: "isolinux/isolinux.cfg", Data: []byte("SERIAL 0\n")},
+			{Path: "boot/efi.img", Open: opener(esp), Size: int64(len(esp))},
+			{Path: "nix-store.squashfs", Stream: true, MaxSize: 10 << 30},
+			{Path: "EFI/marker"},
+			{Path: "README", Data: content(2, 2047)},
+			{Path: "readme", Data: content(3, 2048)},
+			{Path: "README.", Data: content(4, 2049)},
+			{Path: "script.sh", Data: []byte("#!/bin/sh\n"), Executable: true},
+			{Path: "empty/directory", Dir: true},
+			{Path: "links/absolute", Target: "/nix/store/x"},
+			{Path: "links/relative", Target: "../../a/./b"},
+			{Path: "links/root", Target: "/"},
+			{Path: "links/long", Target: strings.Repeat("directory-of-some-length/", 30) + strings.Repeat("z", 255)},
+			{Path: "names/" + strings.Repeat("n", 255), Data: []byte("255")},
+			{Path: "names/" + strings.Repeat("n", 254) + "m", Data: []byte("255m")},
+			{Path: "names/Grüße €.txt", Data: []byte("utf-8")},
+			{Path: "names/🦊.txt", Data: []byte("beyond the basic plane")},
+			{Path: "names/\xff\xfe;*?", Data: []byte("bytes")},
+			{Path: "names/...", Data: []byte("dots")},
+			{Path: strings.Repeat("deep/", 40) + "file", Data: []byte("deep")},
+		},
+		Boot: Boot{
+			BIOS:   &BIOSBoot{Path: "isolinux/isolinux.bin", MBR: content(5, 432)},
+			EFI:    &EFIBoot{Path: "boot/efi.img"},
+			Hybrid: true,
+		},
+	}
+	for i := range 200 {
+		name := strings.Repeat("same-prefix-", 6) + string(rune('a'+i%26)) + strings.Repeat("x", i/26) + ".txt"
+		img.Files = append(img.Files, File{Path: "many/" + name, Data: content(byte(i), i)})
+	}
+	return img
+}
+
+// streamOf writes b as the stream.
+func streamOf(b []byte) StreamFunc {
+	return func(_ context.Context, w io.WriterAt) (int64, error) {
+		n, err := w.WriteAt(b, 0)
+		return int64(n), err
+	}
+}
+
+// writeImage writes img to a file and returns its path.
+func writeImage(t testing.TB, img Image, stream StreamFunc) (string, Result) {
+	t.Helper()
+	layout, err := img.Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "image.iso"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	result, err := layout.Write(t.Context(), f, stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name(), result
+}
