@@ -1,0 +1,335 @@
+package squashfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Check reads all of the image and returns the first thing that is wrong:
+// a block that cannot be decoded or has another length than its file needs,
+// blocks that overlap, an inode, listing or directory index that contradicts
+// another, a count that does not hold. The image holds no checksums, so
+// damage that leaves everything in its place is not found.
+func (r *Reader) Check(ctx context.Context) error {
+	c := &checker{
+		r:      r,
+		ctx:    ctx,
+		inodes: make(map[uint32]*checkedInode),
+		blocks: make(map[uint64]*checkedBlock),
+	}
+	var err error
+	if c.inodeBytes, err = c.table(r.inodes); err != nil {
+		return err
+	}
+	listingBytes, err := c.table(r.listings)
+	if err != nil {
+		return err
+	}
+	if err := c.fragments(); err != nil {
+		return err
+	}
+	w := &walker{r: r, seen: make(map[inodeRef]bool), listingBytes: listingBytes, visit: c.visit}
+	if err := w.walk(); err != nil {
+		return err
+	}
+	if err := c.counts(); err != nil {
+		return err
+	}
+	return c.data()
+}
+
+// checker is one run of Check.
+type checker struct {
+	r          *Reader
+	ctx        context.Context
+	inodeBytes uint64 // of the inode table that no inode has claimed
+	inodes     map[uint32]*checkedInode
+	blocks     map[uint64]*checkedBlock // by position
+}
+
+type checkedInode struct {
+	ref   inodeRef
+	path  string // the first one
+	links uint32 // that it claims to have; a directory has one name
+	names uint32 // that were found
+}
+
+// checkedBlock is a data or fragment block and what its files need of it.
+type checkedBlock struct {
+	size    uint32 // in the image, with dataStored
+	length  int    // uncompressed, of a data block; 0: not a data block
+	atLeast int    // uncompressed, of a fragment block
+	path    string // of a file that needs it
+}
+
+// table decodes every metadata block of a table and returns how many bytes
+// they hold. All but the last must be full: readers compute with that.
+func (c *checker) table(s section) (uint64, error) {
+	total, last := uint64(0), metadataSize
+	for pos := s.start; pos < s.end; {
+		if err := c.ctx.Err(); err != nil {
+			return 0, err
+		}
+		b, err := c.r.metadataBlock(pos, s.end)
+		if err != nil {
+			return 0, fmt.Errorf("reading %s: %w", s.name, err)
+		}
+		if last != metadataSize {
+			return 0, fmt.Errorf("%s: the block before the one at %d holds only %d bytes", s.name, pos, last)
+		}
+		last = len(b.data)
+		total += uint64(last)
+		pos = b.end
+	}
+	return total, nil
+}
+
+// fragments notes the fragment blocks.
+func (c *checker) fragments() error {
+	for i := range c.r.fragments.count {
+		var e fragmentEntry
+		if err := c.r.lookup(&c.r.fragments, i, &e); err != nil {
+			return err
+		}
+		b, err := c.r.placedFragment(e)
+		if err != nil {
+			return fmt.Errorf("fragment %d: %w", i, err)
+		}
+		if err := c.needFragment(b, 1, fmt.Sprintf("fragment %d", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) visit(path string, ino, parent Inode) error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	if known := c.inodes[ino.Number]; known != nil {
+		if known.ref != ino.ref {
+			return fmt.Errorf("%s and %s are different inodes of one number, %d", known.path, path, ino.Number)
+		}
+		known.names++
+		return nil
+	}
+	known := &checkedInode{ref: ino.ref, path: path, links: 1, names: 1}
+	if !ino.Mode.IsDir() {
+		known.links = ino.Links
+	}
+	c.inodes[ino.Number] = known
+	if err := c.inode(path, ino); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	// What a root directory names as its parent differs from writer to writer.
+	if ino.Mode.IsDir() && parent.Number != 0 && ino.dir.parent != parent.Number {
+		return fmt.Errorf("%s: names inode %d as its parent, which is %d", path, ino.dir.parent, parent.Number)
+	}
+	return nil
+}
+
+// inode checks an inode that is met for the first time.
+func (c *checker) inode(path string, ino Inode) error {
+	size := uint64(inodeHeaderSize)
+	switch {
+	case ino.Mode.IsRegular():
+		size += ino.file.blocks * blockSizeSize
+	case ino.Mode.IsDir():
+		size += uint64(ino.dir.indexCount) * uint64(dirIndexSize)
+	}
+	if size > c.inodeBytes {
+		return errors.New("inodes overlap in the inode table")
+	}
+	c.inodeBytes -= size
+
+	if c.r.exports.count > 0 {
+		var ref inodeRef
+		if err := c.r.lookup(&c.r.exports, uint64(ino.Number)-1, &ref); err != nil {
+			return err
+		}
+		if ref != ino.ref {
+			return fmt.Errorf("inode %d is at %#x, the export table says %#x", ino.Number, uint64(ino.ref), uint64(ref))
+		}
+	}
+	switch {
+	case ino.Mode.IsRegular():
+		return c.file(path, ino)
+	case ino.Mode.IsDir():
+		return c.indexes(ino)
+	}
+	return nil
+}
+
+// file notes what the file needs.
+func (c *checker) file(path string, ino Inode) error {
+	l, err := c.r.layout(ino)
+	if err != nil {
+		return err
+	}
+	for i, b := range l.blocks {
+		if b.size == 0 {
+			continue
+		}
+		known := c.blocks[b.start]
+		if known == nil {
+			known = &checkedBlock{size: b.size, length: l.blockLength(i), path: path}
+			c.blocks[b.start] = known
+		}
+		if known.size != b.size || known.length != 0 && known.length != l.blockLength(i) {
+			return fmt.Errorf("has its block at %d in common with %s, but reads it in another way", b.start, known.path)
+		}
+		known.length = l.blockLength(i)
+	}
+	if l.tail == 0 {
+		return nil
+	}
+	b, err := c.r.placedFragment(l.fragment)
+	if err != nil {
+		return err
+	}
+	return c.needFragment(b, int(l.offset+l.tail), path)
+}
+
+func (c *checker) needFragment(b placedBlock, length int, path string) error {
+	known := c.blocks[b.start]
+	if known == nil {
+		known = &checkedBlock{size: b.size, path: path}
+		c.blocks[b.start] = known
+	}
+	if known.size != b.size {
+		return fmt.Errorf("%s and %s have a block at %d in common, but read it in different ways", known.path, path, b.start)
+	}
+	known.atLeast = max(known.atLeast, length)
+	return nil
+}
+
+// indexes checks that each index record of a directory leads to a header.
+func (c *checker) indexes(dir Inode) error {
+	if dir.dir.indexCount == 0 {
+		return nil
+	}
+	headers, err := c.headers(dir)
+	if err != nil {
+		return err
+	}
+	at, err := c.r.cursorAt(c.r.inodes, dir.dir.indexes)
+	if err != nil {
+		return err
+	}
+	last := int64(-1)
+	for i := range dir.dir.indexCount {
+		var x dirIndex
+		if err := at.decode(&x); err != nil {
+			return err
+		}
+		if x.NameSize >= nameMax {
+			return fmt.Errorf("directory index %d: name of %d bytes, %d are possible", i, uint64(x.NameSize)+1, nameMax)
+		}
+		name, err := at.text(x.NameSize + 1)
+		if err != nil {
+			return err
+		}
+		if int64(x.Index) <= last {
+			return fmt.Errorf("directory index %d is out of order", i)
+		}
+		last = int64(x.Index)
+		if headers[uint64(x.Index)] != (headerPlace{block: uint64(x.StartBlock), name: name}) {
+			return fmt.Errorf("directory index %d: no header at %d in block %d before %q", i, x.Index, x.StartBlock, name)
+		}
+	}
+	return nil
+}
+
+// headers returns the headers of a directory's listing by their places in it,
+// in bytes from its start.
+func (c *checker) headers(dir Inode) (map[uint64]headerPlace, error) {
+	l, err := c.r.openListing(dir)
+	if err != nil {
+		return nil, err
+	}
+	if l.c == nil {
+		return nil, nil
+	}
+	headers := make(map[uint64]headerPlace)
+	for {
+		first, index, place := l.left == 0, l.used, l.c.position()
+		e, err := l.next()
+		if err == io.EOF {
+			return headers, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if first {
+			headers[index] = headerPlace{block: place.block - c.r.listings.start, name: e.Name}
+		}
+	}
+}
+
+// headerPlace is the metadata block of a directory header, in bytes from the
+// start of the directory table, and the name of its first entry.
+type headerPlace struct {
+	block uint64
+	name  string
+}
+
+// counts checks what only the whole tree tells.
+func (c *checker) counts() error {
+	if len(c.inodes) != int(c.r.sb.Inodes) {
+		return fmt.Errorf("%d inodes in the tree, the superblock says %d", len(c.inodes), c.r.sb.Inodes)
+	}
+	for _, number := range slices.Sorted(maps.Keys(c.inodes)) {
+		if ino := c.inodes[number]; ino.links != ino.names {
+			return fmt.Errorf("%s: %d names for it in the tree, its inode says %d", ino.path, ino.names, ino.links)
+		}
+	}
+	return nil
+}
+
+// data decodes every block once, several at a time, in the order of the image.
+func (c *checker) data() error {
+	group, ctx := errgroup.WithContext(c.ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	end := c.r.data.start
+	for _, start := range slices.Sorted(maps.Keys(c.blocks)) {
+		b := placedBlock{start: start, size: c.blocks[start].size}
+		if start < end {
+			return errors.Join(group.Wait(), fmt.Errorf("%s: block at %d overlaps another", c.blocks[start].path, start))
+		}
+		end = start + b.length()
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := c.block(b); err != nil {
+				return fmt.Errorf("%s: block at %d: %w", c.blocks[start].path, start, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (c *checker) block(b placedBlock) error {
+	want := c.blocks[b.start]
+	room := want.length
+	if room == 0 {
+		room = int(c.r.sb.BlockSize)
+	}
+	p := make([]byte, room)
+	n, err := c.r.readBlock(p, b.start, b.length(), b.stored())
+	if err != nil {
+		return err
+	}
+	if want.length != 0 && n != want.length || n < want.atLeast {
+		return fmt.Errorf("%d bytes, %d are needed", n, max(want.length, want.atLeast))
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package squashfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+)
+
+// maxLinks bounds the symbolic links that one path leads through, as Linux
+// does (MAXSYMLINKS).
+const maxLinks = 40
+
+// FS returns the image as a file system that also implements [fs.StatFS],
+// [fs.ReadDirFS] and [fs.ReadLinkFS]. Its paths are those of [fs.ValidPath]:
+// a name that is not UTF-8 is listed but cannot be opened. Symbolic links are
+// followed inside the image, absolute ones from its root directory.
+func (r *Reader) FS() fs.FS { return imageFS{r} }
+
+type imageFS struct{ r *Reader }
+
+func (f imageFS) Open(name string) (fs.File, error) {
+	info, err := f.find("open", name, true)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.ino.Mode.IsDir():
+		return &openDir{fs: f, info: info, path: name}, nil
+	case info.ino.Mode.IsRegular():
+		file, err := f.r.OpenFile(info.ino)
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+		}
+		return &openFile{SectionReader: io.NewSectionReader(file, 0, file.Size()), info: info}, nil
+	}
+	return &openFile{SectionReader: io.NewSectionReader(strings.NewReader(""), 0, 0), info: info}, nil
+}
+
+func (f imageFS) Stat(name string) (fs.FileInfo, error)  { return f.find("stat", name, true) }
+func (f imageFS) Lstat(name string) (fs.FileInfo, error) { return f.find("lstat", name, false) }
+
+func (f imageFS) ReadLink(name string) (string, error) {
+	info, err := f.find("readlink", name, false)
+	if err != nil {
+		return "", err
+	}
+	if info.ino.Mode.Type() != fs.ModeSymlink {
+		return "", &fs.PathError{Op: "readlink", Path: name, Err: fs.ErrInvalid}
+	}
+	return info.ino.Target, nil
+}
+
+func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	info, err := f.find("readdir", name, true)
+	if err != nil {
+		return nil, err
+	}
+	list, err := f.r.ReadDir(info.ino)
+	if err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
+	entries := make([]fs.DirEntry, len(list))
+	for i, e := range list {
+		entries[i] = namedEntry{f.r, e}
+	}
+	return entries, nil
+}
+
+// find looks name up, and through the symbolic link that it may be if follow
+// is set.
+func (f imageFS) find(op, name string, follow bool) (fileInfo, error) {
+	if !fs.ValidPath(name) {
+		return fileInfo{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	ino, err := f.resolve(name, follow)
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return fileInfo{path.Base(name), ino}, nil
+}
+
+func (f imageFS) resolve(name string, follow bool) (Inode, error) {
+	root, err := f.r.Root()
+	if err != nil {
+		return Inode{}, err
+	}
+	way := []Inode{root} // the directories down to the current inode, itself the last
+	links := 0
+	for rest := name; rest != ""; {
+		var first string
+		first, rest, _ = strings.Cut(rest, "/")
+		current := way[len(way)-1]
+		if !current.Mode.IsDir() {
+			return Inode{}, fs.ErrNotExist
+		}
+		switch first {
+		case "", ".":
+			continue
+		case "..":
+			way = way[:max(1, len(way)-1)]
+			continue
+		}
+		child, err := f.r.child(current, first)
+		if err != nil {
+			return Inode{}, err
+		}
+		if child.Mode.Type() != fs.ModeSymlink || rest == "" && !follow {
+			way = append(way, child)
+			continue
+		}
+		if links++; links > maxLinks {
+			return Inode{}, errors.New("too many symbolic links")
+		}
+		if strings.HasPrefix(child.Target, "/") {
+			way = way[:1]
+		}
+		rest = strings.TrimSuffix(child.Target+"/"+rest, "/")
+	}
+	return way[len(way)-1], nil
+}
+
+// fileInfo implements fs.FileInfo. Its Sys is the Inode.
+type fileInfo struct {
+	name string
+	ino  Inode
+}
+
+func (i fileInfo) Name() string       { return i.name }
+func (i fileInfo) Size() int64        { return i.ino.Size }
+func (i fileInfo) Mode() fs.FileMode  { return i.ino.Mode }
+func (i fileInfo) ModTime() time.Time { return i.ino.ModTime }
+func (i fileInfo) IsDir() bool        { return i.ino.Mode.IsDir() }
+func (i fileInfo) Sys() any           { return i.ino }
+
+// namedEntry implements fs.DirEntry.
+type namedEntry struct {
+	r *Reader
+	e DirEntry
+}
+
+func (e namedEntry) Name() string      { return e.e.Name }
+func (e namedEntry) IsDir() bool       { return e.e.Type.IsDir() }
+func (e namedEntry) Type() fs.FileMode { return e.e.Type }
+func (e namedEntry) String() string    { return fs.FormatDirEntry(e) }
+
+func (e namedEntry) Info() (fs.FileInfo, error) {
+	ino, err := e.r.Inode(e.e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.e.Name, err)
+	}
+	return fileInfo{e.e.Name, ino}, nil
+}
+
+// openFile is an open file of any type but a directory; only a regular file
+// has contents.
+type openFile struct {
+	*io.SectionReader
+	info fileInfo
+}
+
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *openFile) Close() error               { return nil }
+
+// openDir is an open directory. Its entries are read at the first call of
+// ReadDir.
+type openDir struct {
+	fs      imageFS
+	info    fileInfo
+	path    string
+	entries []fs.DirEntry
+	read    bool
+}
+
+func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
+func (d *openDir) Close() error               { return nil }
+
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errors.New("is a directory")}
+}
+
+func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	if !d.read {
+		var err error
+		if d.entries, err = d.fs.ReadDir(d.path); err != nil {
+			return nil, err
+		}
+		d.read = true
+	}
+	list := d.entries
+	if n > 0 {
+		if len(list) == 0 {
+			return nil, io.EOF
+		}
+		list = list[:min(n, len(list))]
+	}
+	d.entries = d.entries[len(list):]
+	return list, nil
+}

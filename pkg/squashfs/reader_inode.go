@@ -1,0 +1,312 @@
+package squashfs
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"time"
+)
+
+// Inode types that the reader knows beside those of format.go: what only a
+// directory entry or another program's image can hold.
+const (
+	typeBlockDevice inodeType = 4 // SQUASHFS_BLKDEV_TYPE
+	typeCharDevice  inodeType = 5 // SQUASHFS_CHRDEV_TYPE
+	typeFIFO        inodeType = 6 // SQUASHFS_FIFO_TYPE
+	typeSocket      inodeType = 7 // SQUASHFS_SOCKET_TYPE
+
+	// An extended type is its basic type and this.
+	extended = typeExtDir - typeDir
+)
+
+// symlinkMax is the longest target of a symbolic link: the kernel refuses one
+// above a page (fs/squashfs/inode.c, squashfs_read_inode).
+const symlinkMax = 4096
+
+// deviceInode is struct squashfs_dev_inode after its header; in the extended
+// form a uint32 xattr index follows.
+type deviceInode struct {
+	Nlink uint32
+	Rdev  uint32
+}
+
+// ipcInode is struct squashfs_ipc_inode after its header; in the extended
+// form a uint32 xattr index follows.
+type ipcInode struct {
+	Nlink uint32
+}
+
+// Inode is a file of any type, without the names that it has.
+type Inode struct {
+	Number  uint32      // from 1
+	Mode    fs.FileMode // type and permissions
+	UID     uint32
+	GID     uint32
+	ModTime time.Time
+	Links   uint32 // names that it has; of a directory as the image's writer counted them
+	Size    int64  // of a regular file's contents, or of Target, in bytes; otherwise 0
+	Target  string // of a symbolic link
+	Device  uint32 // of a device, as Linux's new_encode_dev has it
+
+	kind inodeType // a basic type
+	ref  inodeRef
+	dir  dirPlace
+	file filePlace
+}
+
+// dirPlace is where a directory's listing is.
+type dirPlace struct {
+	start      position
+	size       uint64 // of the listing, without dirSizeExtra
+	parent     uint32
+	indexes    position // of the first dirIndex, if indexCount > 0
+	indexCount uint16
+}
+
+// filePlace is where a file's contents are.
+type filePlace struct {
+	start          uint64   // of the first data block
+	sparse         uint64   // bytes of the file in all-zero blocks, as its writer counted them
+	sizes          position // of the first block's size, if blocks > 0
+	blocks         uint64
+	fragment       uint32
+	fragmentOffset uint32
+	tail           uint32 // bytes of the file in the fragment
+}
+
+// Root returns the root directory.
+func (r *Reader) Root() (Inode, error) {
+	ino, err := r.inode(r.sb.RootInode)
+	if err != nil {
+		return Inode{}, fmt.Errorf("reading root directory: %w", err)
+	}
+	if !ino.Mode.IsDir() {
+		return Inode{}, fmt.Errorf("root directory is of type %s", ino.Mode.Type())
+	}
+	return ino, nil
+}
+
+// Inode returns the inode that e names.
+func (r *Reader) Inode(e DirEntry) (Inode, error) {
+	ino, err := r.inode(e.ref)
+	if err != nil {
+		return Inode{}, err
+	}
+	if ino.Number != e.Number || ino.kind != e.kind {
+		return Inode{}, fmt.Errorf("directory entry names inode %d of type %d, but finds inode %d of type %d", e.Number, e.kind, ino.Number, ino.kind)
+	}
+	return ino, nil
+}
+
+func (r *Reader) inode(ref inodeRef) (Inode, error) {
+	c, err := r.cursorAt(r.inodes, position{r.inodes.start + ref.block(), int(ref.offset())})
+	if err != nil {
+		return Inode{}, fmt.Errorf("reading inode at %#x: %w", uint64(ref), err)
+	}
+	var h inodeHeader
+	if err := c.decode(&h); err != nil {
+		return Inode{}, fmt.Errorf("reading inode at %#x: %w", uint64(ref), err)
+	}
+	ino := Inode{Number: h.Inode, ModTime: time.Unix(int64(h.Mtime), 0).UTC(), ref: ref}
+	if err := r.inodeBody(&ino, h, c); err != nil {
+		return Inode{}, fmt.Errorf("reading inode %d: %w", h.Inode, err)
+	}
+	return ino, nil
+}
+
+func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
+	if h.Inode == 0 || h.Inode > r.sb.Inodes {
+		return fmt.Errorf("number not from 1 to %d", r.sb.Inodes)
+	}
+	if int(h.UID) >= len(r.ids) || int(h.GID) >= len(r.ids) {
+		return fmt.Errorf("user ID %d and group ID %d of %d", h.UID, h.GID, len(r.ids))
+	}
+	ino.UID, ino.GID = r.ids[h.UID], r.ids[h.GID]
+
+	ino.kind = h.Type
+	if h.Type > extended {
+		ino.kind -= extended
+	}
+	typ, ok := fileType(ino.kind)
+	if !ok {
+		return fmt.Errorf("unknown type %d", h.Type)
+	}
+	ino.Mode = typ | fileMode(h.Mode)
+
+	switch h.Type {
+	case typeDir:
+		return r.dirBody(ino, c)
+	case typeExtDir:
+		return r.extDirBody(ino, c)
+	case typeFile:
+		return r.fileBody(ino, c)
+	case typeExtFile:
+		return r.extFileBody(ino, c)
+	case typeSymlink, typeExtSymlink:
+		return symlinkBody(ino, c)
+	case typeBlockDevice, typeCharDevice, typeBlockDevice + extended, typeCharDevice + extended:
+		var d deviceInode
+		err := c.decode(&d)
+		ino.Links, ino.Device = d.Nlink, d.Rdev
+		return err
+	default:
+		var d ipcInode
+		err := c.decode(&d)
+		ino.Links = d.Nlink
+		return err
+	}
+}
+
+func (r *Reader) dirBody(ino *Inode, c *cursor) error {
+	var d dirInode
+	if err := c.decode(&d); err != nil {
+		return err
+	}
+	ino.Links = d.Nlink
+	ino.dir = dirPlace{
+		start:  position{r.listings.start + uint64(d.StartBlock), int(d.Offset)},
+		size:   listingSize(uint32(d.FileSize)),
+		parent: d.Parent,
+	}
+	return nil
+}
+
+func (r *Reader) extDirBody(ino *Inode, c *cursor) error {
+	var d extDirInode
+	if err := c.decode(&d); err != nil {
+		return err
+	}
+	ino.Links = d.Nlink
+	ino.dir = dirPlace{
+		start:      position{r.listings.start + uint64(d.StartBlock), int(d.Offset)},
+		size:       listingSize(d.FileSize),
+		parent:     d.Parent,
+		indexes:    c.position(),
+		indexCount: d.IndexCount,
+	}
+	return nil
+}
+
+// listingSize is a directory's recorded size without the room for "." and
+// "..". The kernel takes a smaller one for an empty listing.
+func listingSize(recorded uint32) uint64 {
+	return uint64(max(recorded, dirSizeExtra) - dirSizeExtra)
+}
+
+func (r *Reader) fileBody(ino *Inode, c *cursor) error {
+	var f fileInode
+	if err := c.decode(&f); err != nil {
+		return err
+	}
+	ino.Links = 1
+	ino.Size = int64(f.FileSize)
+	ino.file = filePlace{
+		start:          uint64(f.StartBlock),
+		sizes:          c.position(),
+		fragment:       f.Fragment,
+		fragmentOffset: f.Offset,
+	}
+	return r.countBlocks(ino)
+}
+
+func (r *Reader) extFileBody(ino *Inode, c *cursor) error {
+	var f extFileInode
+	if err := c.decode(&f); err != nil {
+		return err
+	}
+	if f.FileSize > math.MaxInt64 {
+		return fmt.Errorf("size %d", f.FileSize)
+	}
+	if f.Sparse > f.FileSize {
+		return fmt.Errorf("%d of %d bytes in all-zero blocks", f.Sparse, f.FileSize)
+	}
+	ino.Links = f.Nlink
+	ino.Size = int64(f.FileSize)
+	ino.file = filePlace{
+		start:          f.StartBlock,
+		sparse:         f.Sparse,
+		sizes:          c.position(),
+		fragment:       f.Fragment,
+		fragmentOffset: f.Offset,
+	}
+	return r.countBlocks(ino)
+}
+
+// countBlocks divides the file into blocks and a tail. Without a fragment the
+// last block is what the tail would have been.
+func (r *Reader) countBlocks(ino *Inode) error {
+	f := &ino.file
+	blockSize := uint64(r.sb.BlockSize)
+	size := uint64(ino.Size)
+	f.blocks = size / blockSize
+	f.tail = uint32(size % blockSize)
+	if f.fragment == invalidFragment {
+		if f.tail > 0 {
+			f.blocks++
+			f.tail = 0
+		}
+		return nil
+	}
+	if f.tail == 0 {
+		return fmt.Errorf("fragment %d for a file of %d bytes, which fills its blocks", f.fragment, ino.Size)
+	}
+	if f.fragment >= r.sb.Fragments {
+		return fmt.Errorf("fragment %d of %d", f.fragment, r.sb.Fragments)
+	}
+	if uint64(f.fragmentOffset)+uint64(f.tail) > blockSize {
+		return fmt.Errorf("%d bytes at %d of a fragment, which holds no more than %d", f.tail, f.fragmentOffset, blockSize)
+	}
+	return nil
+}
+
+func symlinkBody(ino *Inode, c *cursor) error {
+	var s symlinkInode
+	if err := c.decode(&s); err != nil {
+		return err
+	}
+	if s.TargetSize > symlinkMax {
+		return fmt.Errorf("symbolic link to a name of %d bytes, %d are possible", s.TargetSize, symlinkMax)
+	}
+	ino.Links = s.Nlink
+	ino.Size = int64(s.TargetSize)
+	var err error
+	ino.Target, err = c.text(s.TargetSize)
+	return err
+}
+
+// fileType is a basic inode type as Go has it.
+func fileType(kind inodeType) (typ fs.FileMode, ok bool) {
+	switch kind {
+	case typeDir:
+		return fs.ModeDir, true
+	case typeFile:
+		return 0, true
+	case typeSymlink:
+		return fs.ModeSymlink, true
+	case typeBlockDevice:
+		return fs.ModeDevice, true
+	case typeCharDevice:
+		return fs.ModeDevice | fs.ModeCharDevice, true
+	case typeFIFO:
+		return fs.ModeNamedPipe, true
+	case typeSocket:
+		return fs.ModeSocket, true
+	}
+	return 0, false
+}
+
+// fileMode is the twelve mode bits of chmod(2) as Go has them.
+func fileMode(mode uint16) fs.FileMode {
+	const setuid, setgid, sticky = 0o4000, 0o2000, 0o1000
+	m := fs.FileMode(mode) & fs.ModePerm
+	if mode&setuid != 0 {
+		m |= fs.ModeSetuid
+	}
+	if mode&setgid != 0 {
+		m |= fs.ModeSetgid
+	}
+	if mode&sticky != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}

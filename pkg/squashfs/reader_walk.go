@@ -1,0 +1,98 @@
+package squashfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// maxDepth bounds how deep directories are nested. Linux opens no path above
+// 4096 bytes (PATH_MAX), which is half as many one-letter names.
+const maxDepth = 2048
+
+// WalkFunc is called by [Reader.Walk] with a path from the root directory,
+// which is ".", and the inode there. An error ends the walk, but
+// [fs.SkipDir] for a directory only leaves out what is in it.
+type WalkFunc func(path string, ino Inode) error
+
+// Walk calls f for the root directory and everything below it, each directory
+// before its entries, and these in the order of the bytes of their names. A
+// directory that has two names, and so might contain itself, is an error.
+func (r *Reader) Walk(f WalkFunc) error {
+	// Listings cannot hold more bytes than the metadata blocks of their table,
+	// and a block takes a header and a byte at least.
+	blocks := (r.listings.end - r.listings.start) / (metadataHeaderSize + 1)
+	w := &walker{
+		r:            r,
+		seen:         make(map[inodeRef]bool),
+		listingBytes: blocks * metadataSize,
+		visit:        func(path string, ino, _ Inode) error { return f(path, ino) },
+	}
+	return w.walk()
+}
+
+// walker walks through the tree of an image. Listings that overlap in the
+// directory table could make a small image an endless walk; the sum of their
+// sizes tells them.
+type walker struct {
+	r            *Reader
+	seen         map[inodeRef]bool // directories
+	listingBytes uint64            // how many more the directory table can hold
+	visit        func(path string, ino, parent Inode) error
+}
+
+func (w *walker) walk() error {
+	root, err := w.r.Root()
+	if err != nil {
+		return err
+	}
+	return w.enter(".", root, Inode{}, 0)
+}
+
+func (w *walker) enter(path string, ino, parent Inode, depth int) error {
+	err := w.visit(path, ino, parent)
+	if !ino.Mode.IsDir() {
+		return err
+	}
+	if errors.Is(err, fs.SkipDir) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.admit(ino, depth); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	prefix := path + "/"
+	if depth == 0 {
+		prefix = ""
+	}
+	for e, err := range w.r.Entries(ino) {
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		child, err := w.r.Inode(e)
+		if err != nil {
+			return fmt.Errorf("%s%s: %w", prefix, e.Name, err)
+		}
+		if err := w.enter(prefix+e.Name, child, ino, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// admit refuses directories that a sound image cannot have.
+func (w *walker) admit(dir Inode, depth int) error {
+	switch {
+	case depth > maxDepth:
+		return fmt.Errorf("more than %d directories deep", maxDepth)
+	case w.seen[dir.ref]:
+		return fmt.Errorf("directory %d is in more than one place", dir.Number)
+	case dir.dir.size > w.listingBytes:
+		return errors.New("listings overlap in the directory table")
+	}
+	w.seen[dir.ref] = true
+	w.listingBytes -= dir.dir.size
+	return nil
+}
