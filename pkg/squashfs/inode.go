@@ -1,0 +1,239 @@
+package squashfs
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// inodeWriter makes the inode table and the directory table. A directory's
+// listing holds the places of its children's inodes and its own inode the
+// place of the listing, so children go first.
+type inodeWriter struct {
+	inodes     *metadata
+	dirs       *metadata
+	modTime    uint32
+	rootParent uint32 // what the root names as its parent: one more than any inode, as mksquashfs has it
+}
+
+// tree writes the inodes of the directory d and of all below it.
+func (w *inodeWriter) tree(ctx context.Context, d *node, path string) error {
+	return w.dir(ctx, d, path, w.rootParent)
+}
+
+func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint32) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	subdirs := uint32(0)
+	for i := range d.children {
+		c := &d.children[i]
+		var err error
+		switch c.kind {
+		case typeDir:
+			subdirs++
+			err = w.dir(ctx, c, path+"/"+c.name, d.number)
+		case typeFile:
+			err = w.file(c)
+		case typeSymlink:
+			err = w.symlink(c)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path+"/"+c.name, err)
+		}
+	}
+	return w.dirInode(d, parent, subdirs)
+}
+
+func (w *inodeWriter) file(n *node) error {
+	c := n.content
+	if c == nil {
+		c = &content{fragment: invalidFragment}
+	}
+	var body []byte
+	var err error
+	if c.start <= math.MaxUint32 && n.size <= math.MaxUint32 && c.sparse == 0 {
+		body, err = w.begin(n, typeFile, fileInode{
+			StartBlock: uint32(c.start),
+			Fragment:   c.fragment,
+			Offset:     c.offset,
+			FileSize:   uint32(n.size),
+		})
+	} else {
+		body, err = w.begin(n, typeExtFile, extFileInode{
+			StartBlock: c.start,
+			FileSize:   n.size,
+			Sparse:     c.sparse,
+			Nlink:      1,
+			Fragment:   c.fragment,
+			Offset:     c.offset,
+			Xattr:      invalidXattr,
+		})
+	}
+	if err != nil {
+		return err
+	}
+	for _, size := range c.sizes {
+		body = binary.LittleEndian.AppendUint32(body, size)
+	}
+	return w.inodes.write(body)
+}
+
+func (w *inodeWriter) symlink(n *node) error {
+	body, err := w.begin(n, typeSymlink, symlinkInode{Nlink: 1, TargetSize: uint32(len(n.target))})
+	if err != nil {
+		return err
+	}
+	return w.inodes.write(append(body, n.target...))
+}
+
+func (w *inodeWriter) dirInode(d *node, parent, subdirs uint32) error {
+	block, offset, err := w.dirs.position()
+	if err != nil {
+		return err
+	}
+	before := w.dirs.total
+	indexes, err := w.listing(d)
+	if err != nil {
+		return err
+	}
+	size := w.dirs.total - before + dirSizeExtra
+	nlink := 2 + subdirs // its name, its own ".", and the ".." of each directory in it
+	if len(indexes) == 0 && size <= math.MaxUint16 {
+		body, err := w.begin(d, typeDir, dirInode{
+			StartBlock: block,
+			Nlink:      nlink,
+			FileSize:   uint16(size),
+			Offset:     offset,
+			Parent:     parent,
+		})
+		if err != nil {
+			return err
+		}
+		return w.inodes.write(body)
+	}
+	if size > math.MaxUint32 || len(indexes) > math.MaxUint16 {
+		return fmt.Errorf("directory of %d entries is larger than SquashFS can hold", len(d.children))
+	}
+	body, err := w.begin(d, typeExtDir, extDirInode{
+		Nlink:      nlink,
+		FileSize:   uint32(size),
+		StartBlock: block,
+		Parent:     parent,
+		IndexCount: uint16(len(indexes)),
+		Offset:     offset,
+		Xattr:      invalidXattr,
+	})
+	if err != nil {
+		return err
+	}
+	for _, x := range indexes {
+		if body, err = binary.Append(body, binary.LittleEndian, x.dirIndex); err != nil {
+			return err
+		}
+		body = append(body, x.name...)
+	}
+	return w.inodes.write(body)
+}
+
+// begin notes where n's inode will be and returns its fixed part.
+func (w *inodeWriter) begin(n *node, typ inodeType, fixed any) ([]byte, error) {
+	block, offset, err := w.inodes.position()
+	if err != nil {
+		return nil, err
+	}
+	n.ref = newInodeRef(block, offset)
+	body, err := binary.Append(nil, binary.LittleEndian, inodeHeader{
+		Type:  typ,
+		Mode:  n.perm,
+		Mtime: w.modTime,
+		Inode: n.number,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return binary.Append(body, binary.LittleEndian, fixed)
+}
+
+// namedIndex is a dirIndex with the name that follows it.
+type namedIndex struct {
+	dirIndex
+	name string
+}
+
+// listing writes the listing of d. Each metadata block that it reaches into
+// gets a directory header as soon as an entry begins there, and an index
+// record for that header, so that a reader looking for a name can skip blocks
+// (fs/squashfs/namei.c, get_dir_index_using_name).
+func (w *inodeWriter) listing(d *node) ([]namedIndex, error) {
+	var indexes []namedIndex
+	begin := w.dirs.total
+	known := begin / metadataSize // the block that a reader finds without a further index
+	for rest := d.children; len(rest) > 0; {
+		block, _, err := w.dirs.position()
+		if err != nil {
+			return nil, err
+		}
+		if at := w.dirs.total; at/metadataSize != known {
+			known = at / metadataSize
+			indexes = append(indexes, namedIndex{
+				dirIndex: dirIndex{Index: uint32(at - begin), StartBlock: block, NameSize: uint32(len(rest[0].name) - 1)},
+				name:     rest[0].name,
+			})
+		}
+		n := headerRun(rest, w.dirs.total)
+		if err := w.headerAndEntries(rest[:n]); err != nil {
+			return nil, err
+		}
+		rest = rest[n:]
+	}
+	return indexes, nil
+}
+
+// headerRun is the number of nodes, at least one, that can stand behind one
+// directory header at position at of the directory table: their inodes begin
+// in one metadata block, their numbers are near enough, and their entries
+// begin in the header's own metadata block.
+func headerRun(nodes []node, at int64) int {
+	first := &nodes[0]
+	end := at + int64(dirHeaderSize)
+	for i := range nodes {
+		n := &nodes[i]
+		delta := int64(n.number) - int64(first.number)
+		if i > 0 && (i == dirCountMax ||
+			n.ref.block() != first.ref.block() ||
+			delta < math.MinInt16 || delta > math.MaxInt16 ||
+			end/metadataSize != at/metadataSize) {
+			return i
+		}
+		end += int64(dirEntrySize + len(n.name))
+	}
+	return len(nodes)
+}
+
+func (w *inodeWriter) headerAndEntries(nodes []node) error {
+	first := &nodes[0]
+	p, err := binary.Append(nil, binary.LittleEndian, dirHeader{
+		Count:      uint32(len(nodes) - 1),
+		StartBlock: uint32(first.ref.block()),
+		Inode:      first.number,
+	})
+	if err != nil {
+		return err
+	}
+	for i := range nodes {
+		n := &nodes[i]
+		p, err = binary.Append(p, binary.LittleEndian, dirEntry{
+			Offset:     n.ref.offset(),
+			InodeDelta: int16(int64(n.number) - int64(first.number)),
+			Type:       n.kind,
+			NameSize:   uint16(len(n.name) - 1),
+		})
+		if err != nil {
+			return err
+		}
+		p = append(p, n.name...)
+	}
+	return w.dirs.write(p)
+}

@@ -1,0 +1,200 @@
+package squashfs
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// Entry is one name in the root directory of an image: what the host has at
+// Path, with everything below it, or, if Path is empty, a regular file with
+// permissions 0444 that holds Data.
+type Entry struct {
+	Name string
+	Path string
+	Data []byte
+}
+
+// Tree is what an image will hold, as [Scan] found it: every name, permission
+// and size, but no contents yet.
+type Tree struct {
+	root    *node
+	entries []Entry // root.children, as given
+
+	Inodes int   // files, directories and symbolic links, the root among them
+	Files  int   // regular files
+	Bytes  int64 // their sizes added up, each name counted, holes included
+}
+
+// node is a name in the tree and, once the image is written, where its inode
+// is. Hard links are nodes of their own: the image does not depend on how a
+// store was optimised.
+type node struct {
+	name     string
+	kind     inodeType // typeDir, typeFile or typeSymlink
+	perm     uint16
+	number   uint32 // inode number; a directory's is above those of all below it
+	ref      inodeRef
+	children []node // of a directory, sorted by name
+
+	target string // of a symbolic link
+
+	size    uint64   // of a file
+	holes   bool     // the host stores fewer bytes than size: look for holes
+	data    []byte   // contents given instead of a path
+	content *content // where the contents lie; shared by equal files
+}
+
+// Scan reads the names, types, permissions and sizes of everything that
+// entries name. Entries may come in any order. A name that is empty, ".",
+// "..", longer than 255 bytes, taken twice or holds a slash or NUL is an
+// error, and so is anything that is not a file, directory or symbolic link.
+func Scan(ctx context.Context, entries []Entry) (*Tree, error) {
+	entries = slices.Clone(entries)
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	t := &Tree{
+		root:    &node{kind: typeDir, perm: 0o755, children: make([]node, len(entries))},
+		entries: entries,
+	}
+	for i, e := range entries {
+		if err := checkName(e.Name); err != nil {
+			return nil, err
+		}
+		if i > 0 && e.Name == entries[i-1].Name {
+			return nil, fmt.Errorf("two entries named %q in the root directory", e.Name)
+		}
+		var err error
+		if t.root.children[i], err = scanEntry(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	t.count(t.root)
+	return t, nil
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return fmt.Errorf("%q is not a file name", name)
+	case len(name) >= nameMax:
+		return fmt.Errorf("file name of %d bytes, %d are possible: %q", len(name), nameMax-1, name)
+	case strings.ContainsAny(name, "/\x00"):
+		return fmt.Errorf("slash or NUL in file name %q", name)
+	}
+	return nil
+}
+
+func scanEntry(ctx context.Context, e Entry) (node, error) {
+	if e.Path == "" {
+		return node{name: e.Name, kind: typeFile, perm: 0o444, size: uint64(len(e.Data)), data: e.Data}, nil
+	}
+	info, err := os.Lstat(e.Path)
+	if err != nil {
+		return node{}, err
+	}
+	return scanPath(ctx, e.Name, e.Path, info)
+}
+
+func scanPath(ctx context.Context, name, path string, info fs.FileInfo) (node, error) {
+	n := node{name: name, perm: permissions(info.Mode())}
+	switch info.Mode().Type() {
+	case 0:
+		n.kind = typeFile
+		n.size = uint64(info.Size())
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			const statBlock = 512 // the unit of st_blocks whatever the file system's own, stat(2)
+			n.holes = st.Blocks*statBlock < info.Size()
+		}
+		return n, nil
+	case fs.ModeSymlink:
+		n.kind = typeSymlink
+		var err error
+		n.target, err = os.Readlink(path)
+		return n, err
+	case fs.ModeDir:
+		n.kind = typeDir
+		var err error
+		n.children, err = scanDir(ctx, path)
+		return n, err
+	}
+	return n, fmt.Errorf("%s: cannot store a file of type %s", path, info.Mode().Type())
+}
+
+func scanDir(ctx context.Context, path string) ([]node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// Sorted by the bytes of the names, which is how readers search a listing.
+	list, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err
+	}
+	children := make([]node, len(list))
+	for i, d := range list {
+		info, err := d.Info()
+		if err != nil {
+			return nil, err
+		}
+		if children[i], err = scanPath(ctx, d.Name(), path+"/"+d.Name(), info); err != nil {
+			return nil, err
+		}
+	}
+	return children, nil
+}
+
+// permissions are the twelve mode bits of chmod(2), which fs.FileMode keeps
+// in other places.
+func permissions(mode fs.FileMode) uint16 {
+	perm := uint16(mode.Perm())
+	for _, bit := range []struct {
+		goBit fs.FileMode
+		unix  uint16
+	}{{fs.ModeSetuid, syscall.S_ISUID}, {fs.ModeSetgid, syscall.S_ISGID}, {fs.ModeSticky, syscall.S_ISVTX}} {
+		if mode&bit.goBit != 0 {
+			perm |= bit.unix
+		}
+	}
+	return perm
+}
+
+// count numbers the inodes in the order in which they will be written:
+// those below a directory before the directory itself.
+func (t *Tree) count(n *node) {
+	for i := range n.children {
+		t.count(&n.children[i])
+	}
+	t.Inodes++
+	n.number = uint32(t.Inodes)
+	if n.kind == typeFile {
+		t.Files++
+		t.Bytes += int64(n.size)
+	}
+}
+
+// visit calls f for every regular file that is not empty, in the order of the
+// image, with its path on the host.
+func (t *Tree) visit(f func(n *node, path string) error) error {
+	for i, e := range t.entries {
+		if err := t.root.children[i].visit(e.Path, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *node) visit(path string, f func(n *node, path string) error) error {
+	if n.kind == typeFile && n.size > 0 {
+		return f(n, path)
+	}
+	for i := range n.children {
+		c := &n.children[i]
+		if err := c.visit(path+"/"+c.name, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package squashfs
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"math/bits"
+	"runtime"
+	"time"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// Options say how a tree is laid down.
+type Options struct {
+	Codec    *codec.Codec // which also gives the block size
+	MkfsTime time.Time    // of the superblock
+	ModTime  time.Time    // of every inode
+	Workers  int          // compressors at work; 0: one for each processor. The bytes do not depend on it.
+
+	// Progress, if set, is called from one goroutine with the number of bytes
+	// of files dealt with since the last call. The calls add up to Tree.Bytes.
+	Progress func(bytes int64)
+}
+
+// Summary is what became of a tree.
+type Summary struct {
+	Size           int64 // of the image in bytes, a multiple of 4096
+	DataBytes      int64 // of it: data and fragment blocks
+	Blocks         int   // data blocks stored
+	Fragments      int   // fragment blocks
+	DuplicateFiles int   // files stored with an earlier equal one
+	DuplicateBytes int64 // their sizes added up
+	SparseBytes    int64 // bytes in all-zero blocks, which take no room
+}
+
+// Write lays the tree down as an image that starts at offset 0 of w. Every
+// byte is written once and in order, but for the superblock, which comes last:
+// an image that was not finished is none.
+//
+// A file that cannot be read or whose size has changed since the scan is an
+// error that names it, and so is what the format cannot hold. A Tree can be
+// written more than once, but not by two calls at a time.
+func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary, error) {
+	if opts.Workers <= 0 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(int64) {}
+	}
+	if t.Inodes > math.MaxUint32-1 {
+		return Summary{}, fmt.Errorf("%d files, a SquashFS image holds %d", t.Inodes, uint32(math.MaxUint32-1))
+	}
+	mkfsTime, err := seconds(opts.MkfsTime)
+	if err != nil {
+		return Summary{}, err
+	}
+	modTime, err := seconds(opts.ModTime)
+	if err != nil {
+		return Summary{}, err
+	}
+
+	blockSize := opts.Codec.Settings().BlockSize
+	out := &sequentialWriter{w: w, pos: int64(superblockSize)}
+	sb := superblock{
+		Magic:       magic,
+		Inodes:      uint32(t.Inodes),
+		MkfsTime:    mkfsTime,
+		BlockSize:   uint32(blockSize),
+		Compression: opts.Codec.ID(),
+		BlockLog:    uint16(bits.TrailingZeros(uint(blockSize))),
+		Flags:       flagDuplicates | flagExportable | flagNoXattrs,
+		IDs:         1,
+		Major:       versionMajor,
+		Minor:       versionMinor,
+		XattrTable:  invalidTable,
+	}
+	if opts.Codec.Stores() {
+		sb.Flags |= flagUncompressedInodes | flagUncompressedData | flagUncompressedFragments | flagUncompressedIDs
+	}
+	if options := opts.Codec.Options(); options != nil {
+		sb.Flags |= flagCompressorOptions
+		if err := out.write(storedMetadata(options)); err != nil {
+			return Summary{}, err
+		}
+	}
+
+	dataStart := out.pos
+	data, err := t.writeData(ctx, out, opts)
+	if err != nil {
+		return Summary{}, err
+	}
+	data.summary.DataBytes = out.pos - dataStart
+	sb.Fragments = uint32(len(data.fragments))
+	if len(data.fragments) == 0 {
+		sb.Flags |= flagNoFragments
+	}
+
+	meta := &inodeWriter{
+		inodes:     newMetadata(opts.Codec),
+		dirs:       newMetadata(opts.Codec),
+		modTime:    modTime,
+		rootParent: uint32(t.Inodes) + 1,
+	}
+	if err := meta.tree(ctx, t.root, ""); err != nil {
+		return Summary{}, err
+	}
+	sb.RootInode = t.root.ref
+	if err := writeTables(out, &sb, meta, t, data.fragments, opts.Codec); err != nil {
+		return Summary{}, err
+	}
+
+	sb.BytesUsed = uint64(out.pos)
+	if rest := out.pos % padding; rest != 0 {
+		if err := out.write(make([]byte, padding-rest)); err != nil {
+			return Summary{}, err
+		}
+	}
+	head, err := binary.Append(nil, binary.LittleEndian, sb)
+	if err != nil {
+		return Summary{}, err
+	}
+	if _, err := w.WriteAt(head, 0); err != nil {
+		return Summary{}, fmt.Errorf("writing superblock: %w", err)
+	}
+	data.summary.Size = out.pos
+	return data.summary, nil
+}
+
+// writeTables writes what follows the data, in the order that Linux insists on
+// (fs/squashfs/super.c, squashfs_fill_super).
+func writeTables(out *sequentialWriter, sb *superblock, meta *inodeWriter, t *Tree, fragments []fragmentEntry, c *codec.Codec) error {
+	var err error
+	if sb.InodeTable, err = meta.inodes.writeTo(out); err != nil {
+		return fmt.Errorf("writing inode table: %w", err)
+	}
+	if sb.DirTable, err = meta.dirs.writeTo(out); err != nil {
+		return fmt.Errorf("writing directory table: %w", err)
+	}
+	sb.FragmentTable = invalidTable
+	if len(fragments) > 0 {
+		if sb.FragmentTable, err = writeLookupTable(out, c, fragments); err != nil {
+			return fmt.Errorf("writing fragment table: %w", err)
+		}
+	}
+	refs := make([]inodeRef, t.Inodes)
+	t.root.exportRefs(refs)
+	if sb.ExportTable, err = writeLookupTable(out, c, refs); err != nil {
+		return fmt.Errorf("writing export table: %w", err)
+	}
+	if sb.IDTable, err = writeLookupTable(out, c, []uint32{0}); err != nil {
+		return fmt.Errorf("writing ID table: %w", err)
+	}
+	return nil
+}
+
+// exportRefs fills in refs, by inode number less one.
+func (n *node) exportRefs(refs []inodeRef) {
+	for i := range n.children {
+		n.children[i].exportRefs(refs)
+	}
+	refs[n.number-1] = n.ref
+}
+
+// seconds is t as the format has it: unsigned 32-bit seconds since 1970.
+func seconds(t time.Time) (uint32, error) {
+	s := t.Unix()
+	if s < 0 || s > math.MaxUint32 {
+		return 0, fmt.Errorf("time %s: SquashFS holds times from 1970 to 2106", t.UTC().Format(time.RFC3339))
+	}
+	return uint32(s), nil
+}
+
+// sequentialWriter writes at a position that only grows.
+type sequentialWriter struct {
+	w   io.WriterAt
+	pos int64
+}
+
+func (s *sequentialWriter) write(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
+	n, err := s.w.WriteAt(p, s.pos)
+	s.pos += int64(n)
+	return err
+}
