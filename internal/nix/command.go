@@ -1,0 +1,107 @@
+package nix
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// stopDelay is how long Nix may take to stop its builders after an interrupt
+// before it is killed.
+const stopDelay = 20 * time.Second
+
+// command is one run of a Nix program.
+type command struct {
+	program string
+	args    []string
+	env     []string // beside the environment of this process
+	log     *monitor // reads standard error
+}
+
+// outcome is how a Nix program ended.
+type outcome struct {
+	stdout []byte
+	code   int            // exit status, if signal is 0
+	signal syscall.Signal // what killed it
+	log    *monitor
+}
+
+func (o outcome) success() bool { return o.code == 0 && o.signal == 0 }
+
+// crashed reports whether the program died of itself.
+func (o outcome) crashed() bool {
+	// A shell wrapper around nix reports the signal as 128+n.
+	for _, s := range []syscall.Signal{syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGBUS} {
+		if o.signal == s || o.code == 128+int(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// run runs the command to its end. The error says that it could not be run,
+// or that ctx was done; how the program itself ended is in the outcome.
+func (c command) run(ctx context.Context) (outcome, error) {
+	var stdout bytes.Buffer
+	cmd := exec.CommandContext(ctx, c.program, c.args...)
+	// Standard input stays /dev/null: on a terminal Nix would ask questions.
+	// The process group stays ours: a ^C on the terminal reaches Nix directly.
+	cmd.Stdout = &stdout
+	cmd.Stderr = c.log
+	// The messages of git and libc are recognised in English. LANGUAGE selects
+	// the messages alone and is ranked above LC_ALL by gettext.
+	cmd.Env = append(append(os.Environ(), "LANGUAGE=C"), c.env...)
+	// After SIGINT Nix stops its builders, after SIGKILL they would live on.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = stopDelay
+
+	err := cmd.Run()
+	c.log.flush()
+	if ctx.Err() != nil {
+		return outcome{}, ctx.Err()
+	}
+	var exit *exec.ExitError
+	// ErrWaitDelay: Nix ended, a process that it left behind (an ssh master, a
+	// git daemon) holds its standard error.
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
+		return outcome{}, fmt.Errorf("running %s: %w", filepath.Base(c.program), err)
+	}
+	o := outcome{stdout: stdout.Bytes(), code: cmd.ProcessState.ExitCode(), log: c.log}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		o.signal = status.Signal()
+	}
+	if !o.success() && o.log.interrupted() {
+		// The signal reached Nix, and not yet this process.
+		return outcome{}, context.Canceled
+	}
+	return o, nil
+}
+
+// storeArgs are the arguments for nix-store: the operation, then the user's
+// flags, then the paths.
+func (n *Nix) storeArgs(operation, paths []string) []string {
+	args := append([]string{}, operation...)
+	args = append(args, n.flakeConfig...)
+	args = append(args, n.options.Flags.Store...)
+	return append(args, paths...)
+}
+
+// runStore runs nix-store and turns a bad end into an error.
+func (n *Nix) runStore(ctx context.Context, phase Phase, operation, paths []string) (outcome, error) {
+	log := newMonitor(phase, n.options)
+	args := n.storeArgs(append(operation, "--log-format", "internal-json"), paths)
+	o, err := command{program: n.nixStore, args: args, log: log}.run(ctx)
+	if err != nil {
+		return o, err
+	}
+	if !o.success() {
+		return o, failure(o)
+	}
+	return o, nil
+}

@@ -1,0 +1,131 @@
+package nix
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+type jsonNumber = json.Number
+
+// features turns the experimental commands on for one call of nix.
+var features = []string{"--extra-experimental-features", "nix-command flakes"}
+
+// Eval evaluates the function apply, a Nix expression, on the attribute path
+// attr of the flake ref, and decodes the result into the value into. The
+// derivations whose paths the result contains are written to the store.
+//
+// The lock file of the flake is not written. If the user accepts the flake's
+// nixConfig, Missing and Realise use it from now on.
+//
+// Errors that Nix reports are of type *Error, or *BuildError if something that
+// had to be built during the evaluation failed.
+func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error {
+	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
+		n.lockFlags(), n.options.Flags.Eval, []string{"--apply", apply, ref + "#" + attr})
+	if err := n.evalJSON(ctx, args, into); err != nil {
+		var failed *Error
+		if errors.As(err, &failed) {
+			failed.explainMissingFile(ctx, ref)
+		}
+		return err
+	}
+	accept, err := n.acceptsFlakeConfig(ctx)
+	if err != nil || !accept {
+		return err
+	}
+	n.flakeConfig, err = n.readFlakeConfig(ctx, ref)
+	return err
+}
+
+// lockFlags keep Nix from writing the lock file: a tool that builds leaves the
+// flake as it is. With --no-update-lock-file nothing is written anyway, and
+// --no-write-lock-file would switch its check off.
+func (n *Nix) lockFlags() []string {
+	if slices.Contains(n.options.Flags.Eval, "--no-update-lock-file") {
+		return nil
+	}
+	return []string{"--no-write-lock-file"}
+}
+
+// evalJSON runs an evaluating nix and decodes its standard output.
+func (n *Nix) evalJSON(ctx context.Context, args []string, into any) error {
+	o, err := n.evaluate(ctx, args)
+	if err != nil {
+		return err
+	}
+	// Nix 2.8 prints half of the JSON before an error, so nothing is read
+	// before the exit status is known.
+	if !o.success() {
+		return failure(o)
+	}
+	if err := json.Unmarshal(o.stdout, into); err != nil {
+		return fmt.Errorf("reading the result of the evaluation: %w", err)
+	}
+	return nil
+}
+
+// noCollector turns the garbage collector of the evaluator off. Before 2.24 it
+// crashes when it runs inside a coroutine, unless Nix was built with a patched
+// collector as distributions often do not (NixOS/nix #4919, #11141).
+const noCollector = "GC_DONT_GC=1"
+
+// evaluate runs nix, a second time with the collector off if it crashed.
+func (n *Nix) evaluate(ctx context.Context, args []string) (outcome, error) {
+	c := command{program: n.nix, args: args, log: newMonitor(Evaluating, n.options)}
+	if !n.Version.atLeast(2, 24) {
+		c.env = []string{noCollector}
+	}
+	o, err := c.run(ctx)
+	if err == nil && o.crashed() && c.env == nil {
+		c.env = []string{noCollector}
+		c.log = newMonitor(Evaluating, n.options)
+		o, err = c.run(ctx)
+	}
+	return o, err
+}
+
+// readFlakeConfig returns the nixConfig of the flake as flags for nix-store:
+// Nix itself applies it to the evaluating command only.
+func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error) {
+	var meta struct {
+		URL      string `json:"url"`
+		Original struct {
+			Dir string `json:"dir"`
+		} `json:"original"`
+	}
+	flags := n.options.Flags.Eval
+	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
+		n.lockFlags(), flags, []string{ref})
+	if err := n.evalJSON(ctx, args, &meta); err != nil {
+		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
+	}
+	// sourceInfo is the root of the source in every version; the flake itself
+	// became its own folder in 2.14. Reading the file beside Nix would not do:
+	// with lazy trees it need not be in the store.
+	expr := fmt.Sprintf(`(import ((builtins.getFlake %s).sourceInfo + %s)).nixConfig or { }`,
+		Quote(meta.URL), Quote("/"+strings.Trim(meta.Original.Dir+"/flake.nix", "/")))
+	args = slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "--impure"},
+		flags, []string{"--expr", expr})
+	var raw json.RawMessage
+	if err := n.evalJSON(ctx, args, &raw); err != nil {
+		return nil, fmt.Errorf("reading nixConfig of the flake: %w", err)
+	}
+	decoder := json.NewDecoder(strings.NewReader(string(raw)))
+	decoder.UseNumber() // 1000000 must not become 1e+06
+	var config map[string]any
+	if err := decoder.Decode(&config); err != nil {
+		return nil, fmt.Errorf("reading nixConfig of the flake: %w", err)
+	}
+	return settingFlags(config)
+}
+
+// Quote returns s as a string literal of the Nix language.
+func Quote(s string) string {
+	return `"` + quoter.Replace(s) + `"`
+}
+
+var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `${`, `\${`, "\n", `\n`, "\r", `\r`, "\t", `\t`)

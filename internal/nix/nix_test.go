@@ -1,0 +1,82 @@
+package nix
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestParseVersion(t *testing.T) {
+	for _, test := range []struct {
+		output string
+		want   string
+		newer  bool // than 2.24
+	}{
+		{"nix (Nix) 2.8.0\n", "Nix 2.8.0", false},
+		{"nix (Nix) 2.24.1\n", "Nix 2.24.1", true},
+		{"nix (Nix) 2.36.0pre20260301_abcdef0\n", "Nix 2.36.0pre20260301_abcdef0", true},
+		{"nix (Lix, like Nix) 2.95.3\nSystem type: x86_64-linux\n", "Lix 2.95.3", true},
+		{"nix (Determinate Nix 3.22.2) 2.35.2\n", "Determinate Nix 2.35.2", true},
+		{"warning: something\nnix (Nix) 2.8.0\n", "Nix 2.8.0", false},
+		{"nix (Tvix) 9\n", "Nix 9", true},
+		{"", "Nix ", true},
+	} {
+		v := parseVersion(test.output)
+		if v.String() != test.want || v.atLeast(2, 24) != test.newer {
+			t.Errorf("parseVersion(%q) = %q (at least 2.24: %v), want %q (%v)",
+				test.output, v, v.atLeast(2, 24), test.want, test.newer)
+		}
+	}
+}
+
+func TestFindNothing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if _, err := Find(t.Context(), Options{}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("Find = %v, want ErrNotFound", err)
+	}
+}
+
+// fakeNix puts a shell script with the name of a Nix program on the PATH.
+func fakeNix(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"nix", "nix-store"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+}
+
+func TestFindTooOld(t *testing.T) {
+	fakeNix(t, `echo "nix (Nix) 2.3.16"`)
+	_, err := Find(t.Context(), Options{})
+	var old *TooOldError
+	if !errors.As(err, &old) || old.Version.Number != "2.3.16" {
+		t.Errorf("Find = %v, want a TooOldError of 2.3.16", err)
+	}
+}
+
+// TestCrash lets nix die as it does in its garbage collector.
+func TestCrash(t *testing.T) {
+	fakeNix(t, `
+case "$*" in
+--version) echo "nix (Nix) 2.30.1"; exit ;;
+*show*) echo '{}'; exit ;;
+esac
+[ "$GC_DONT_GC" = 1 ] && [ -z "$ALWAYS" ] && { echo '{"a":1}'; exit; }
+kill -SEGV $$`)
+	n, err := Find(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value struct{ A int }
+	if err := n.Eval(t.Context(), ".", "x", "x: x", &value); err != nil || value.A != 1 {
+		t.Errorf("Eval after a crash = %v, %+v, want a second try without collector", err, value)
+	}
+	t.Setenv("ALWAYS", "1")
+	if err := n.Eval(t.Context(), ".", "x", "x: x", &value); KindOf(err) != KindCrash {
+		t.Errorf("Eval after two crashes = %v, want KindCrash", err)
+	}
+}

@@ -1,0 +1,150 @@
+package nix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Store says where the files of the Nix store are. Nix prints logical paths
+// like /nix/store/…-name even if the store is elsewhere.
+type Store struct {
+	dir  string // logical, "/nix/store"
+	real string // where it is
+}
+
+// PhysicalPath returns the file name of a store path, or of a file below one.
+func (s Store) PhysicalPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, s.dir); ok && (rest == "" || rest[0] == '/') {
+		return s.real + rest
+	}
+	return path
+}
+
+// RemoteStoreError reports a store whose files are not on this machine.
+type RemoteStoreError struct{ URL string }
+
+func (e *RemoteStoreError) Error() string {
+	return fmt.Sprintf("the Nix store %s is not on this machine", e.URL)
+}
+
+// Store asks Nix which store it uses. It returns a *RemoteStoreError if that
+// is on another machine.
+func (n *Nix) Store(ctx context.Context) (Store, error) {
+	s, err := n.config(ctx)
+	if err != nil {
+		return Store{}, err
+	}
+	return parseStore(s.store, defaultStore())
+}
+
+// surroundings is what decides about the store beside its URL.
+type surroundings struct {
+	storeDir string // logical
+	chroot   string // root of the store if Nix falls back to one, or empty
+}
+
+// defaultStore looks for what Nix looks for. Without /nix and root rights, Nix
+// from 2.10 uses a store in the home directory (openStore in store-api.cc).
+func defaultStore() surroundings {
+	storeDir := os.Getenv("NIX_STORE_DIR")
+	s := surroundings{storeDir: storeDir}
+	if s.storeDir == "" {
+		s.storeDir = "/nix/store"
+	}
+	if storeDir == "" && os.Getenv("NIX_STATE_DIR") == "" && os.Getuid() != 0 && !exists("/nix/var/nix") {
+		data := os.Getenv("XDG_DATA_HOME")
+		if data == "" {
+			data = filepath.Join(os.Getenv("HOME"), ".local", "share")
+		}
+		s.chroot = filepath.Join(data, "nix", "root")
+	}
+	return s
+}
+
+// parseStore reads a store URL as Nix does: "auto", "daemon", "local", a
+// folder, or one of the schemes, with parameters after a question mark.
+func parseStore(text string, host surroundings) (Store, error) {
+	location, query, _ := strings.Cut(text, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return Store{}, fmt.Errorf("reading the store URL %q: %w", text, err)
+	}
+	root := params.Get("root")
+	scheme, rest, hasScheme := strings.Cut(location, "://")
+	switch {
+	case location == "" || location == "auto":
+		if root == "" {
+			root = host.chroot
+		}
+	case location == "daemon" || location == "local":
+	case hasScheme && scheme == "unix":
+	case hasScheme && (scheme == "local" || scheme == "local-overlay" || scheme == "daemon" || scheme == "auto"):
+		if rest != "" {
+			root = rest
+		}
+	case !hasScheme && strings.Contains(location, "/"):
+		if root, err = filepath.Abs(location); err != nil {
+			return Store{}, fmt.Errorf("finding the store %q: %w", text, err)
+		}
+	default:
+		return Store{}, &RemoteStoreError{URL: text}
+	}
+	dir := params.Get("store")
+	if dir == "" {
+		dir = host.storeDir
+	}
+	real := params.Get("real")
+	if real == "" {
+		real = filepath.Join(root, dir)
+	}
+	return Store{dir: dir, real: real}, nil
+}
+
+// settings are those of Nix's settings that matter here.
+type settings struct {
+	store             string
+	acceptFlakeConfig bool
+}
+
+// config asks Nix for its settings, of which NIX_REMOTE, the configuration
+// files and the user's flags are the sources.
+func (n *Nix) config(ctx context.Context) (settings, error) {
+	if n.settings != nil {
+		return *n.settings, nil
+	}
+	read := func(command ...string) (map[string]struct{ Value any }, error) {
+		var all map[string]struct{ Value any }
+		args := slices.Concat(features, n.options.Flags.Store, command, []string{"--json", "--log-format", "internal-json"})
+		return all, n.evalJSON(ctx, args, &all)
+	}
+	all, err := read("config", "show")
+	var failed *Error
+	// "nix config show" came in 2.20; the older name of it is deprecated since.
+	if errors.As(err, &failed) && strings.Contains(failed.Message, "is not a recognised command") {
+		all, err = read("show-config")
+	}
+	if err != nil {
+		return settings{}, fmt.Errorf("reading the settings of Nix: %w", err)
+	}
+	var s settings
+	s.store, _ = all["store"].Value.(string)
+	s.acceptFlakeConfig, _ = all["accept-flake-config"].Value.(bool)
+	n.settings = &s
+	return s, nil
+}
+
+// acceptsFlakeConfig reports whether the user trusts the flake's settings, by
+// flag or by configuration.
+func (n *Nix) acceptsFlakeConfig(ctx context.Context) (bool, error) {
+	if n.options.Flags.acceptFlakeConfig {
+		return true, nil
+	}
+	s, err := n.config(ctx)
+	return s.acceptFlakeConfig, err
+}

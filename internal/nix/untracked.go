@@ -1,0 +1,64 @@
+package nix
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// explainMissingFile asks git whether the file that the flake lacks is there
+// and only not tracked: Nix copies tracked files alone.
+func (e *Error) explainMissingFile(ctx context.Context, ref string) {
+	if e.Kind == KindMissingFile {
+		folder, ok := localFolder(ref)
+		if !ok {
+			return
+		}
+		repository, ok := workTree(ctx, folder)
+		if !ok || !exists(filepath.Join(repository, e.File)) || git(ctx, repository, "ls-files", "--error-unmatch", "--", e.File) == nil {
+			return
+		}
+		e.setUntracked(e.File, repository)
+	}
+	if e.Kind == KindUntrackedFile {
+		e.Ignored = git(ctx, e.Repository, "check-ignore", "--quiet", "--", e.File) == nil
+	}
+}
+
+func (e *Error) setUntracked(file, repository string) {
+	e.Kind, e.File, e.Repository = KindUntrackedFile, file, repository
+	e.Message = fmt.Sprintf("%s is not tracked by git in %s, so Nix does not see it", file, repository)
+}
+
+// localFolder returns the folder that a flake reference means, if it is one on
+// this machine that git may know.
+func localFolder(ref string) (string, bool) {
+	ref, _, _ = strings.Cut(ref, "?")
+	if path, ok := strings.CutPrefix(ref, "git+file:"); ok {
+		ref = strings.TrimPrefix(path, "//")
+		if decoded, err := url.PathUnescape(ref); err == nil {
+			ref = decoded
+		}
+	}
+	return ref, pathLike(ref)
+}
+
+// workTree returns the root of the git work tree that folder is in.
+func workTree(ctx context.Context, folder string) (string, bool) {
+	output, err := exec.CommandContext(ctx, "git", "-C", folder, "rev-parse", "--show-toplevel").Output()
+	return strings.TrimSuffix(string(output), "\n"), err == nil
+}
+
+// git runs git in a work tree for the sake of its exit status.
+func git(ctx context.Context, repository string, args ...string) error {
+	return exec.CommandContext(ctx, "git", append([]string{"-C", repository}, args...)...).Run()
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
