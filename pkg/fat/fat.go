@@ -1,0 +1,61 @@
+// Package fat writes FAT file systems, such as the EFI system partition of a
+// boot medium.
+//
+// An [Image] describes the file system. [Image.Layout] decides every cluster,
+// name and entry without reading content; [Layout.Write] emits the bytes from
+// first to last. The bytes are a function of the description: no clock, no
+// random serial number, no order of insertion.
+//
+// Supported: FAT12 and FAT16 with 512-byte sectors, two allocation tables and a
+// root directory of 512 entries; directories; long names. Not supported: FAT32
+// and so volumes of 2 GiB and more, attributes, boot code, code pages (short
+// names are ASCII), reading.
+//
+// The format is Microsoft's "FAT: General Overview of On-Disk Format", version
+// 1.03 of December 2000; field names are the specification's.
+package fat
+
+import (
+	"io"
+	"time"
+)
+
+// Image describes a file system completely. Two equal images give the same
+// bytes, whatever the order of Files.
+type Image struct {
+	// Label is the volume label: at most 11 upper-case characters as short names
+	// allow, or spaces. It may be empty.
+	Label string
+
+	// Serial is the volume serial number: 0x12345678 is shown as 1234-5678.
+	Serial uint32
+
+	// Time is every date of the file system, in UTC, from 1980 to 2107.
+	Time time.Time
+
+	// Size is the length of the image in bytes, a multiple of 512.
+	Size int64
+
+	// ClusterSize is the allocation unit in bytes, a power of two from 512 to
+	// 32768. Zero chooses the smallest from 2048 up that Size permits.
+	ClusterSize int
+
+	// Files are the contents. Parent directories are implied.
+	Files []File
+}
+
+// File is a regular file, or an empty directory.
+type File struct {
+	// Path is slash separated, without leading slash. Names are UTF-8 of at most
+	// 255 UTF-16 units; they keep their case, but may not differ in it only.
+	Path string
+
+	// Data is the content. If Open is set, the content is read from it instead,
+	// and must be Size bytes long.
+	Data []byte
+	Open func() (io.ReadCloser, error)
+	Size int64
+
+	// Dir makes the entry a directory; needed for empty ones only.
+	Dir bool
+}
