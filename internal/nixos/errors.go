@@ -1,0 +1,125 @@
+package nixos
+
+import (
+	"fmt"
+	"strings"
+)
+
+// NoSuchConfiguration reports a name that the flake does not have. An empty
+// Name means that none was given and the flake has no configuration at all.
+type NoSuchConfiguration struct {
+	Name  string
+	Names []string // what there is, the most similar first
+}
+
+func (e *NoSuchConfiguration) Error() string {
+	switch {
+	case len(e.Names) > 0:
+		return fmt.Sprintf("no configuration %q; there is %s", e.Name, quoted(e.Names))
+	case e.Name == "":
+		return "nixosConfigurations is empty"
+	}
+	return fmt.Sprintf("no configuration %q: nixosConfigurations is empty", e.Name)
+}
+
+// SeveralConfigurations reports that no name was given although there is a
+// choice.
+type SeveralConfigurations struct {
+	Names []string // sorted
+}
+
+func (e *SeveralConfigurations) Error() string {
+	return "several configurations, and none was named; there is " + quoted(e.Names)
+}
+
+// NotNixOS reports a value that is no NixOS configuration.
+type NotNixOS struct {
+	Name  string
+	Found string // what it is instead: "a home-manager configuration"
+}
+
+func (e *NotNixOS) Error() string {
+	return fmt.Sprintf("configuration %q is %s, not a NixOS configuration", e.Name, e.Found)
+}
+
+// AssertionError has the messages of the assertions that the configuration
+// fails. A message may have several lines.
+type AssertionError struct {
+	Name     string
+	Messages []string
+}
+
+func (e *AssertionError) Error() string {
+	return fmt.Sprintf("configuration %q fails its assertions:\n- %s", e.Name,
+		indented(e.Messages))
+}
+
+// NoISOModule reports a configuration that does not import iso-image.nix.
+type NoISOModule struct {
+	Name string
+}
+
+func (e *NoISOModule) Error() string {
+	return fmt.Sprintf("configuration %q does not import nixpkgs' ISO image module", e.Name)
+}
+
+// ContentsError reports entries of isoImage.contents whose targets the image
+// itself has.
+type ContentsError struct {
+	Name    string
+	Targets []string
+}
+
+func (e *ContentsError) Error() string {
+	return fmt.Sprintf("configuration %q: isoImage.contents has a second %s", e.Name, quoted(e.Targets))
+}
+
+// VolumeIDError reports a volume ID that no medium can have, or that differs
+// from the one that a specialisation looks for.
+type VolumeIDError struct {
+	VolumeID string
+	Reason   string
+}
+
+func (e *VolumeIDError) Error() string {
+	return fmt.Sprintf("volume ID %q %s", e.VolumeID, e.Reason)
+}
+
+// NameError reports a file name that cannot be used.
+type NameError struct {
+	Option string
+	Name   string
+}
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("%s: %q is no file name", e.Option, e.Name)
+}
+
+// InitrdError reports a systemd stage 1 that would wait for the medium forever:
+// the ISO module of these releases gives it the device of the scripted one.
+type InitrdError struct {
+	Name   string
+	Device string // what /iso is mounted from
+}
+
+func (e *InitrdError) Error() string {
+	return fmt.Sprintf("configuration %q has a systemd initrd, which cannot find the medium as %s in NixOS of this age",
+		e.Name, e.Device)
+}
+
+func quoted(names []string) string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = fmt.Sprintf("%q", name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// indented makes a list of messages, the further lines of each under its first.
+func indented(messages []string) string {
+	list := make([]string, len(messages))
+	for i, message := range messages {
+		list[i] = strings.ReplaceAll(strings.TrimSpace(message), "\n", "\n  ")
+	}
+	return strings.Join(list, "\n- ")
+}

@@ -1,0 +1,43 @@
+package nixos
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// nearest returns names sorted by their likeness to name, alphabetically among
+// equals. Case does not count.
+func nearest(name string, names []string) []string {
+	sorted := slices.Clone(names)
+	distances := make(map[string]int, len(names))
+	for _, n := range names {
+		distances[n] = distance(strings.ToLower(name), strings.ToLower(n))
+	}
+	slices.SortFunc(sorted, func(a, b string) int {
+		return cmp.Or(cmp.Compare(distances[a], distances[b]), strings.Compare(a, b))
+	})
+	return sorted
+}
+
+// distance is the Levenshtein distance of a and b: the least number of bytes to
+// insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // distances of a[:i] to every b[:j]
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,153 @@
+// Package nixos reads what a NixOS configuration says about its live image.
+//
+// One evaluation of an embedded Nix function (eval.nix) gives every fact that
+// planning, building and writing an image needs, as a [System]. The function
+// reads configurations that import nixpkgs' iso-image.nix, of every release
+// since 22.05. It builds nothing, and it does not turn an ordinary
+// configuration into a live one.
+//
+// Fields carry the names of the NixOS options that they come from.
+package nixos
+
+// System is what a configuration says about its live image. Paths are in the
+// Nix store; most exist only after Realise has been built. An empty path means
+// that the image has no such part.
+type System struct {
+	// Name is the attribute below nixosConfigurations.
+	Name     string `json:"name"`
+	HostName string `json:"hostName"`
+
+	// Platform is what the image runs on, BuildPlatform what its packages are
+	// built on, both as Nix writes them: "x86_64-linux".
+	Platform      string `json:"platform"`
+	BuildPlatform string `json:"buildPlatform"`
+	// EFIArch is the architecture of the firmware as in the name of the default
+	// loader: "x64", "aa64", "ia32" (also on x86_64 with forcei686).
+	EFIArch string `json:"efiArch"`
+	IsX86   bool   `json:"isX86"`
+
+	DistroID   string `json:"distroID"`   // "nixos"
+	DistroName string `json:"distroName"` // "NixOS"
+	Label      string `json:"label"`      // system.nixos.label
+	Release    string `json:"release"`    // "24.05"
+
+	// ImageName is the file name that nixpkgs would give the image, its
+	// extension (.iso, .iso.zst) included.
+	ImageName string `json:"imageName"`
+	// VolumeID labels the medium, and stage 1 finds it by this label.
+	VolumeID string `json:"volumeID"`
+	// SquashfsCompression is text for mksquashfs -comp; nil means uncompressed.
+	SquashfsCompression            *string `json:"squashfsCompression"`
+	CompressImage                  bool    `json:"compressImage"`
+	IncludeSystemBuildDependencies bool    `json:"includeSystemBuildDependencies"`
+
+	MakeBIOSBootable bool `json:"makeBiosBootable"`
+	MakeEFIBootable  bool `json:"makeEfiBootable"`
+	MakeUSBBootable  bool `json:"makeUsbBootable"`
+
+	ForceTextMode bool `json:"forceTextMode"`
+	// Timeout is boot.loader.timeout in seconds: nil waits for the user, 0 boots
+	// at once.
+	Timeout        *int   `json:"timeout"`
+	SyslinuxTheme  string `json:"syslinuxTheme"` // directives for isolinux.cfg
+	SplashImage    string `json:"splashImage"`
+	EFISplashImage string `json:"efiSplashImage"`
+	GRUBTheme      string `json:"grubTheme"` // directory with theme.txt
+
+	// Syslinux is the package with share/syslinux; with BIOS boot only.
+	Syslinux string `json:"syslinux"`
+	// GRUB is nil without EFI boot.
+	GRUB *GRUB `json:"grub"`
+	// Refind is rEFInd's program for EFIArch.
+	Refind  string   `json:"refind"`
+	Memtest *Memtest `json:"memtest86"`
+
+	// SystemdInitrd tells the two kinds of stage 1 apart; ISODevice is the
+	// device that it mounts on /iso.
+	SystemdInitrd bool   `json:"systemdInitrd"`
+	ISODevice     string `json:"isoDevice"`
+
+	// Configurations are the configuration itself, then its specialisations,
+	// depth first, each level in the order of the names.
+	Configurations []Configuration `json:"configurations"`
+
+	// Contents are the user's own files of the medium, outside the store image.
+	Contents []Content `json:"contents"`
+	// StoreContents are the roots of the store image. With
+	// IncludeSystemBuildDependencies one of them is a derivation.
+	StoreContents []string `json:"storeContents"`
+
+	// Realise is what must be built: the outputs of each derivation, an empty
+	// list standing for all of them. Sources are further store paths that are
+	// needed; they exist already.
+	Realise map[string][]string `json:"realise"`
+	Sources []string            `json:"sources"`
+
+	Warnings []string `json:"warnings"`
+}
+
+// Configuration is one bootable system of the image.
+type Configuration struct {
+	// Path has the names of the specialisations that lead here from the root;
+	// it is empty for the configuration itself.
+	Path     []string  `json:"path"`
+	Toplevel StorePath `json:"toplevel"`
+	Kernel   string    `json:"kernel"` // file
+	Initrd   string    `json:"initrd"` // file
+
+	// KernelParams are pieces of the kernel's command line, without init=.
+	KernelParams []string `json:"kernelParams"`
+
+	PrependToMenuLabel string  `json:"prependToMenuLabel"`
+	DistroName         string  `json:"distroName"`
+	Label              string  `json:"label"`
+	AppendToMenuLabel  string  `json:"appendToMenuLabel"`
+	ConfigurationName  *string `json:"configurationName"`
+	ShowConfiguration  bool    `json:"showConfiguration"`
+
+	VolumeID string `json:"volumeID"`
+}
+
+// StorePath is a store path and the derivation that makes it.
+type StorePath struct {
+	Drv string `json:"drv"`
+	Out string `json:"out"`
+}
+
+// GRUB says where the EFI loader comes from.
+type GRUB struct {
+	// Package has lib/grub/<Target> and share/grub, for the image's platform.
+	Package string `json:"package"`
+	Target  string `json:"target"` // "x86_64-efi"
+	// Builder has bin/grub-mkimage, for the build platform.
+	Builder string `json:"builder"`
+}
+
+// Memtest is the memory test of the boot menus.
+type Memtest struct {
+	File   string   `json:"file"`
+	Params []string `json:"params"`
+	// EFI is false for releases that run on BIOS only.
+	EFI bool `json:"efi"`
+}
+
+// Content is an entry of isoImage.contents: Source, a file or a directory,
+// appears on the medium as Target.
+type Content struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+}
+
+// Root returns the configuration that the image is made of.
+func (s *System) Root() Configuration { return s.Configurations[0] }
+
+// Shown returns the configurations that the boot menus offer.
+func (s *System) Shown() []Configuration {
+	var shown []Configuration
+	for _, c := range s.Configurations {
+		if c.ShowConfiguration {
+			shown = append(shown, c)
+		}
+	}
+	return shown
+}
