@@ -15,11 +15,14 @@ package codec
 #define LZMA_FILTER_RISCV LZMA_VLI_C(0x0B)
 #endif
 
-static const lzma_vli no_filter = LZMA_VLI_UNKNOWN;
-static const lzma_vli filter_ids[] = { // in the order of the bits of Filters
-	LZMA_FILTER_X86, LZMA_FILTER_POWERPC, LZMA_FILTER_IA64, LZMA_FILTER_ARM,
-	LZMA_FILTER_ARMTHUMB, LZMA_FILTER_SPARC, LZMA_FILTER_ARM64, LZMA_FILTER_RISCV,
-};
+// filter_id returns liblzma's id of a bit of Filters.
+static lzma_vli filter_id(unsigned bit) {
+	static const lzma_vli ids[] = {
+		LZMA_FILTER_X86, LZMA_FILTER_POWERPC, LZMA_FILTER_IA64, LZMA_FILTER_ARM,
+		LZMA_FILTER_ARMTHUMB, LZMA_FILTER_SPARC, LZMA_FILTER_ARM64, LZMA_FILTER_RISCV,
+	};
+	return bit < sizeof ids / sizeof *ids ? ids[bit] : LZMA_VLI_UNKNOWN;
+}
 
 typedef struct { lzma_ret code; size_t read, written; } xz_result;
 
@@ -37,6 +40,7 @@ static xz_result run_block(lzma_stream *s, const uint8_t *src, size_t n, uint8_t
 
 // encode_block makes an xz stream with the one check that Linux' decoder has. The literal and
 // position bits follow the alignment of each architecture's instructions, as mksquashfs sets them.
+// LZMA_VLI_UNKNOWN as the filter stands for none.
 static xz_result encode_block(lzma_stream *s, uint32_t preset, uint32_t dict_size, lzma_vli filter,
 		const uint8_t *src, size_t n, uint8_t *dst, size_t room) {
 	xz_result r = {0};
@@ -66,7 +70,7 @@ static xz_result encode_block(lzma_stream *s, uint32_t preset, uint32_t dict_siz
 		{ .id = LZMA_FILTER_LZMA2, .options = &lzma2 },
 		{ .id = LZMA_VLI_UNKNOWN, .options = NULL },
 	};
-	r.code = lzma_stream_encoder(s, filter == no_filter ? chain + 1 : chain, LZMA_CHECK_CRC32);
+	r.code = lzma_stream_encoder(s, filter == LZMA_VLI_UNKNOWN ? chain + 1 : chain, LZMA_CHECK_CRC32);
 	return r.code == LZMA_OK ? run_block(s, src, n, dst, room) : r;
 }
 
@@ -115,7 +119,7 @@ func xzBackend(s Settings) (backend, error) {
 func checkFilters(filters Filters) error {
 	for rest := filters; rest != 0; rest &= rest - 1 {
 		bit := bits.TrailingZeros32(uint32(rest))
-		if C.lzma_filter_encoder_is_supported(C.filter_ids[bit]) == 0 {
+		if C.lzma_filter_encoder_is_supported(C.filter_id(C.uint(bit))) == 0 {
 			return &UnsupportedError{Name: "xz -Xbcj " + filterNames[bit],
 				Reason: "liblzma " + C.GoString(C.lzma_version_string()) + " does not have the filter"}
 		}
@@ -160,7 +164,7 @@ func newXZCompressor(s Settings) *xzCompressor {
 
 // compress keeps the shortest of what no filter and each of the filters give, the earlier of equals.
 func (c *xzCompressor) compress(dst, src []byte) (int, error) {
-	best, err := c.encode(dst, src, C.no_filter)
+	best, err := c.encode(dst, src, C.LZMA_VLI_UNKNOWN)
 	if err != nil {
 		return 0, err
 	}
@@ -169,7 +173,7 @@ func (c *xzCompressor) compress(dst, src []byte) (int, error) {
 		if best > 0 {
 			room = best - 1
 		}
-		n, err := c.encode(c.filtered[:room], src, C.filter_ids[bits.TrailingZeros32(uint32(rest))])
+		n, err := c.encode(c.filtered[:room], src, C.filter_id(C.uint(bits.TrailingZeros32(uint32(rest)))))
 		if err != nil {
 			return 0, err
 		}
