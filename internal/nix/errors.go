@@ -51,40 +51,40 @@ func (e *BuildError) LogCommand() string { return "nix-store --read-log " + e.De
 type Kind int
 
 const (
-	KindOther             Kind = iota
-	KindMissingFile            // the flake's source lacks a file
-	KindUntrackedFile          // the file exists, git does not track it
-	KindNoFlake                // no flake where the reference says
-	KindNoAttribute            // the flake has no such output
-	KindFeature                // an experimental feature is off
-	KindUnfree                 // a package has an unfree licence
-	KindInsecure               // a package is marked as insecure
-	KindBroken                 // a package is marked as broken
-	KindUnsupported            // a package does not exist for the platform
-	KindAssertion              // assertions of a NixOS configuration
-	KindRecursion              // infinite recursion
-	KindOption                 // options of a NixOS configuration
-	KindSyntax                 // syntax error
-	KindLockFile               // the lock file does not fit
-	KindNoSpace                // disk full
-	KindDaemon                 // the daemon cannot be reached
-	KindOwner                  // git refuses another user's repository
-	KindNoGit                  // git is not installed
-	KindDownload               // a download failed
-	KindNoImport               // import from derivation is forbidden
-	KindImpure                 // needs --impure
-	KindBuildUsers             // no users to build as
-	KindPermission             // not allowed to write the store
-	KindSandbox                // no kernel support for the sandbox
-	KindSettings               // bad configuration file or NIX_CONFIG
-	KindVanished               // a store path was collected; evaluating again may help
-	KindCrash                  // Nix died of a signal
-	KindBuild                  // a builder failed
-	KindHashMismatch           // a download has another hash
-	KindTimeout                // a build took too long
-	KindWrongSystem            // no machine for the derivation's system or features
-	KindExecFormat             // the kernel cannot run the builder's programs
-	KindBadOutput      // the outputs are not as the derivation says
+	KindOther         Kind = iota
+	KindMissingFile        // the flake's source lacks a file
+	KindUntrackedFile      // the file exists, git does not track it
+	KindNoFlake            // no flake where the reference says
+	KindNoAttribute        // the flake has no such output
+	KindFeature            // an experimental feature is off
+	KindUnfree             // a package has an unfree licence
+	KindInsecure           // a package is marked as insecure
+	KindBroken             // a package is marked as broken
+	KindUnsupported        // a package does not exist for the platform
+	KindAssertion          // assertions of a NixOS configuration
+	KindRecursion          // infinite recursion
+	KindOption             // options of a NixOS configuration
+	KindSyntax             // syntax error
+	KindLockFile           // the lock file does not fit
+	KindNoSpace            // disk full
+	KindDaemon             // the daemon cannot be reached
+	KindOwner              // git refuses another user's repository
+	KindNoGit              // git is not installed
+	KindDownload           // a download failed
+	KindNoImport           // import from derivation is forbidden
+	KindImpure             // needs --impure
+	KindBuildUsers         // no users to build as
+	KindPermission         // not allowed to write the store
+	KindSandbox            // no kernel support for the sandbox
+	KindSettings           // bad configuration file or NIX_CONFIG
+	KindVanished           // a store path was collected; evaluating again may help
+	KindCrash              // Nix died of a signal
+	KindBuild              // a builder failed
+	KindHashMismatch       // a download has another hash
+	KindTimeout            // a build took too long
+	KindWrongSystem        // no machine for the derivation's system or features
+	KindExecFormat         // the kernel cannot run the builder's programs
+	KindBadOutput          // the outputs are not as the derivation says
 )
 
 // KindOf returns the kind of the *Error or *BuildError in err.
