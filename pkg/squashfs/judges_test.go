@@ -96,6 +96,9 @@ func writeImage(t testing.TB, entries []Entry, opts Options) (path string, summa
 	if err != nil {
 		t.Fatal(err)
 	}
+	if summary.Size > tree.MaxSize() {
+		t.Errorf("image of %d bytes, MaxSize is %d", summary.Size, tree.MaxSize())
+	}
 	if summary.Size != info.Size() {
 		t.Errorf("Summary.Size = %d, the file has %d bytes", summary.Size, info.Size())
 	}
