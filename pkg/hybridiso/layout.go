@@ -3,7 +3,6 @@ package hybridiso
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 )
 
 // partitionBlock is where partition 1 begins: behind the system area, at the
@@ -109,7 +108,11 @@ func (l *Layout) assign(t *tree) (err error) {
 			return fmt.Errorf("file %q is both boot files", l.esp.path)
 		}
 	}
+	total := int64(0)
 	for _, n := range t.regular() {
+		if total += n.size(); total > maxImage {
+			return fmt.Errorf("file %q: all up to it are larger than the %d bytes of the largest image", n.path, int64(maxImage))
+		}
 		switch {
 		case n.file.Stream:
 			l.stream = n
@@ -152,8 +155,8 @@ func (l *Layout) place(t *tree) error {
 		next = n.extent.end()
 	}
 	l.dataEnd = next
-	if blocks := l.geometry(l.maxStream()).blocks; blocks > math.MaxUint32 {
-		return fmt.Errorf("image may need %d blocks, more than 32 bits count", blocks)
+	if size := l.Size(l.maxStream()); size > maxImage {
+		return fmt.Errorf("image may need %d bytes, more than the %d of the largest image", size, int64(maxImage))
 	}
 	return nil
 }

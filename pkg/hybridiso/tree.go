@@ -2,6 +2,7 @@ package hybridiso
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,9 @@ const (
 	maxPath   = 4095
 	maxTarget = 4095
 )
+
+// maxImage is the size that 32-bit block addresses reach, in bytes.
+const maxImage = math.MaxUint32 * blockSize
 
 type kind int
 
@@ -102,6 +106,8 @@ func checkFile(f File) error {
 		return fmt.Errorf("has a size without Open")
 	case f.MaxSize != 0 && !f.Stream:
 		return fmt.Errorf("has a maximum size but is no stream")
+	case max(f.Size, f.MaxSize) > maxImage:
+		return fmt.Errorf("is larger than the %d bytes of the largest image", int64(maxImage))
 	case len(f.Target) > maxTarget:
 		return fmt.Errorf("link target has %d bytes, more than %d", len(f.Target), maxTarget)
 	case strings.ContainsRune(f.Target, 0):
