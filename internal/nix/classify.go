@@ -19,6 +19,7 @@ var kinds = compile([]textKind{
 	{KindMissingFile, `/[0-9a-z]{32}-source/(?P<file>[^'"\n]+)['"]:? (?:does not exist|no such file)`},
 	{KindMissingFile, `source tree referenced by 'git\+file:[^']*' does not contain a '/(?P<file>[^']+)' file`},
 	{KindNoFlake, `could not find a flake\.nix file|is not part of a flake|does not contain a ['"]?/?[^'"]*flake\.nix`},
+	{KindNoFlake, `^path ` + quoted + ` does not exist`},
 	{KindNoFlake, `cannot find flake '|is not a valid url|getting status of ` + quoted + `: no such file`},
 	{KindNoAttribute, `does not provide attribute`},
 	{KindFeature, `experimental (?:nix |lix )?feature ` + quoted + ` is disabled`},
@@ -30,6 +31,7 @@ var kinds = compile([]textKind{
 	{KindRecursion, `infinite recursion encountered|stack overflow`},
 	{KindOption, `the option .* does not exist|is not of type|has conflicting definition values`},
 	{KindOption, `the option .* is used but not defined|the option .* is read-only`},
+	{KindSettings, `illegal configuration line|syntax error in configuration line`},
 	{KindSyntax, `^syntax error`},
 	{KindLockFile, `requires lock file changes|cannot write modified lock file|/flake\.lock`},
 	{KindLockFile, `nar hash mismatch in input|mismatch in field 'narhash'|'lastmodified' attribute mismatch`},
@@ -43,7 +45,6 @@ var kinds = compile([]textKind{
 	{KindBuildUsers, `the group ` + quoted + ` specified in|has no members`},
 	{KindPermission, `big-lock|could not set permissions on|permission denied|operation not permitted`},
 	{KindSandbox, `namespaces that are required for sandboxing`},
-	{KindSettings, `illegal configuration line|syntax error in configuration line`},
 	{KindVanished, `missing derivation|failed to obtain derivation of|don't know how to build these paths`},
 	{KindVanished, `path ` + quoted + ` (?:is not valid|does not exist in the lix database)`},
 })
@@ -135,7 +136,7 @@ var (
 	wrongSystem = regexp.MustCompile(`(?s)^a ['"]([^'"]+)['"] with features (\{.*?\}) is required to build ` + drv)
 	// Nix from 2.30: the same in lines
 	requiredSystem   = regexp.MustCompile(`(?m)^\s*Required system: ['"]([^'"]+)['"]`)
-	requiredFeatures = regexp.MustCompile(`(?m)^\s*Required features: (\{.*?\})`)
+	requiredFeatures = regexp.MustCompile(`(?m)^\s*Required (?:features:|system: .* with features) (\{.*?\})`)
 	hashMismatch     = regexp.MustCompile(`(?s)hash mismatch in fixed-output derivation ` + drv + `.*?specified:\s*(\S+).*?got:\s*(\S+)`)
 	timedOut         = regexp.MustCompile(`(?s)` + drv + `.*?(timed out after \d+ seconds[^\n.;]*)`)
 	// what the builder made is not what the derivation says

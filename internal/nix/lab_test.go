@@ -91,6 +91,10 @@ func (l *lab) flake(name, body string) string {
 	if err := os.MkdirAll(filepath.Join(folder, "bin"), 0o755); err != nil {
 		l.t.Fatal(err)
 	}
+	l.write(filepath.Join(folder, "bin", "garbage"), "not a program\n")
+	if err := os.Chmod(filepath.Join(folder, "bin", "garbage"), 0o755); err != nil {
+		l.t.Fatal(err)
+	}
 	data, err := os.ReadFile(busybox)
 	if err != nil {
 		l.t.Fatal(err)
@@ -179,12 +183,12 @@ func (l *lab) keep(name string, program string, args []string) {
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	_ = cmd.Run()
+	here := strings.NewReplacer(l.dir+"/store/nix", "/nix", l.dir, "/lab")
 	text := transcript{
-		Command: filepath.Base(program) + " " + strings.Join(args, " "),
+		Command: here.Replace(filepath.Base(program) + " " + strings.Join(args, " ")),
 		Code:    cmd.ProcessState.ExitCode(),
-		Stderr:  evaluatingFile.ReplaceAllString(stderr.String(), ""),
+		Stderr:  here.Replace(evaluatingFile.ReplaceAllString(stderr.String(), "")),
 	}.format()
-	text = strings.NewReplacer(l.dir+"/store", "", l.dir, "/lab").Replace(text)
 	l.write(filepath.Join(l.recordFolder(), name+".txt"), text)
 }
 

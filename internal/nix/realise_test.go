@@ -130,14 +130,16 @@ var failingBuilds = []struct {
 	{name: "timeout", body: `{ a = sh "leaf" "sleep 100"; }`, flags: []string{"--timeout", "1"}, kind: KindTimeout, drv: "leaf", reason: "timed out after 1 seconds"},
 	{name: "wrong-system", body: `{ a = on "riscv64-linux" "leaf" "echo >$out"; }`, kind: KindWrongSystem, drv: "leaf", reason: "needs a machine for riscv64-linux"},
 	{name: "wrong-features", body: `{ a = derivation ((sh "leaf" "").drvAttrs // { requiredSystemFeatures = [ "warp" ]; }); }`, kind: KindWrongSystem, drv: "leaf", reason: "with features {warp}"},
-	{name: "exec-format", body: `{ a = sh "leaf" "echo \"executing './prog': Exec format error\"; exit 1"; }`, kind: KindExecFormat, drv: "leaf", reason: "builder failed with exit code 1"},
+	{name: "exec-format", body: `{ a = derivation ((sh "leaf" "").drvAttrs // { builder = "${./bin}/garbage"; }); }`, kind: KindExecFormat, drv: "leaf"},
 	{name: "disk-full", body: `{ a = sh "leaf" "echo 'write error: No space left on device'; exit 1"; }`, kind: KindNoSpace, drv: "leaf", reason: "builder failed with exit code 1"},
 }
 
 func TestRealiseErrors(t *testing.T) {
+	l := newLab(t, Options{})
 	for _, test := range failingBuilds {
 		t.Run(test.name, func(t *testing.T) {
-			l := newLab(t, Options{}, test.flags...)
+			l := &lab{Nix: l.Nix, t: t, dir: l.dir, store: l.store}
+			l.options.Flags.Store = append([]string{"--store", l.store}, test.flags...)
 			targets := l.targets(l.flake("f", test.body), "a")
 			_, err := l.Realise(t.Context(), targets, filepath.Join(l.dir, "root"))
 			l.keep(test.name, l.nixStore, slices.Concat(l.options.Flags.Store, []string{"--realise", "--log-format", "internal-json", targets[0].arg()}))
