@@ -1,0 +1,93 @@
+package qemu
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Flash names the two files of a UEFI firmware: the program, and the store of its
+// variables, which the firmware writes to.
+type Flash struct {
+	Code string
+	Vars string
+}
+
+// firmwareFiles lists where the UEFI firmware of an architecture lies, the best first:
+// 4 MiB builds before 2 MiB ones, distributions' own before those that come with QEMU.
+// Builds that insist on Secure Boot are not among them.
+var firmwareFiles = map[Arch][]Flash{
+	X86_64: {
+		// Debian, Ubuntu
+		{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+		{"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+		// Fedora
+		{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+		// Arch, now and before 2024
+		{"/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+		{"/usr/share/edk2-ovmf/x64/OVMF_CODE.fd", "/usr/share/edk2-ovmf/x64/OVMF_VARS.fd"},
+		// openSUSE
+		{"/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"},
+		// NixOS with libvirt
+		{"/run/libvirt/nix-ovmf/OVMF_CODE.fd", "/run/libvirt/nix-ovmf/OVMF_VARS.fd"},
+	},
+	AArch64: {
+		// Debian, Ubuntu
+		{"/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+		{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+		// Fedora
+		{"/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"},
+		// Arch
+		{"/usr/share/edk2/aarch64/QEMU_CODE.fd", "/usr/share/edk2/aarch64/QEMU_VARS.fd"},
+		// openSUSE
+		{"/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"},
+		// NixOS with libvirt
+		{"/run/libvirt/nix-ovmf/AAVMF_CODE.fd", "/run/libvirt/nix-ovmf/AAVMF_VARS.fd"},
+	},
+}
+
+// bundledFirmware names the firmware that QEMU installs itself, in share/qemu beside its bin:
+// on NixOS, and wherever QEMU was built from its sources.
+var bundledFirmware = map[Arch]Flash{
+	X86_64:  {"edk2-x86_64-code.fd", "edk2-i386-vars.fd"},
+	AArch64: {"edk2-aarch64-code.fd", "edk2-arm-vars.fd"},
+}
+
+// FindFirmware returns the UEFI firmware for arch that this host has. Program is the path
+// of the QEMU program, which may bring its own. The error is a [FirmwareError] if there is none.
+func FindFirmware(arch Arch, program string) (Flash, error) {
+	return findFirmware(arch, program, func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && info.Mode().IsRegular()
+	})
+}
+
+func findFirmware(arch Arch, program string, exists func(string) bool) (Flash, error) {
+	candidates := firmwareFiles[arch]
+	if bundled, ok := bundledFirmware[arch]; ok && program != "" {
+		share := filepath.Join(filepath.Dir(filepath.Dir(program)), "share", "qemu")
+		candidates = append(candidates[:len(candidates):len(candidates)], Flash{
+			Code: filepath.Join(share, bundled.Code),
+			Vars: filepath.Join(share, bundled.Vars),
+		})
+	}
+	for _, f := range candidates {
+		if exists(f.Code) && exists(f.Vars) {
+			return f, nil
+		}
+	}
+	return Flash{}, &FirmwareError{Arch: arch, Tried: candidates}
+}
+
+// withOwnVars returns f with a fresh, writable copy of its variable store in dir.
+func (f Flash) withOwnVars(dir string) (Flash, error) {
+	vars, err := os.ReadFile(f.Vars)
+	if err != nil {
+		return Flash{}, fmt.Errorf("reading firmware variables: %w", err)
+	}
+	f.Vars = filepath.Join(dir, "vars.fd")
+	if err := os.WriteFile(f.Vars, vars, 0o600); err != nil {
+		return Flash{}, fmt.Errorf("copying firmware variables: %w", err)
+	}
+	return f, nil
+}

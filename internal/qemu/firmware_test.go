@@ -1,0 +1,98 @@
+package qemu
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestFindFirmware(t *testing.T) {
+	tests := []struct {
+		name    string
+		arch    Arch
+		program string
+		files   []string
+		want    Flash // zero for an error
+	}{
+		{
+			"Debian has both builds", X86_64, "/usr/bin/qemu-system-x86_64",
+			[]string{
+				"/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd",
+				"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd",
+			},
+			Flash{"/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+		},
+		{
+			"Fedora", X86_64, "/usr/bin/qemu-system-x86_64",
+			[]string{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+			Flash{"/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+		},
+		{
+			"QEMU's own", X86_64, "/nix/store/x-qemu/bin/qemu-system-x86_64",
+			[]string{"/nix/store/x-qemu/share/qemu/edk2-x86_64-code.fd", "/nix/store/x-qemu/share/qemu/edk2-i386-vars.fd"},
+			Flash{"/nix/store/x-qemu/share/qemu/edk2-x86_64-code.fd", "/nix/store/x-qemu/share/qemu/edk2-i386-vars.fd"},
+		},
+		{
+			"aarch64 on Debian", AArch64, "/usr/bin/qemu-system-aarch64",
+			[]string{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+			Flash{"/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+		},
+		{
+			"half a pair", X86_64, "/usr/bin/qemu-system-x86_64",
+			[]string{"/usr/share/OVMF/OVMF_CODE_4M.fd"}, Flash{},
+		},
+		{"none", AArch64, "/usr/bin/qemu-system-aarch64", nil, Flash{}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			exists := func(path string) bool {
+				for _, f := range test.files {
+					if f == path {
+						return true
+					}
+				}
+				return false
+			}
+			got, err := findFirmware(test.arch, test.program, exists)
+			if got != test.want {
+				t.Errorf("findFirmware = %v, want %v", got, test.want)
+			}
+			if test.want != (Flash{}) {
+				return
+			}
+			var missing *FirmwareError
+			if !errors.As(err, &missing) || missing.Arch != test.arch {
+				t.Fatalf("findFirmware error = %v, want a FirmwareError for %s", err, test.arch)
+			}
+			if !strings.HasPrefix(err.Error(), "no UEFI firmware for "+string(test.arch)+" in /usr/share/") {
+				t.Errorf("error = %q does not say where it looked", err)
+			}
+		})
+	}
+}
+
+func TestWithOwnVarsLeavesTheOriginal(t *testing.T) {
+	dir := t.TempDir()
+	original := filepath.Join(dir, "VARS.fd")
+	if err := os.WriteFile(original, []byte("variables"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := Flash{Code: "code", Vars: original}.withOwnVars(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied.Vars == original {
+		t.Fatal("variables are not copied")
+	}
+	f, err := os.OpenFile(copied.Vars, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatalf("copy cannot be written: %v", err)
+	}
+	f.Close()
+	data, err := os.ReadFile(copied.Vars)
+	if err != nil || string(data) != "variables" {
+		t.Errorf("copy holds %q, %v", data, err)
+	}
+}

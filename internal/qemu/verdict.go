@@ -1,0 +1,111 @@
+package qemu
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Outcome is how a boot ended.
+type Outcome int
+
+// The outcomes. All but Passed are failures of the guest.
+const (
+	TimedOut       Outcome = iota // nothing decided within the time limit
+	Passed                        // the expected text appeared
+	Rejected                      // the text that must not appear did
+	KernelPanic                   // the kernel gave up
+	EmergencyShell                // the first stage or systemd gave up and offers a shell
+	LoaderPrompt                  // the boot loader gave up and waits for commands
+	NoBootDevice                  // the firmware found nothing to boot
+	PoweredOff                    // the machine went off before the expected text
+)
+
+// String describes the outcome as the end of a sentence about the guest.
+func (o Outcome) String() string {
+	switch o {
+	case Passed:
+		return "came up"
+	case Rejected:
+		return "reported a failure"
+	case KernelPanic:
+		return "ended in a kernel panic"
+	case EmergencyShell:
+		return "ended in an emergency shell"
+	case LoaderPrompt:
+		return "stopped at the boot loader"
+	case NoBootDevice:
+		return "found no bootable device"
+	case PoweredOff:
+		return "powered off before the expected text"
+	default:
+		return "did not come up in time"
+	}
+}
+
+// Verdict is the result of a boot.
+type Verdict struct {
+	Outcome  Outcome
+	Line     string        // the console's line that decided, "" if none did
+	Console  []string      // the console's last lines, as plain text
+	Duration time.Duration // from the start of QEMU to the decision
+}
+
+// OK reports whether the guest came up.
+func (v Verdict) OK() bool { return v.Outcome == Passed }
+
+// String describes the verdict in one line.
+func (v Verdict) String() string {
+	if v.Line == "" {
+		return v.Outcome.String()
+	}
+	return fmt.Sprintf("%s: %s", v.Outcome, v.Line)
+}
+
+// failures are the texts that no working boot shows, by who writes them. Texts that some
+// later step may still make good (SeaBIOS's "Boot failed", which it prints for each device) are not among them.
+var failures = []struct {
+	outcome Outcome
+	pattern *regexp.Regexp
+}{
+	// Linux
+	{KernelPanic, regexp.MustCompile(`Kernel panic - not syncing`)},
+	// scripted first stage of NixOS
+	{EmergencyShell, regexp.MustCompile(`An error occurred in stage 1 of the boot process`)},
+	// systemd: emergency.service, rescue.service, sulogin
+	{EmergencyShell, regexp.MustCompile(`You are in (emergency|rescue) mode`)},
+	{EmergencyShell, regexp.MustCompile(`Cannot open access to console, the root account is locked`)},
+	{EmergencyShell, regexp.MustCompile(`Give root password for maintenance|Press Enter for maintenance`)},
+	// dracut, initramfs-tools
+	{EmergencyShell, regexp.MustCompile(`^Entering emergency mode`)},
+	{EmergencyShell, regexp.MustCompile(`^\(initramfs\)`)},
+	// GRUB
+	{LoaderPrompt, regexp.MustCompile(`^grub( rescue)?>`)},
+	{LoaderPrompt, regexp.MustCompile(`^error: you need to load the kernel first`)},
+	// SYSLINUX
+	{LoaderPrompt, regexp.MustCompile(`^boot:$`)},
+	{LoaderPrompt, regexp.MustCompile(`^Could not find kernel image:`)},
+	{LoaderPrompt, regexp.MustCompile(`^(ISOLINUX .*)?Failed to load `)},
+	// the UEFI shell
+	{LoaderPrompt, regexp.MustCompile(`^Shell>`)},
+	// SeaBIOS, EDK2
+	{NoBootDevice, regexp.MustCompile(`^No bootable device`)},
+	{NoBootDevice, regexp.MustCompile(`^BdsDxe: No bootable option or device was found`)},
+}
+
+// judge decides what a line of the console means; false if it decides nothing.
+// What the caller looks for comes before what is known to be a failure.
+func (w Watch) judge(line string) (Outcome, bool) {
+	if w.Expect != nil && w.Expect.MatchString(line) {
+		return Passed, true
+	}
+	if w.Reject != nil && w.Reject.MatchString(line) {
+		return Rejected, true
+	}
+	for _, f := range failures {
+		if f.pattern.MatchString(line) {
+			return f.outcome, true
+		}
+	}
+	return 0, false
+}
