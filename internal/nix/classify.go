@@ -83,11 +83,22 @@ func failure(o outcome) error {
 	case o.crashed():
 		failed.Kind, failed.Message = KindCrash, fmt.Sprintf("nix crashed (%s)", o.ending())
 	case len(o.log.errors) > 0:
-		failed.Message = oneLine(o.log.errors[0].raw)
+		failed.Message = oneLine(final(o.log.errors).raw)
 	default:
 		failed.Message = fmt.Sprintf("nix failed without a message (%s)", o.ending())
 	}
 	return failed
+}
+
+// final is the error that ended a run, the last one. That git failed is said
+// after git has said why.
+func final(errors []message) message {
+	for _, e := range slices.Backward(errors) {
+		if !strings.HasPrefix(e.raw, "program 'git' failed") {
+			return e
+		}
+	}
+	return errors[0]
 }
 
 func (o outcome) ending() string {

@@ -165,6 +165,15 @@ func TestFailureWithoutMessage(t *testing.T) {
 	}
 }
 
+func TestFinal(t *testing.T) {
+	m := newMonitor(Evaluating, Options{})
+	watch(m, "error: setgroups failed: ignored", "fatal: ambiguous argument 'x'",
+		`@nix {"action":"msg","level":0,"msg":"error: program 'git' failed with exit code 128","raw_msg":"program 'git' failed with exit code 128"}`)
+	if got, want := failure(outcome{code: 1, log: m}).Error(), "ambiguous argument 'x'"; got != want {
+		t.Errorf("failure = %q, want %q", got, want)
+	}
+}
+
 func TestOneLine(t *testing.T) {
 	for raw, want := range map[string]string{
 		"":                        "",

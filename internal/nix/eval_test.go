@@ -179,7 +179,7 @@ func TestEvalErrors(t *testing.T) {
 			if !errors.As(err, &failed) || failed.Kind != test.kind || !strings.Contains(failed.Message, test.message) || strings.ContainsAny(failed.Message, "\n\x1b") {
 				t.Errorf("Eval = %#v, want kind %d and %q", err, test.kind, test.message)
 			}
-			l.keep(test.name, l.nix, slices.Concat(features, flags, []string{"eval", "--json", "--log-format", "internal-json",
+			l.keep(test.name, l.nix, slices.Concat(features, []string{"eval"}, flags, []string{"--json", "--log-format", "internal-json",
 				"-v", "--apply", test.apply, "path:" + folder + "#" + attr}))
 		})
 	}

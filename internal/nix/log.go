@@ -114,9 +114,12 @@ func parseJSON(data []byte, e *entry) bool {
 func plainEntry(line string) entry {
 	text := plain(line)
 	e := entry{Action: actionMessage, Level: LevelNotice, Msg: text}
-	if raw, ok := strings.CutPrefix(text, "error: "); ok {
-		e.Level, e.RawMsg = LevelError, &raw
-	} else if strings.HasPrefix(text, "warning: ") {
+	for _, prefix := range []string{"error: ", "fatal: "} { // of Nix, of git
+		if raw, ok := strings.CutPrefix(text, prefix); ok {
+			e.Level, e.RawMsg = LevelError, &raw
+		}
+	}
+	if strings.HasPrefix(text, "warning: ") {
 		e.Level = LevelWarning
 	}
 	return e
