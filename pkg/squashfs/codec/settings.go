@@ -19,8 +19,8 @@ const (
 // lz4HighCompression is the lz4 level that mksquashfs' -Xhc stands for (LZ4HC_CLEVEL_MAX).
 const lz4HighCompression = 12
 
-// Settings is a compression as a person chooses it. Only Name is required; two Settings are the
-// same choice if they are equal with ==.
+// Settings is a compression as a person chooses it. Only Name is required, the zero value of
+// every other field is the default. Settings are comparable.
 type Settings struct {
 	Name string // None, Gzip, XZ, LZ4 or Zstd
 
