@@ -1,0 +1,200 @@
+package boot
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/pkg/fat"
+)
+
+// File is a file of the medium, or an empty directory.
+type File struct {
+	Path string // without leading slash
+	// Source is a regular file. Without it, Data is the content.
+	Source     string
+	Data       []byte
+	Size       int64
+	Executable bool
+	Dir        bool
+}
+
+// CollisionError reports two things that want the same place on the medium.
+type CollisionError struct {
+	Path string
+	// Sources are the files, or "" for what is generated.
+	Sources [2]string
+}
+
+func (e *CollisionError) Error() string {
+	name := func(source string) string { return cmp.Or(source, "livebuild's own file") }
+	return fmt.Sprintf("%s on the medium is both %s and %s", e.Path, name(e.Sources[0]), name(e.Sources[1]))
+}
+
+// isolinuxFiles are what isolinux needs for a graphical menu.
+var isolinuxFiles = []string{"isolinux.bin", "ldlinux.c32", "vesamenu.c32", "libcom32.c32", "libutil.c32"}
+
+// Complete returns the files of the medium, sorted by path, after everything in
+// the system's Realise has been built. It makes what was pending: GRUB's
+// program, its menu and the EFI system partition.
+//
+// Errors are of type *MissingFileError, *ToolError and *CollisionError where
+// packages or the user's contents are at fault.
+func (t *Tree) Complete(ctx context.Context) ([]File, error) {
+	made, err := t.makePending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]File{}
+	for _, g := range t.Grafts {
+		if g.Pending {
+			g.Data = made[g.Target]
+		}
+		if err := expand(files, g); err != nil {
+			return nil, err
+		}
+	}
+	if t.BIOSImage != "" {
+		for _, name := range isolinuxFiles {
+			if _, ok := files[isolinuxDir+"/"+name]; !ok {
+				return nil, &MissingFileError{"isolinux file", path.Join(t.system.Syslinux, "share/syslinux", name)}
+			}
+		}
+	}
+	sorted := make([]File, 0, len(files))
+	for _, f := range files {
+		sorted = append(sorted, f)
+	}
+	slices.SortFunc(sorted, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return sorted, checkParents(sorted)
+}
+
+// makePending returns the contents of the pending grafts by target.
+func (t *Tree) makePending(ctx context.Context) (map[string][]byte, error) {
+	s := t.system
+	if !s.MakeEFIBootable {
+		return nil, nil
+	}
+	fonts, err := themeFonts(s.GRUBTheme)
+	if err != nil {
+		return nil, err
+	}
+	core, err := coreImage(ctx, *s.GRUB)
+	if err != nil {
+		return nil, err
+	}
+	loader, menu := loaderPath(s.EFIArch), t.Menu.Grub(fonts)
+	// GRUB reads its menu from the device that the firmware loaded it from: the
+	// medium, or this file system.
+	content := []fat.File{{Path: loader, Data: core}, {Path: grubConfig, Data: menu}}
+	if s.Refind != "" {
+		program, err := os.ReadFile(s.Refind)
+		if err != nil {
+			return nil, &MissingFileError{"rEFInd's program", s.Refind}
+		}
+		content = append(content, fat.File{Path: efiDir + "/" + t.Menu.Refind, Data: program})
+	}
+	esp, err := espImage(ctx, content)
+	if err != nil {
+		return nil, fmt.Errorf("making the EFI system partition: %w", err)
+	}
+	return map[string][]byte{loader: core, grubConfig: menu, espPath: esp}, nil
+}
+
+// themeFonts returns the fonts of a theme, sorted, relative to it.
+func themeFonts(theme string) ([]string, error) {
+	if theme == "" {
+		return nil, nil
+	}
+	files := map[string]File{}
+	if err := expand(files, Graft{Source: theme}); err != nil {
+		return nil, err
+	}
+	var fonts []string
+	for name := range files {
+		if strings.EqualFold(path.Ext(name), ".pf2") {
+			fonts = append(fonts, name)
+		}
+	}
+	slices.Sort(fonts)
+	return fonts, nil
+}
+
+// expand adds the files of a graft.
+func expand(files map[string]File, g Graft) error {
+	if g.Source == "" {
+		return addFile(files, File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data))})
+	}
+	return walk(files, g.Target, g.Source, nil)
+}
+
+// walk adds a file, or what is below a directory. Parents are the real paths of
+// the directories that led there.
+func walk(files map[string]File, target, source string, parents []string) error {
+	real, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return &MissingFileError{"the source of " + target + " on the medium,", source}
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return fmt.Errorf("looking at the source of %s: %w", target, err)
+	}
+	switch {
+	case info.Mode().IsRegular():
+		return addFile(files, File{Path: target, Source: real, Size: info.Size(), Executable: info.Mode()&0o111 != 0})
+	case !info.IsDir():
+		return &fs.PathError{Op: "graft", Path: source, Err: fmt.Errorf("neither a file nor a directory")}
+	case slices.Contains(parents, real):
+		return &fs.PathError{Op: "graft", Path: source, Err: fmt.Errorf("the directory contains itself by a link")}
+	}
+	entries, err := os.ReadDir(real)
+	if err != nil {
+		return fmt.Errorf("listing the source of %s: %w", target, err)
+	}
+	if len(entries) == 0 && target != "" {
+		return addFile(files, File{Path: target, Source: real, Dir: true})
+	}
+	parents = append(slices.Clone(parents), real)
+	for _, entry := range entries {
+		if err := walk(files, path.Join(target, entry.Name()), filepath.Join(real, entry.Name()), parents); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addFile(files map[string]File, f File) error {
+	if old, ok := files[f.Path]; ok {
+		if old.Dir && f.Dir {
+			return nil
+		}
+		return &CollisionError{f.Path, [2]string{old.Source, f.Source}}
+	}
+	if f.Path == "" || strings.EqualFold(f.Path, StoreImage) {
+		return &TargetError{f.Path, "is not for files"}
+	}
+	files[f.Path] = f
+	return nil
+}
+
+// checkParents refuses a file below a file. An empty directory is no harm.
+func checkParents(sorted []File) error {
+	regular := map[string]File{}
+	for _, f := range sorted {
+		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+			if parent, ok := regular[dir]; ok {
+				return &CollisionError{dir, [2]string{parent.Source, f.Source}}
+			}
+		}
+		if !f.Dir {
+			regular[f.Path] = f
+		}
+	}
+	return nil
+}

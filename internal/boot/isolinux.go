@@ -1,0 +1,76 @@
+package boot
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// Units and limits of TIMEOUT in isolinux.cfg: tenths of a second, up to just
+// below an hour; 0 would wait for the user.
+const (
+	timeoutUnit = 10
+	maxTimeout  = 35996
+	minTimeout  = 1
+)
+
+// Isolinux returns isolinux.cfg.
+//
+// Its form suits UNetbootin, which reads it to make a menu of its own:
+// parameters in APPEND, no COM32 programs as kernels.
+func (m *Menu) Isolinux() []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+
+	line("SERIAL 0 115200") // must come first
+	line("TIMEOUT %d", m.isolinuxTimeout())
+	line("UI vesamenu.c32")
+	if m.SyslinuxBackground {
+		line("MENU BACKGROUND /isolinux/background.png")
+	}
+	line("")
+	if theme := strings.TrimRight(m.SyslinuxTheme, "\n"); theme != "" {
+		line("%s\n", theme)
+	}
+	// nixpkgs always says "boot", which is no label if the configuration itself
+	// is hidden.
+	line("DEFAULT %s\n", m.Entries[0].Label)
+
+	entry := func(e Entry) {
+		line("LABEL %s", e.Label)
+		line("MENU LABEL %s", e.Title)
+		line("LINUX %s", e.Kernel)
+		line("APPEND %s", e.CommandLine())
+		if e.Initrd != "" {
+			line("INITRD %s", e.Initrd)
+		}
+		line("")
+	}
+	for _, e := range m.Entries {
+		entry(e)
+	}
+	line("MENU BEGIN %s", optionsTitle)
+	line("MENU TITLE %s\n", optionsTitle)
+	for _, g := range m.Options {
+		line("MENU BEGIN %s", g.Title)
+		line("MENU TITLE %s\n", g.Title)
+		for _, e := range g.Entries {
+			entry(e)
+		}
+		line("MENU END\n")
+	}
+	line("MENU END\n")
+	if m.Memtest != nil {
+		entry(*m.Memtest)
+	}
+	return b.Bytes()
+}
+
+// isolinuxTimeout differs from nixpkgs for 0, which boots at once in NixOS and
+// in GRUB, but never in isolinux.
+func (m *Menu) isolinuxTimeout() int {
+	if m.Timeout == nil {
+		return maxTimeout
+	}
+	return min(max(*m.Timeout*timeoutUnit, minTimeout), maxTimeout)
+}

@@ -1,0 +1,207 @@
+// Package boot makes everything on the medium outside the store image: the
+// menus of isolinux and GRUB, kernels and initrds, the EFI loader and its FAT
+// file system, and the user's own files.
+//
+// It writes the layout of nixpkgs' ISO module of 2026 for every NixOS release:
+// upper-case /EFI/BOOT, kernels below /boot/nix/store, one entry for each
+// specialisation, variants in an "Options" menu. It differs from that module
+// where the module's behaviour is a known fault; each place says so.
+//
+// A [Menu] and a [Tree] are values that exist before anything is built. What
+// needs built files is added by [Tree.Complete]. Not supported: device trees,
+// signed loaders, firmware other than PC BIOS and UEFI.
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/nixos"
+)
+
+// Menu is what the user can boot, the same for isolinux and GRUB.
+type Menu struct {
+	// Timeout is in seconds: nil waits for the user, 0 boots at once.
+	Timeout *int
+
+	// Entries are the configurations, the default first.
+	Entries []Entry
+	// Options repeat the entries with further kernel parameters.
+	Options []Group
+	// Memtest is the memory test, or nil.
+	Memtest *Entry
+
+	// SyslinuxTheme is text for isolinux.cfg, SyslinuxBackground tells whether
+	// there is /isolinux/background.png.
+	SyslinuxTheme      string
+	SyslinuxBackground bool
+
+	// TextMode starts GRUB without graphics. Theme and Background tell which
+	// of the two looks the medium has files for; the theme wins.
+	TextMode   bool
+	Theme      bool
+	Background bool
+
+	// Refind is the file name of rEFInd in /EFI/BOOT, or empty.
+	Refind string
+	// MemtestEFI tells whether Memtest starts from GRUB.
+	MemtestEFI bool
+	// FindISO tells that stage 1 looks for the image file named by findiso=, so
+	// that another GRUB can start it from a file.
+	FindISO bool
+}
+
+// Entry starts one kernel.
+type Entry struct {
+	Label  string // of isolinux: one word, unique
+	Title  string
+	Class  string   // of GRUB's themes
+	Kernel string   // path on the medium, with leading slash
+	Initrd string   // the same; empty for none
+	Params []string // pieces of the command line, in order
+}
+
+// CommandLine returns what the kernel is given.
+func (e Entry) CommandLine() string { return strings.Join(e.Params, " ") }
+
+// Group is a submenu of Options.
+type Group struct {
+	Title   string
+	Class   string
+	Entries []Entry
+}
+
+// variants are the submenus of Options and what they add to the command line.
+var variants = []struct {
+	title  string
+	class  string
+	params []string
+}{
+	{"Copy ISO Files to RAM", "copytoram", []string{"copytoram"}},
+	{"No modesetting", "nomodeset", []string{"nomodeset"}},
+	{"Debug Console Output", "debug", []string{"debug"}},
+	{"Disable display-manager", "quirk-disable-displaymanager",
+		[]string{"systemd.mask=display-manager.service", "plymouth.enable=0"}},
+	{"Rotate framebuffer Clockwise", "rotate-90cw", []string{"fbcon=rotate:1"}},
+	{"Rotate framebuffer Upside-Down", "rotate-180", []string{"fbcon=rotate:2"}},
+	{"Rotate framebuffer Counter-Clockwise", "rotate-90ccw", []string{"fbcon=rotate:3"}},
+	{"Serial console=ttyS0,115200n8", "serial", []string{"console=ttyS0,115200n8"}},
+}
+
+const (
+	optionsTitle = "Options"
+	bootLabel    = "boot"
+	memtestLabel = "memtest"
+	memtestTitle = "Memtest86+"
+	memtestPath  = "boot/memtest.bin"
+)
+
+// ErrNoEntries reports a configuration that shows neither itself nor any
+// specialisation in the boot menu.
+var ErrNoEntries = errors.New("the boot menu has no entries: isoImage.showConfiguration is false everywhere")
+
+// NewMenu returns the menu of a configuration. Texts that a loader cannot carry
+// are refused with a *TextError.
+func NewMenu(s *nixos.System) (*Menu, error) {
+	m := &Menu{
+		Timeout:            s.Timeout,
+		SyslinuxTheme:      s.SyslinuxTheme,
+		SyslinuxBackground: s.SplashImage != "",
+		TextMode:           s.ForceTextMode,
+		Theme:              s.GRUBTheme != "",
+		Background:         s.EFISplashImage != "",
+		FindISO:            !s.SystemdInitrd,
+	}
+	if s.Refind != "" {
+		m.Refind = path.Base(s.Refind)
+	}
+	labels := labels{}
+	shown := s.Shown()
+	if len(shown) == 0 {
+		return nil, ErrNoEntries
+	}
+	for _, c := range shown {
+		m.Entries = append(m.Entries, newEntry(c, labels.add(bootLabel, c.Path), nil))
+	}
+	for _, v := range variants {
+		group := Group{Title: v.title, Class: v.class}
+		for _, c := range shown {
+			label := labels.add(bootLabel+"-"+v.class, c.Path)
+			group.Entries = append(group.Entries, newEntry(c, label, v.params))
+		}
+		m.Options = append(m.Options, group)
+	}
+	if s.Memtest != nil && (s.MakeBIOSBootable || s.MakeEFIBootable && s.Memtest.EFI) {
+		m.MemtestEFI = s.Memtest.EFI
+		m.Memtest = &Entry{Label: labels.add(memtestLabel, nil), Title: memtestTitle, Class: "debug",
+			Kernel: "/" + memtestPath, Params: s.Memtest.Params}
+	}
+	return m, m.check(s)
+}
+
+func newEntry(c nixos.Configuration, label string, extra []string) Entry {
+	params := []string{"init=" + path.Join(c.Toplevel.Out, "init")}
+	params = append(params, c.KernelParams...)
+	return Entry{
+		Label:  label,
+		Title:  title(c),
+		Class:  "installer",
+		Kernel: "/" + kernelTarget(c.Kernel),
+		Initrd: "/" + kernelTarget(c.Initrd),
+		Params: append(params, extra...),
+	}
+}
+
+// kernelTarget is where a kernel or an initrd of the store lies on the medium.
+func kernelTarget(file string) string {
+	return path.Join("boot", file)
+}
+
+// title follows nixpkgs, but for a specialisation without a configurationName:
+// there its title is that of its parent, so it gets its own name instead.
+func title(c nixos.Configuration) string {
+	t := c.PrependToMenuLabel + c.DistroName + " " + c.Label + c.AppendToMenuLabel
+	switch {
+	case c.ConfigurationName != nil:
+		t += " " + *c.ConfigurationName
+	case len(c.Path) > 0:
+		t += " (" + strings.Join(c.Path, ".") + ")"
+	}
+	return t
+}
+
+// labels are the labels of isolinux.cfg so far.
+type labels map[string]bool
+
+// add returns a label for the configuration at path: the names joined by
+// hyphens, whatever a label cannot have replaced. A number tells labels apart
+// that would be equal.
+func (l labels) add(base string, path []string) string {
+	label := strings.Join(append([]string{base}, path...), "-")
+	label = strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7F {
+			return r
+		}
+		return '_'
+	}, label)
+	unique := label
+	for i := 2; l[unique]; i++ {
+		unique = fmt.Sprintf("%s-%d", label, i)
+	}
+	l[unique] = true
+	return unique
+}
+
+// entries returns all entries of the menu.
+func (m *Menu) entries() []Entry {
+	all := append([]Entry(nil), m.Entries...)
+	for _, g := range m.Options {
+		all = append(all, g.Entries...)
+	}
+	if m.Memtest != nil {
+		all = append(all, *m.Memtest)
+	}
+	return all
+}

@@ -1,0 +1,188 @@
+package boot
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/nixos"
+)
+
+// StoreImage is the file of the medium that holds the store. Stage 1 knows it by
+// this name.
+const StoreImage = "nix-store.squashfs"
+
+const (
+	isolinuxDir    = "isolinux"
+	isolinuxConfig = isolinuxDir + "/isolinux.cfg"
+	isolinuxSplash = isolinuxDir + "/background.png"
+	isolinuxBin    = isolinuxDir + "/isolinux.bin"
+	versionPath    = "version.txt"
+	grubConfig     = efiDir + "/grub.cfg"
+)
+
+// Graft puts something at a place of the medium.
+type Graft struct {
+	// Target is a path without leading slash; "" is the root, for directories.
+	Target string
+	// Source is a file, or a directory that is merged with what else the target
+	// has. Symbolic links in it, and itself if it is one, stand for what they
+	// point to.
+	Source string
+	// Data is the content if there is no Source.
+	Data []byte
+	// Pending says that the content is made from built files by Complete.
+	Pending bool
+}
+
+// Tree is the medium outside the store image.
+type Tree struct {
+	Menu *Menu
+	// Grafts are sorted by target. Those of the user may share one.
+	Grafts []Graft
+
+	// BIOSImage and EFIImage are the targets of the boot images, or empty.
+	BIOSImage string
+	EFIImage  string
+	// MBRCode is the file with the boot code of the master boot record, empty
+	// without BIOS boot.
+	MBRCode string
+
+	system *nixos.System
+}
+
+// TargetError reports an entry of isoImage.contents that has no place on the
+// medium.
+type TargetError struct {
+	Target string
+	Reason string
+}
+
+func (e *TargetError) Error() string {
+	return fmt.Sprintf("isoImage.contents: target %q %s", e.Target, e.Reason)
+}
+
+// NewTree returns the tree of a configuration, of which nothing need be built
+// yet.
+func NewTree(s *nixos.System) (*Tree, error) {
+	menu, err := NewMenu(s)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tree{Menu: menu, system: s}
+	t.add(Graft{Target: versionPath, Data: []byte(s.Label)})
+	t.addKernels()
+	if s.MakeBIOSBootable {
+		t.addBIOS()
+	}
+	if s.MakeEFIBootable {
+		t.addEFI()
+	}
+	if menu.Memtest != nil {
+		t.add(Graft{Target: memtestPath, Source: s.Memtest.File})
+	}
+	own := t.Grafts
+	for _, c := range s.Contents {
+		target, err := contentTarget(own, c.Target)
+		if err != nil {
+			return nil, err
+		}
+		t.add(Graft{Target: target, Source: c.Source})
+	}
+	slices.SortStableFunc(t.Grafts, func(a, b Graft) int { return cmp.Compare(a.Target, b.Target) })
+	return t, nil
+}
+
+func (t *Tree) add(g Graft) { t.Grafts = append(t.Grafts, g) }
+
+// addKernels adds every kernel and initrd once.
+func (t *Tree) addKernels() {
+	seen := map[string]bool{}
+	for _, c := range t.system.Shown() {
+		for _, file := range []string{c.Kernel, c.Initrd} {
+			if !seen[file] {
+				seen[file] = true
+				t.add(Graft{Target: kernelTarget(file), Source: file})
+			}
+		}
+	}
+}
+
+func (t *Tree) addBIOS() {
+	syslinux := path.Join(t.system.Syslinux, "share/syslinux")
+	t.BIOSImage = isolinuxBin
+	t.MBRCode = path.Join(syslinux, "isohdpfx.bin")
+	t.add(Graft{Target: isolinuxDir, Source: syslinux})
+	t.add(Graft{Target: isolinuxConfig, Data: t.Menu.Isolinux()})
+	if t.Menu.SyslinuxBackground {
+		t.add(Graft{Target: isolinuxSplash, Source: t.system.SplashImage})
+	}
+}
+
+func (t *Tree) addEFI() {
+	s := t.system
+	t.EFIImage = espPath
+	t.add(Graft{Target: espPath, Pending: true})
+	t.add(Graft{Target: loaderPath(s.EFIArch), Pending: true})
+	t.add(Graft{Target: grubConfig, Pending: true})
+	t.add(Graft{Target: markerPath, Data: []byte{}})
+	t.add(Graft{Target: fontPath, Source: path.Join(s.GRUB.Package, "share/grub/unicode.pf2")})
+	if s.Refind != "" {
+		t.add(Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind})
+	}
+	if s.EFISplashImage != "" {
+		t.add(Graft{Target: splashPath, Source: s.EFISplashImage})
+	}
+	if s.GRUBTheme != "" {
+		t.add(Graft{Target: themeDir, Source: s.GRUBTheme})
+	}
+	if t.Menu.FindISO {
+		t.add(Graft{Target: loopbackPath, Data: []byte("source /" + grubConfig + "\n")})
+	}
+}
+
+// loaderPath is the default loader of removable media (UEFI 2.10 §3.5.1.1).
+func loaderPath(arch string) string {
+	return efiDir + "/BOOT" + strings.ToUpper(arch) + ".EFI"
+}
+
+// contentTarget returns where the user's entry goes among our own grafts.
+func contentTarget(own []Graft, target string) (string, error) {
+	clean, err := cleanTarget(target)
+	if err != nil {
+		return "", err
+	}
+	if strings.EqualFold(clean, StoreImage) {
+		return "", &TargetError{target, "is the store image"}
+	}
+	for _, g := range own {
+		if strings.EqualFold(g.Target, clean) {
+			return "", &TargetError{target, "is taken"}
+		}
+	}
+	return clean, nil
+}
+
+// cleanTarget returns a target without empty elements. /EFI/boot, as releases up
+// to 24.05 have it, becomes /EFI/BOOT.
+func cleanTarget(target string) (string, error) {
+	var elements []string
+	for element := range strings.SplitSeq(target, "/") {
+		switch {
+		case element == "" || element == ".":
+		case element == "..":
+			return "", &TargetError{target, `has ".." in it`}
+		default:
+			elements = append(elements, element)
+		}
+	}
+	for i, element := range strings.Split(efiDir, "/") {
+		if i >= len(elements) || !strings.EqualFold(elements[i], element) {
+			break
+		}
+		elements[i] = element
+	}
+	return strings.Join(elements, "/"), nil
+}
