@@ -39,7 +39,7 @@ func mustNew(t testing.TB, s Settings, blockSize int) *Codec {
 	return c
 }
 
-// encode returns the compressed form of src, nil if it does not shrink.
+// encodeBlock returns the compressed form of src, nil if it does not shrink.
 func encodeBlock(t testing.TB, e *Encoder, src []byte) []byte {
 	t.Helper()
 	dst := make([]byte, e.codec.Bound())
