@@ -50,18 +50,16 @@ func (w *walker) walk() error {
 }
 
 func (w *walker) enter(path string, ino, parent Inode, depth int) error {
-	err := w.visit(path, ino, parent)
 	if !ino.Mode.IsDir() {
-		return err
-	}
-	if errors.Is(err, fs.SkipDir) {
-		return nil
-	}
-	if err != nil {
-		return err
+		return w.visit(path, ino, parent)
 	}
 	if err := w.admit(ino, depth); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := w.visit(path, ino, parent); errors.Is(err, fs.SkipDir) {
+		return nil
+	} else if err != nil {
+		return err
 	}
 	prefix := path + "/"
 	if depth == 0 {
