@@ -143,7 +143,7 @@ rec {
 
   # An 8 x 8 picture in PNG: splash screens are files of a few hundred kilobytes elsewhere.
   splash = build "mini-splash.png" { } ''
-    echo ${builtins.readFile ./splash.png.base64} | base64 -d > $out
+    base64 -d ${./splash.png.base64} > $out
   '';
 }
 // (

@@ -1,0 +1,108 @@
+// Package cli is the command line: verbs, flags, what a terminal shows, and
+// advice on errors. It is the only package that prints, reads flags, and
+// decides exit statuses.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// Exit statuses.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells report a process that SIGINT ended
+)
+
+// Streams are where a run prints: results to Out, everything else to Err.
+type Streams struct {
+	Out io.Writer
+	Err io.Writer
+}
+
+// Run runs livebuild with the given arguments, without the program's name, and
+// returns the exit status.
+func Run(ctx context.Context, args []string, s Streams) int {
+	console := newConsole(s.Err)
+	app := &app{out: s.Out, console: console}
+	err := app.run(ctx, args)
+	console.finish()
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case ctx.Err() != nil:
+		console.line("interrupted")
+		return exitInterrupted
+	case errors.As(err, &usage):
+		console.report(err)
+		return exitUsage
+	}
+	console.report(err)
+	return exitFailed
+}
+
+// app is what the verbs have in common.
+type app struct {
+	out      io.Writer
+	console  *console
+	nixFlags nix.Flags
+}
+
+// usageError is an error in how livebuild was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func (a *app) run(ctx context.Context, args []string) error {
+	var err error
+	if a.nixFlags, args, err = nix.ParseFlags(args); err != nil {
+		return &usageError{err}
+	}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !started {
+			return &usageError{err}
+		}
+		return err
+	}
+	return nil
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "livebuild",
+		Short: "Make bootable live images of NixOS configurations",
+		Long: `livebuild turns a NixOS configuration of a flake into a bootable live image.
+
+Nix evaluates and builds the configuration; livebuild packs the result: a
+compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a
+machine as a disc and, copied byte by byte, as a USB stick.
+
+Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
+		Example: `  livebuild iso .#exampleIso
+  livebuild plan .#exampleIso`,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.console)
+	root.SetVersionTemplate("livebuild {{.Version}}\n")
+	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
+	root.AddCommand(a.isoCommand(), a.planCommand())
+	return root
+}

@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// console is the standard error. On a terminal the phase at work has a live
+// line, which other lines push down; elsewhere it gets a line now and then.
+//
+// Its rules: lower case, no full stop, one line for each thing said; what is
+// wrong begins with "error:", what may be wrong with "warning:", and advice
+// with "hint:".
+type console struct {
+	w        io.Writer
+	terminal bool
+	verbose  bool
+
+	mu      sync.Mutex
+	bar     *progressbar.ProgressBar // of the phase at work, on a terminal
+	phase   string
+	started time.Time
+	told    time.Time // of the last plain line about the phase at work
+	muted   int       // warnings not shown
+	shown   int       // warnings shown
+}
+
+const (
+	barThrottle   = 100 * time.Millisecond
+	plainInterval = 10 * time.Second // between lines about one phase, without a terminal
+	warningsMax   = 5                // shown; a configuration can have thousands
+)
+
+func newConsole(w io.Writer) *console {
+	f, ok := w.(*os.File)
+	return &console{w: w, terminal: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+// begin starts a phase of which the extent is not known.
+func (c *console) begin(phase string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start(phase)
+	if c.terminal {
+		c.bar = progressbar.NewOptions(-1,
+			progressbar.OptionSetWriter(c.w),
+			progressbar.OptionSetDescription(phase),
+			progressbar.OptionSpinnerType(14),
+			progressbar.OptionThrottle(barThrottle),
+			progressbar.OptionClearOnFinish())
+	}
+}
+
+// beginBytes starts a phase that deals with so many bytes.
+func (c *console) beginBytes(phase string, total int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start(phase)
+	if c.terminal {
+		c.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(c.w),
+			progressbar.OptionSetDescription(phase),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionThrottle(barThrottle),
+			progressbar.OptionSetWidth(30),
+			progressbar.OptionClearOnFinish())
+	}
+}
+
+func (c *console) start(phase string) {
+	c.phase, c.started, c.told = phase, time.Now(), time.Now()
+	if !c.terminal {
+		fmt.Fprintln(c.w, phase)
+	}
+}
+
+// step tells how far a phase begun with begin is.
+func (c *console) step(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bar != nil {
+		c.bar.Describe(cut(c.phase+": "+text, c.width()-4))
+		_ = c.bar.Add(1)
+	} else if time.Since(c.told) >= plainInterval {
+		c.told = time.Now()
+		fmt.Fprintf(c.w, "%s: %s\n", c.phase, text)
+	}
+}
+
+// setBytes tells how far a phase begun with beginBytes is.
+func (c *console) setBytes(done, total int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bar != nil {
+		if c.bar.GetMax64() != total {
+			c.bar.ChangeMax64(total)
+		}
+		_ = c.bar.Set64(done)
+	} else if time.Since(c.told) >= plainInterval {
+		c.told = time.Now()
+		fmt.Fprintf(c.w, "%s: %s of %s\n", c.phase, size(done), size(total))
+	}
+}
+
+// end ends the phase at work with a line about what was done, and returns how
+// long it took.
+func (c *console) end(done string) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := time.Since(c.started)
+	c.clear()
+	fmt.Fprintf(c.w, "%s (%s)\n", done, seconds(took))
+	c.bar = nil
+	return took
+}
+
+// finish takes the live line away.
+func (c *console) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	c.bar = nil
+	if c.muted > 0 {
+		fmt.Fprintf(c.w, "warning: %d more; -v shows them\n", c.muted)
+	}
+}
+
+// clear makes room for a line. The live line comes back with the next step.
+func (c *console) clear() {
+	if c.bar != nil {
+		_ = c.bar.Clear()
+	}
+}
+
+// line prints a line, or several.
+func (c *console) line(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	fmt.Fprintln(c.w, text)
+}
+
+// warn prints the first few warnings and counts the others.
+func (c *console) warn(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shown == warningsMax && !c.verbose {
+		c.muted++
+		return
+	}
+	c.shown++
+	c.clear()
+	fmt.Fprintln(c.w, indent("warning: ", text))
+}
+
+// Write prints what cobra has to say.
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	return c.w.Write(p)
+}
+
+// width is the terminal's, in columns.
+func (c *console) width() int {
+	if f, ok := c.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
+}
+
+// nixMessage prints what Nix says, as far as it is to be seen.
+func (c *console) nixMessage(m nix.Message) {
+	switch {
+	case m.Level == nix.LevelWarning:
+		c.warn(m.Text)
+	case m.Level == nix.LevelError:
+		// Comes back as the error of the run.
+	case c.verbose && m.Level <= nix.LevelTalkative:
+		c.line(m.Text)
+	}
+}
+
+// nixProgress shows how far Nix is.
+func (c *console) nixProgress(p nix.Progress) {
+	switch {
+	case p.Phase == nix.Evaluating:
+		c.step(fmt.Sprintf("%d files", p.Files))
+	case p.Phase == nix.Building:
+		c.step(buildProgress(p))
+	}
+}
+
+func buildProgress(p nix.Progress) string {
+	var parts []string
+	if p.Builds.Expected > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d built", p.Builds.Done, p.Builds.Expected))
+	}
+	if p.Paths.Expected > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d fetched", p.Paths.Done, p.Paths.Expected))
+	}
+	if p.Downloads.Expected > 0 {
+		parts = append(parts, fmt.Sprintf("%s of %s downloaded", size(p.Downloads.Done), size(p.Downloads.Expected)))
+	}
+	if len(p.Jobs) > 0 {
+		job := p.Jobs[0].Name
+		if p.Jobs[0].Line != "" {
+			job += "> " + p.Jobs[0].Line
+		}
+		parts = append(parts, job)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// indent puts a label before the first line of a text and spaces before the
+// others.
+func indent(label, text string) string {
+	return label + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+strings.Repeat(" ", len(label)))
+}
+
+// cut shortens a text to a number of columns.
+func cut(text string, columns int) string {
+	runes := []rune(text)
+	if len(runes) <= columns || columns < 1 {
+		return text
+	}
+	return string(runes[:columns-1]) + "…"
+}
+
+// size is a number of bytes as people read it, in powers of 1000 as disks are
+// sold.
+func size(n int64) string {
+	const units = "kMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/1000, 0
+	for v >= 999.95 && i < len(units)-1 {
+		v /= 1000
+		i++
+	}
+	return fmt.Sprintf("%.1f %cB", v, units[i])
+}
+
+func seconds(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// report prints an error and what can be done about it.
+func (c *console) report(err error) {
+	var build *nix.BuildError
+	if errors.As(err, &build) {
+		for _, line := range build.Log {
+			c.line("  > " + line)
+		}
+	}
+	c.line(indent("error: ", err.Error()))
+	if c.verbose {
+		if detail := detailOf(err); detail != "" {
+			c.line(detail)
+		}
+	}
+	if hint := hintFor(err); hint != "" {
+		c.line(indent("hint: ", hint))
+	}
+}
+
+// detailOf is all that Nix said about an error.
+func detailOf(err error) string {
+	var failed *nix.Error
+	if errors.As(err, &failed) {
+		return failed.Detail
+	}
+	var build *nix.BuildError
+	if errors.As(err, &build) {
+		return build.Detail
+	}
+	return ""
+}
+
+// hintFor is the advice on an error, or empty. All advice is here.
+func hintFor(err error) string {
+	var (
+		usage       *usageError
+		installable *nix.InstallableError
+		settings    *codec.SettingsError
+		unsupported *codec.UnsupportedError
+		tooOld      *nix.TooOldError
+		remote      *nix.RemoteStoreError
+		missing     *nixos.NoSuchConfiguration
+		several     *nixos.SeveralConfigurations
+		notNixOS    *nixos.NotNixOS
+		assertions  *nixos.AssertionError
+		noModule    *nixos.NoISOModule
+		contents    *nixos.ContentsError
+		volumeID    *nixos.VolumeIDError
+		name        *nixos.NameError
+		initrd      *nixos.InitrdError
+		target      *boot.TargetError
+		collision   *boot.CollisionError
+		text        *boot.TextError
+		file        *boot.MissingFileError
+		tool        *boot.ToolError
+		occupied    *image.OccupiedError
+		changed     *squashfs.ChangedError
+		build       *nix.BuildError
+		failed      *nix.Error
+	)
+	switch {
+	case errors.As(err, &installable):
+		return "an installable is a flake reference and a name: .#exampleIso, github:owner/repo#exampleIso"
+	case errors.As(err, &unsupported):
+		return "another compression works: zstd:19 comes near xz in size"
+	case errors.As(err, &settings):
+		return "compressions are none, lz4, gzip, zstd and xz, with a level as in zstd:19, or mksquashfs' words as in \"zstd -Xcompression-level 19\""
+	case errors.As(err, &usage):
+		return "'livebuild --help' lists verbs, 'livebuild VERB --help' their flags"
+	case errors.Is(err, nix.ErrNotFound):
+		return "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"
+	case errors.As(err, &tooOld):
+		return "install a newer Nix"
+	case errors.As(err, &remote):
+		return "livebuild reads the files of the store: copy them to this machine with 'nix copy', or leave --store away"
+	case errors.As(err, &missing) && len(missing.Names) > 0:
+		return "did you mean " + missing.Names[0] + "?"
+	case errors.As(err, &missing):
+		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+	case errors.As(err, &several):
+		return "name one after a '#', as in .#" + several.Names[0]
+	case errors.As(err, &notNixOS):
+		return "a configuration is what nixpkgs.lib.nixosSystem returns"
+	case errors.As(err, &assertions):
+		return "change the configuration as the messages say"
+	case errors.As(err, &noModule):
+		return `add (modulesPath + "/installer/cd-dvd/iso-image.nix") to the configuration's imports, and set isoImage.makeEfiBootable and isoImage.makeUsbBootable`
+	case errors.As(err, &contents), errors.As(err, &target), errors.As(err, &collision):
+		return "choose another target in isoImage.contents; 'livebuild plan' lists what the medium holds"
+	case errors.As(err, &volumeID):
+		return "set isoImage.volumeID to at most 32 letters, digits, '.', '_' and '-'"
+	case errors.As(err, &name):
+		return "set the option to a name without slashes"
+	case errors.As(err, &initrd):
+		return "set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"
+	case errors.Is(err, boot.ErrNoEntries):
+		return "set isoImage.showConfiguration = true for one of them"
+	case errors.As(err, &text):
+		return "take the character out of the configuration's labels and kernel parameters"
+	case errors.As(err, &file):
+		return "the package was built, but does not hold the file: check the option that names it, and overlays that replace the package"
+	case errors.As(err, &tool):
+		return "the program is the configuration's own: check overlays that replace pkgs.grub2_efi"
+	case errors.As(err, &occupied):
+		return "--force replaces it, -o FILE writes elsewhere"
+	case errors.As(err, &changed):
+		return "store paths do not change: check the store with 'nix-store --verify --check-contents'"
+	case errors.As(err, &build):
+		return buildHint(build)
+	case errors.As(err, &failed):
+		return evaluationHint(failed)
+	}
+	return systemHint(err)
+}
+
+// systemHint is advice on what the operating system refused.
+func systemHint(err error) string {
+	var path *fs.PathError
+	errors.As(err, &path)
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "make room, or write to another disk with -o; nothing was left behind"
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return "write to another folder with -o"
+	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.Contains(path.Path, "/store/"):
+		return "a store path is gone: check the store with 'nix-store --verify --repair', then run livebuild again"
+	case errors.Is(err, fs.ErrNotExist):
+		return "make the folder first, or write to another one with -o"
+	}
+	return ""
+}
+
+func buildHint(e *nix.BuildError) string {
+	switch e.Kind {
+	case nix.KindWrongSystem:
+		return "no machine here builds for that system: on NixOS, boot.binfmt.emulatedSystems adds emulation; elsewhere, qemu-user-static and extra-platforms in nix.conf do"
+	case nix.KindExecFormat:
+		return "the emulator for that system is not registered with the kernel: look into /proc/sys/fs/binfmt_misc"
+	case nix.KindNoSpace:
+		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
+	case nix.KindHashMismatch:
+		return "the download is not what its hash says: update the hash, or the flake's inputs"
+	}
+	return "the whole log: " + e.LogCommand()
+}
+
+func evaluationHint(e *nix.Error) string {
+	switch e.Kind {
+	case nix.KindUntrackedFile:
+		if e.Ignored {
+			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", e.Repository, e.File)
+		}
+		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", e.Repository, e.File)
+	case nix.KindMissingFile:
+		return "the flake's source lacks the file; in a git repository Nix sees only what git tracks"
+	case nix.KindNoFlake:
+		return "a flake is a folder with a flake.nix: give its path, as in path/to/flake#name"
+	case nix.KindNoAttribute:
+		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+	case nix.KindUnfree:
+		return "allow it in the configuration: nixpkgs.config.allowUnfreePredicate, or nixpkgs.config.allowUnfree = true"
+	case nix.KindInsecure:
+		return "allow it in the configuration: nixpkgs.config.permittedInsecurePackages"
+	case nix.KindBroken, nix.KindUnsupported:
+		return "leave the package out, or take another version of nixpkgs"
+	case nix.KindRecursion:
+		return "an option depends on itself: --show-trace -v shows where"
+	case nix.KindLockFile:
+		return "update the lock file: nix flake lock"
+	case nix.KindNoSpace:
+		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
+	case nix.KindDaemon:
+		return "start the Nix daemon: systemctl start nix-daemon"
+	case nix.KindOwner:
+		return "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory"
+	case nix.KindNoGit:
+		return "install git"
+	case nix.KindDownload:
+		return "check the network; with --offline Nix uses what it already has"
+	case nix.KindNoImport:
+		return "the configuration builds something to evaluate it: --option allow-import-from-derivation true"
+	case nix.KindImpure:
+		return "make the flake pure, or pass --impure"
+	case nix.KindBuildUsers:
+		return "make the build users, or set build-users-group to nothing in nix.conf to build as root"
+	case nix.KindPermission:
+		return "use the Nix daemon, or run livebuild as the owner of /nix"
+	case nix.KindSandbox:
+		return "the kernel here cannot sandbox builds: --option sandbox false"
+	case nix.KindSettings:
+		return "look into nix.conf and NIX_CONFIG"
+	case nix.KindVanished:
+		return "the garbage collector ran meanwhile: run livebuild again"
+	case nix.KindCrash:
+		return "run it again with GC_DONT_GC=1 in the environment, or use another version of Nix"
+	}
+	return "-v shows all that Nix says, --show-trace where it comes from"
+}

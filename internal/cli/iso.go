@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+)
+
+type isoOptions struct {
+	planOptions
+	output string
+	force  bool
+	jobs   int
+	dryRun bool
+}
+
+func (a *app) isoCommand() *cobra.Command {
+	var opts isoOptions
+	cmd := &cobra.Command{
+		Use:   "iso INSTALLABLE [flags]",
+		Short: "Build a configuration and write its live image",
+		Long: `Evaluate a NixOS configuration, build it with Nix, and write its live image.
+
+INSTALLABLE is a flake reference and, after a '#', the name of one of its
+nixosConfigurations, as nixos-rebuild takes it. Without a name the flake must
+have only one. The file gets the name that the configuration gives it, in the
+current folder. It appears when it is complete; an earlier image is replaced
+only then.
+
+The name of the file is printed on standard output.`,
+		Example: `  livebuild iso .#exampleIso
+  livebuild iso .#exampleIso -o images/ --compression zstd:3
+  livebuild iso github:owner/repo#exampleIso --json`,
+		Args: oneInstallable,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.dryRun {
+				return a.runPlan(cmd.Context(), args[0], opts.planOptions)
+			}
+			return a.runISO(cmd.Context(), args[0], opts)
+		},
+	}
+	opts.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
+	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
+	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
+	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
+	return cmd
+}
+
+// isoResult is what --json prints.
+type isoResult struct {
+	File          string     `json:"file"`
+	Size          int64      `json:"size"` // bytes
+	SHA256        string     `json:"sha256"`
+	VolumeID      string     `json:"volume_id"`
+	System        string     `json:"system"`
+	Toplevel      string     `json:"toplevel"`
+	Compression   string     `json:"compression"`
+	Modes         []string   `json:"modes"`
+	StorePaths    int        `json:"store_paths"`
+	StoreBytes    int64      `json:"store_bytes"` // as Nix counts, NAR sizes
+	SquashfsBytes int64      `json:"squashfs_bytes"`
+	ReusedBytes   int64      `json:"reused_bytes"`
+	Seconds       isoSeconds `json:"seconds"`
+}
+
+type isoSeconds struct {
+	Evaluate float64 `json:"evaluate"`
+	Build    float64 `json:"build"`
+	Pack     float64 `json:"pack"`
+	Total    float64 `json:"total"`
+}
+
+func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (err error) {
+	started := time.Now()
+	if err := checkFolder(opts.output); err != nil {
+		return err
+	}
+	s, err := a.open(ctx, installable, opts.planOptions)
+	if err != nil {
+		return err
+	}
+	plan, evaluating, err := s.plan(ctx)
+	if err != nil {
+		return err
+	}
+	path := outputPath(opts.output, plan.FileName())
+	s.warnInsideFlake(path)
+	out, err := image.CreateOutput(path, opts.force)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Abort()) }()
+
+	plan, src, building, err := s.build(ctx, plan)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+
+	a.console.beginBytes("packing", 0)
+	packed, err := plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
+	if err != nil {
+		return err
+	}
+	sum, err := out.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	packing := a.console.end(fmt.Sprintf("packed %d store paths into %s, %s", len(src.Closure.Paths), size(packed.Size), plan.Compression))
+
+	if !opts.json {
+		_, err = fmt.Fprintln(a.out, path)
+		return err
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	return a.printJSON(isoResult{
+		File:          absolute,
+		Size:          packed.Size,
+		SHA256:        sum,
+		VolumeID:      plan.System.VolumeID,
+		System:        plan.System.Platform,
+		Toplevel:      plan.System.Root().Toplevel.Out,
+		Compression:   plan.Compression.String(),
+		Modes:         modeNames(plan.Modes),
+		StorePaths:    len(src.Closure.Paths),
+		StoreBytes:    src.Closure.NarSize(),
+		SquashfsBytes: packed.Squashfs.Size,
+		Seconds: isoSeconds{
+			Evaluate: evaluating.Seconds(),
+			Build:    building.Seconds(),
+			Pack:     packing.Seconds(),
+			Total:    time.Since(started).Seconds(),
+		},
+	})
+}
+
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func modeNames(modes []image.Mode) []string {
+	names := make([]string, len(modes))
+	for i, m := range modes {
+		names[i] = string(m)
+	}
+	return names
+}
+
+// outputPath is the file that -o means.
+func outputPath(output, name string) string {
+	if output == "" || strings.HasSuffix(output, "/") || isFolder(output) {
+		return filepath.Join(output, name)
+	}
+	return output
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// checkFolder finds out before any work whether the folder of the output is
+// there.
+func checkFolder(output string) error {
+	folder := filepath.Dir(output)
+	if strings.HasSuffix(output, "/") {
+		folder = output
+	}
+	info, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return &os.PathError{Op: "writing to", Path: folder, Err: errors.New("not a folder")}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var opts planOptions
+	cmd := &cobra.Command{
+		Use:   "plan INSTALLABLE [flags]",
+		Short: "Show what an image would be, without building",
+		Long: `Evaluate a NixOS configuration and print what its live image would be: boot
+modes, menu entries with their kernel lines, compression, the files of the
+medium, and what Nix would have to build. Nothing is built, so this works for
+any platform.`,
+		Example: `  livebuild plan .#exampleIso
+  livebuild plan .#exampleIso --json`,
+		Args: oneInstallable,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runPlan(cmd.Context(), args[0], opts)
+		},
+	}
+	opts.addFlags(cmd)
+	return cmd
+}
+
+// planResult is what --json prints.
+type planResult struct {
+	Configuration string      `json:"configuration"`
+	System        string      `json:"system"`
+	BuildSystem   string      `json:"build_system"`
+	Toplevel      string      `json:"toplevel"`
+	File          string      `json:"file"`
+	VolumeID      string      `json:"volume_id"`
+	Modes         []string    `json:"modes"`
+	Compression   string      `json:"compression"`
+	Epoch         int64       `json:"epoch"`   // seconds since 1970
+	Timeout       *int        `json:"timeout"` // of the menu in seconds; null: none
+	StoreContents []string    `json:"store_contents"`
+	Entries       []planEntry `json:"entries"`
+	Files         []planFile  `json:"files"`
+	Build         []string    `json:"build"` // derivations
+	Fetch         []string    `json:"fetch"` // store paths
+	DownloadBytes int64       `json:"download_bytes"`
+}
+
+type planEntry struct {
+	Menu   string `json:"menu,omitempty"` // the submenu, if it is in one
+	Title  string `json:"title"`
+	Kernel string `json:"kernel"`
+	Initrd string `json:"initrd,omitempty"`
+	Line   string `json:"line"` // the kernel's command line
+}
+
+type planFile struct {
+	Target string `json:"target"`
+	Source string `json:"source,omitempty"` // empty: made by livebuild
+}
+
+func (a *app) runPlan(ctx context.Context, installable string, opts planOptions) error {
+	s, err := a.open(ctx, installable, opts)
+	if err != nil {
+		return err
+	}
+	plan, _, err := s.plan(ctx)
+	if err != nil {
+		return err
+	}
+	a.console.begin("asking what is to be built")
+	missing, err := s.nix.Missing(ctx, plan.Realise)
+	if err != nil {
+		var failed *nix.Error
+		if ctx.Err() != nil || !errors.As(err, &failed) {
+			return err
+		}
+		// The plan is worth having where Nix cannot tell, offline for one.
+		a.console.warn("what is to be built is not known: " + failed.Message)
+	}
+	a.console.end("planned")
+	result := newPlanResult(plan, missing)
+	if opts.json {
+		return a.printJSON(result)
+	}
+	return result.print(a.out)
+}
+
+func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
+	r := planResult{
+		Configuration: p.System.Name,
+		System:        p.System.Platform,
+		BuildSystem:   p.System.BuildPlatform,
+		Toplevel:      p.System.Root().Toplevel.Out,
+		File:          p.FileName(),
+		VolumeID:      p.System.VolumeID,
+		Modes:         modeNames(p.Modes),
+		Compression:   p.Compression.String(),
+		Epoch:         p.Epoch.Unix(),
+		Timeout:       p.System.Timeout,
+		StoreContents: p.System.StoreContents,
+		Entries:       []planEntry{},
+		Files:         []planFile{{Target: "/" + boot.StoreImage}},
+		Build:         nonNil(missing.Build),
+		Fetch:         nonNil(missing.Fetch),
+		DownloadBytes: missing.DownloadSize,
+	}
+	menu := p.Tree.Menu
+	r.add("", menu.Entries)
+	for _, group := range menu.Options {
+		r.add(group.Title, group.Entries)
+	}
+	if menu.Memtest != nil {
+		r.add("", []boot.Entry{*menu.Memtest})
+	}
+	for _, g := range p.Tree.Grafts {
+		r.Files = append(r.Files, planFile{Target: "/" + g.Target, Source: g.Source})
+	}
+	return r
+}
+
+func (r *planResult) add(menu string, entries []boot.Entry) {
+	for _, e := range entries {
+		r.Entries = append(r.Entries, planEntry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: e.Initrd, Line: e.CommandLine()})
+	}
+}
+
+// nonNil makes JSON say [] instead of null.
+func nonNil(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func (r *planResult) print(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	row := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, value) }
+	row("configuration", r.Configuration)
+	row("system", r.System)
+	row("toplevel", r.Toplevel)
+	row("file", r.File)
+	row("volume ID", r.VolumeID)
+	row("boots as", strings.Join(r.Modes, ", "))
+	row("compression", r.Compression)
+	row("menu waits", timeout(r.Timeout))
+	for i, root := range r.StoreContents {
+		if i == 0 {
+			row("store roots", root)
+		} else {
+			row("", root)
+		}
+	}
+
+	fmt.Fprintf(w, "\nmenu\n")
+	for _, e := range r.Entries {
+		title := e.Title
+		if e.Menu != "" {
+			title = e.Menu + " > " + title
+		}
+		fmt.Fprintf(w, "  %s\n    kernel %s\n", title, e.Kernel)
+		if e.Initrd != "" {
+			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
+		}
+		fmt.Fprintf(w, "    line   %s\n", e.Line)
+	}
+
+	fmt.Fprintf(w, "\nfiles\n")
+	for _, f := range r.Files {
+		source := f.Source
+		if source == "" {
+			source = "made by livebuild"
+		}
+		fmt.Fprintf(w, "  %s\t%s\n", f.Target, source)
+	}
+
+	fmt.Fprintf(w, "\nto build: %d derivations\n", len(r.Build))
+	for _, drv := range r.Build {
+		fmt.Fprintf(w, "  %s\n", drv)
+	}
+	fmt.Fprintf(w, "to fetch: %d paths, %s\n", len(r.Fetch), size(r.DownloadBytes))
+	for _, path := range r.Fetch {
+		fmt.Fprintf(w, "  %s\n", path)
+	}
+	return w.Flush()
+}
+
+func timeout(t *int) string {
+	switch {
+	case t == nil:
+		return "for a key"
+	case *t == 0:
+		return "not at all"
+	}
+	return fmt.Sprintf("%d s", *t)
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// planOptions are the flags of everything that begins with a configuration.
+type planOptions struct {
+	compression string
+	json        bool
+}
+
+func (o *planOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.compression, "compression", "",
+		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
+}
+
+// nixFlagsHelp lists the flags of Nix, which cobra does not see.
+func nixFlagsHelp() string {
+	var b strings.Builder
+	b.WriteString("\nFlags passed to Nix:\n")
+	for _, f := range nix.PassThrough() {
+		short := "    "
+		if f.Short != "" {
+			short = "-" + f.Short + ", "
+		}
+		words := strings.Join(append([]string{"--" + f.Name}, f.Args...), " ")
+		fmt.Fprintf(&b, "  %s%-34s %s\n", short, words, f.Usage)
+	}
+	return b.String()
+}
+
+func oneInstallable(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("which configuration? an installable is missing")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("one installable is wanted, not %d", len(args))
+}
+
+// session is the way of one configuration from its name to what it is packed
+// from.
+type session struct {
+	app         *app
+	nix         *nix.Nix
+	installable nix.Installable
+	options     image.Options
+	roots       *nix.Roots
+}
+
+// open checks everything that can be checked before the evaluation.
+func (a *app) open(ctx context.Context, installable string, opts planOptions) (*session, error) {
+	s := &session{app: a}
+	var err error
+	if s.installable, err = nix.ParseInstallable(installable); err != nil {
+		return nil, &usageError{err}
+	}
+	if opts.compression != "" {
+		settings, err := codec.Parse(opts.compression)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
+		}
+		s.options.Compression = &settings
+	}
+	if s.options.Epoch, err = image.EpochFromEnvironment(); err != nil {
+		return nil, err
+	}
+	s.nix, err = nix.Find(ctx, nix.Options{
+		Flags:    a.nixFlags,
+		Progress: a.console.nixProgress,
+		Message:  a.console.nixMessage,
+	})
+	return s, err
+}
+
+// plan evaluates the configuration and decides what its image will be.
+func (s *session) plan(ctx context.Context) (*image.Plan, time.Duration, error) {
+	console := s.app.console
+	console.begin("evaluating " + s.installable.String())
+	system, err := nixos.Evaluate(ctx, s.nix, s.installable)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, w := range system.Warnings {
+		console.warn(w)
+	}
+	if system.CompressImage {
+		console.warn("isoImage.compressImage is set; the image is written uncompressed")
+	}
+	plan, err := image.NewPlan(system, s.options)
+	if err != nil {
+		return nil, 0, err
+	}
+	took := console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID))
+	return plan, took, nil
+}
+
+// build realises what the plan needs and reads its closure. What is built is
+// protected from garbage collection until close. The plan comes back, because
+// a collection between its evaluation and now makes another evaluation needed.
+func (s *session) build(ctx context.Context, plan *image.Plan) (_ *image.Plan, src image.Sources, took time.Duration, err error) {
+	fail := func(err error) (*image.Plan, image.Sources, time.Duration, error) {
+		return nil, image.Sources{}, 0, errors.Join(err, s.close())
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
+	}
+	if s.roots, err = nix.NewRoots(cache); err != nil {
+		return fail(err)
+	}
+	console := s.app.console
+	console.begin("building")
+	_, err = s.nix.Realise(ctx, plan.Realise, s.roots.Link("root"))
+	if nix.KindOf(err) == nix.KindVanished {
+		if plan, _, err = s.plan(ctx); err != nil {
+			return fail(err)
+		}
+		console.begin("building")
+		_, err = s.nix.Realise(ctx, plan.Realise, s.roots.Link("again"))
+	}
+	if err != nil {
+		return fail(err)
+	}
+	if src.Store, err = s.nix.Store(ctx); err != nil {
+		return fail(err)
+	}
+	if src.Closure, err = s.nix.Closure(ctx, plan.System.StoreContents); err != nil {
+		return fail(err)
+	}
+	took = console.end(fmt.Sprintf("built %d store paths, %s", len(src.Closure.Paths), size(src.Closure.NarSize())))
+	return plan, src, took, nil
+}
+
+// close lets the garbage collector have what was built.
+func (s *session) close() error {
+	if s.roots == nil {
+		return nil
+	}
+	roots := s.roots
+	s.roots = nil
+	return roots.Close()
+}
+
+// warnInsideFlake warns about an image in the folder of a flake that is not a
+// git repository: Nix copies such a folder whole into its store, image and
+// all, at every evaluation.
+func (s *session) warnInsideFlake(path string) {
+	folder, ok := localFolder(s.installable.Ref)
+	if !ok {
+		return
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return
+	}
+	for dir := folder; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	if strings.HasPrefix(path, folder+"/") {
+		s.app.console.warn("the image goes into the folder of the flake, which is not a git repository: " +
+			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
+	}
+}
+
+// localFolder is the folder that a flake reference names, if it names one.
+func localFolder(ref string) (string, bool) {
+	ref, _, _ = strings.Cut(ref, "?")
+	ref, isPath := strings.CutPrefix(ref, "path:")
+	if !isPath && !strings.HasPrefix(ref, ".") && !strings.HasPrefix(ref, "/") {
+		return "", false
+	}
+	folder, err := filepath.Abs(ref)
+	return folder, err == nil
+}

@@ -1,0 +1,169 @@
+package image
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// preparer marks an image as made by livebuild, in the volume descriptor's
+// field for who prepared the data (ECMA-119 §8.4.21).
+const preparer = "LIVEBUILD"
+
+func madeHere(v hybridiso.Volume) bool { return v.DataPreparer == preparer }
+
+// Sources are what an image is packed from, built and readable.
+type Sources struct {
+	Store   nix.Store
+	Closure *nix.Closure // of System.StoreContents
+}
+
+// PackOptions do not change a byte of the image.
+type PackOptions struct {
+	Workers int // compressors at work; 0: one for each processor
+	// Progress, if set, is called from one goroutine with how many bytes of
+	// the store, of how many, are packed.
+	Progress func(done, total int64)
+}
+
+// Result is what became of a plan.
+type Result struct {
+	Size     int64 // of the image in bytes
+	Squashfs squashfs.Summary
+}
+
+// Pack writes the image to w in one pass: the boot files, the squashfs into
+// its place, what has to come after it, and the head. What is not finished is
+// no image.
+func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOptions) (Result, error) {
+	c, err := p.codec()
+	if err != nil {
+		return Result{}, err
+	}
+	tree, err := storeTree(ctx, src)
+	if err != nil {
+		return Result{}, err
+	}
+	layout, err := p.layout(ctx, tree.MaxSize())
+	if err != nil {
+		return Result{}, err
+	}
+	var result Result
+	written, err := layout.Write(ctx, w, func(ctx context.Context, w io.WriterAt) (int64, error) {
+		done := int64(0)
+		var err error
+		result.Squashfs, err = tree.Write(ctx, w, squashfs.Options{
+			Codec:    c,
+			MkfsTime: p.Epoch,
+			ModTime:  storeTime,
+			Workers:  opts.Workers,
+			Progress: func(bytes int64) {
+				done += bytes
+				if opts.Progress != nil {
+					opts.Progress(done, tree.Bytes)
+				}
+			},
+		})
+		return result.Squashfs.Size, err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	result.Size = written.Size
+	return result, nil
+}
+
+// storeTime is the modification time of every file in a Nix store
+// (libstore/posix-fs-canonicalise.cc, mtimeStore). Programs rely on it: Python
+// compares it with what its compiled files recorded when they were built.
+var storeTime = time.Unix(1, 0)
+
+// codec makes the compressor that the plan names.
+func (p *Plan) codec() (*codec.Codec, error) {
+	blockSize := p.Compression.BlockSize
+	if blockSize == 0 {
+		blockSize = codec.DefaultBlockSize
+	}
+	return codec.New(p.Compression, blockSize)
+}
+
+// storeTree is the tree of the squashfs: each store path by its base name,
+// which is how stage 1 mounts it over /nix/store, and the registration.
+func storeTree(ctx context.Context, src Sources) (*squashfs.Tree, error) {
+	var registration bytes.Buffer
+	if err := src.Closure.WriteRegistration(&registration); err != nil {
+		return nil, err
+	}
+	entries := []squashfs.Entry{{Name: Registration, Data: registration.Bytes()}}
+	for _, info := range src.Closure.Paths {
+		entries = append(entries, squashfs.Entry{
+			Name: path.Base(info.Path),
+			Path: src.Store.PhysicalPath(info.Path),
+		})
+	}
+	return squashfs.Scan(ctx, entries)
+}
+
+// layout decides where everything lies on the medium.
+func (p *Plan) layout(ctx context.Context, storeMax int64) (*hybridiso.Layout, error) {
+	completed, err := p.Tree.Complete(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files := []hybridiso.File{{Path: boot.StoreImage, Stream: true, MaxSize: storeMax}}
+	for _, f := range completed {
+		files = append(files, volumeFile(f))
+	}
+	image := hybridiso.Image{
+		VolumeID:     p.System.VolumeID,
+		Publisher:    "NIXOS",
+		Application:  "NIXOS",
+		DataPreparer: preparer,
+		Time:         p.Epoch,
+		Files:        files,
+		Boot:         hybridiso.Boot{Hybrid: p.hybrid()},
+		Seed:         p.seed(),
+	}
+	if p.Tree.BIOSImage != "" {
+		image.Boot.BIOS = &hybridiso.BIOSBoot{Path: p.Tree.BIOSImage}
+	}
+	if slices.Contains(p.Modes, BIOSUSB) {
+		if image.Boot.BIOS.MBR, err = os.ReadFile(p.Tree.MBRCode); err != nil {
+			return nil, fmt.Errorf("reading the boot code for disks: %w", err)
+		}
+	}
+	if p.Tree.EFIImage != "" {
+		image.Boot.EFI = &hybridiso.EFIBoot{Path: p.Tree.EFIImage}
+	}
+	layout, err := image.Layout()
+	if err != nil {
+		return nil, fmt.Errorf("laying out the medium: %w", err)
+	}
+	return layout, nil
+}
+
+// volumeFile is a file of the boot tree as the volume takes it.
+func volumeFile(f boot.File) hybridiso.File {
+	v := hybridiso.File{Path: f.Path, Executable: f.Executable}
+	switch {
+	case f.Dir:
+		v.Dir = true
+	case f.Source == "":
+		v.Data = f.Data
+	default:
+		v.Size = f.Size
+		v.Open = func() (io.ReadCloser, error) { return os.Open(f.Source) }
+	}
+	return v
+}
