@@ -2,8 +2,11 @@
 // for BIOS and UEFI firmware, and byte for byte also a bootable disk or stick.
 //
 // Written are ISO 9660 interchange level 3 (ECMA-119, 4th edition) with Rock
-// Ridge 1.12 over SUSP 1.12, a Joliet hierarchy, El Torito 1.0 boot entries
+// Ridge 1.10 over SUSP 1.12, a Joliet hierarchy, El Torito 1.0 boot entries
 // without emulation, and, for disks, an MBR and a GPT (UEFI 2.10, chapter 5).
+// Rock Ridge 1.12 would add serial numbers, for hard links, under another
+// identification that not all readers know.
+//
 // Left out are emulated floppies, hard links, device files, owners other than
 // root, write permissions, sparse files, Apple hierarchies, and multi-session
 // discs. Directories may nest deeper than the eight levels of ECMA-119, as

@@ -20,7 +20,7 @@ func TestStructureSizes(t *testing.T) {
 		{"ECMA-119 9.1 directory record", directoryRecord{}, directoryRecordLength},
 		{"ECMA-119 9.1.5 date", shortDate{}, 7},
 		{"ECMA-119 9.4 path table record", pathTableRecord{}, 8},
-		{"SUSP header", suspHeader{}, encodedSUSPHeader},
+		{"SUSP header", suspHeader{}, suspHeaderLength},
 		{"SUSP 5.1 CE", continuationArea{}, continuationLength},
 		{"SUSP 5.3 SP", sharingProtocol{}, sharingProtocolLength},
 		{"SUSP 5.5 ER", extensionsReference{}, extensionsLength},

@@ -236,14 +236,14 @@ func (t *treeReader) systemUse(raw rawRecord, root bool) (rockRidge, error) {
 // entriesIn adds the entries in area to use, and returns the CE entry if there
 // is one.
 func (t *treeReader) entriesIn(area []byte, use *rockRidge) (next *continuationArea, err error) {
-	for len(area) >= encodedSUSPHeader {
+	for len(area) >= suspHeaderLength {
 		var header suspHeader
 		decode(area, &header)
 		length := int(header.Length)
 		if header.Signature == [2]byte{} {
 			break // padding
 		}
-		if length < encodedSUSPHeader || length > len(area) {
+		if length < suspHeaderLength || length > len(area) {
 			return nil, errSystemUse
 		}
 		entry := area[:length]
@@ -261,7 +261,7 @@ func (t *treeReader) entriesIn(area []byte, use *rockRidge) (next *continuationA
 			next = new(continuationArea)
 			decode(entry, next)
 		case "PX":
-			var px posixModes
+			var px posixAttributes // longer in Rock Ridge 1.12
 			decode(entry, &px)
 			use.mode = px.Mode.value()
 		case "NM":
@@ -277,20 +277,11 @@ func (t *treeReader) entriesIn(area []byte, use *rockRidge) (next *continuationA
 	return next, nil
 }
 
-// posixModes is the beginning of a PX entry, whose length differs between the
-// versions of Rock Ridge.
-type posixModes struct {
-	suspHeader
-	Mode both32
-}
-
-const encodedSUSPHeader = 4
-
 // leastLength is the length of the entries that are read.
 var leastLength = map[string]int{
 	"SP": sharingProtocolLength,
 	"CE": continuationLength,
-	"PX": encodedSUSPHeader + len(both32{}),
+	"PX": posixLength,
 	"NM": flaggedLength,
 	"SL": flaggedLength,
 }

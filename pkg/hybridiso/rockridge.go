@@ -32,10 +32,10 @@ type extensionsReference struct {
 	ExtensionVersion                                 uint8
 }
 
-// posixAttributes is the PX entry (RRIP 1.12 §4.1.1).
+// posixAttributes is the PX entry (RRIP 1.10 §4.1.1).
 type posixAttributes struct {
 	suspHeader
-	Mode, Links, UserID, GroupID, Serial both32
+	Mode, Links, UserID, GroupID both32
 }
 
 // timeStamps is the TF entry (RRIP §4.1.6) with the three short dates that
@@ -60,10 +60,11 @@ type linkComponent struct {
 // The lengths of the entries, asserted against the structures by a test.
 const (
 	maxEntryLength        = 255
+	suspHeaderLength      = 4
 	sharingProtocolLength = 7
 	continuationLength    = 28
 	extensionsLength      = 8
-	posixLength           = 44
+	posixLength           = 36
 	timeStampsLength      = 26
 	flaggedLength         = 5
 	componentLength       = 2
@@ -93,12 +94,11 @@ const (
 	fileTypeLink   = 0o120000
 )
 
-// The extension's identification (RRIP §4.3). The kernels of BSD and isolinux
-// compare the first.
+// The extension's identification (RRIP §4.3).
 const (
-	rripIdentifier = "IEEE_P1282"
-	rripDescriptor = "THE IEEE P1282 PROTOCOL PROVIDES SUPPORT FOR POSIX FILE SYSTEM SEMANTICS"
-	rripSource     = "PLEASE CONTACT THE IEEE STANDARDS DEPARTMENT, PISCATAWAY, NJ, USA FOR THE P1282 SPECIFICATION."
+	rripIdentifier = "RRIP_1991A"
+	rripDescriptor = "THE ROCK RIDGE INTERCHANGE PROTOCOL PROVIDES SUPPORT FOR POSIX FILE SYSTEM SEMANTICS"
+	rripSource     = "PLEASE CONTACT DISC PUBLISHER FOR SPECIFICATION SOURCE.  SEE PUBLISHER IDENTIFIER IN PRIMARY VOLUME DESCRIPTOR FOR CONTACT INFORMATION."
 )
 
 func newSUSPHeader(signature string, length int) suspHeader {
@@ -138,17 +138,12 @@ func selfEntries(n *node, root bool, stamp time.Time) [][]byte {
 }
 
 func attributeEntries(n *node, stamp time.Time) [][]byte {
-	mode, links := uint32(modeRegular), uint32(1)
+	mode := uint32(modeRegular)
 	switch {
 	case n.kind == symlinkNode:
 		mode = modeSymlink
 	case n.kind == directoryNode:
-		mode, links = modeDirectory, 2
-		for _, child := range n.children {
-			if child.kind == directoryNode {
-				links++
-			}
-		}
+		mode = modeDirectory
 	case n.file.Executable:
 		mode = modeExecutable
 	}
@@ -157,8 +152,7 @@ func attributeEntries(n *node, stamp time.Time) [][]byte {
 		encode(posixAttributes{
 			suspHeader: newSUSPHeader("PX", posixLength),
 			Mode:       newBoth32(mode),
-			Links:      newBoth32(links),
-			Serial:     newBoth32(n.serial),
+			Links:      newBoth32(n.links),
 		}),
 		encode(timeStamps{
 			suspHeader: newSUSPHeader("TF", timeStampsLength),

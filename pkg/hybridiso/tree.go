@@ -32,7 +32,7 @@ type node struct {
 	kind     kind
 	file     File
 	children []*node // sorted by name
-	serial   uint32  // file serial number, from 1, in the order of the walk
+	links    uint32  // 1, for a directory 2 and one for each directory in it
 
 	// extent is the content of an ordinary file. Those of the stream and of
 	// the EFI system partition depend on the stream's size: see geometry.
@@ -82,7 +82,7 @@ func newTree(files []File) (*tree, error) {
 			return nil, err
 		}
 	}
-	t.number()
+	sortChildren(root)
 	return t, nil
 }
 
@@ -177,19 +177,19 @@ func (t *tree) insert(parent *node, path string) *node {
 
 func parentOf(path string) string { return path[:max(0, strings.LastIndexByte(path, '/'))] }
 
-// number sorts all children and gives out the serial numbers.
-func (t *tree) number() {
-	serial := uint32(0)
-	var walk func(*node)
-	walk = func(n *node) {
-		serial++
-		n.serial = serial
-		slices.SortFunc(n.children, func(a, b *node) int { return strings.Compare(a.name, b.name) })
-		for _, child := range n.children {
-			walk(child)
-		}
+// sortChildren sorts the children of n and all below, and counts the links.
+func sortChildren(n *node) {
+	n.links = 1
+	if n.kind == directoryNode {
+		n.links = 2
 	}
-	walk(t.root)
+	slices.SortFunc(n.children, func(a, b *node) int { return strings.Compare(a.name, b.name) })
+	for _, child := range n.children {
+		if child.kind == directoryNode {
+			n.links++
+		}
+		sortChildren(child)
+	}
 }
 
 // regular returns the regular files sorted by path.

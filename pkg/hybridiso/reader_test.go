@@ -1,0 +1,223 @@
+package hybridiso
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+func TestReadVolume(t *testing.T) {
+	for name, img := range variants(t) {
+		path, result := writeImage(t, img, streamOf(sampleStream))
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		v, err := ReadVolume(f)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := Volume{
+			ID:           img.VolumeID,
+			SystemID:     img.SystemID,
+			VolumeSetID:  img.VolumeSetID,
+			Publisher:    img.Publisher,
+			DataPreparer: img.DataPreparer,
+			Application:  img.Application,
+			Size:         result.Size,
+			Modified:     img.Time,
+		}
+		facts := v
+		facts.BootEntries, facts.BootCode, facts.Partitions = nil, false, nil
+		if !reflect.DeepEqual(facts, want) {
+			t.Errorf("%s: ReadVolume = %+v, want %+v", name, facts, want)
+		}
+		boot := img.Boot
+		modes := BootModes{
+			BIOSDisc: boot.BIOS != nil,
+			EFIDisc:  boot.EFI != nil,
+			BIOSDisk: boot.BIOS != nil && boot.Hybrid,
+			EFIDisk:  boot.EFI != nil && boot.Hybrid,
+		}
+		if got := v.BootModes(); got != modes {
+			t.Errorf("%s: BootModes() = %+v, want %+v", name, got, modes)
+		}
+	}
+}
+
+// TestLargeEFIImage has one whose size does not fit its boot entry.
+func TestLargeEFIImage(t *testing.T) {
+	for _, test := range []struct{ size, load int64 }{
+		{65535 * 512, 65535 * 512},
+		{65536 * 512, 512},
+	} {
+		img := Image{VolumeID: "V", Time: testTime, Boot: Boot{EFI: &EFIBoot{Path: "e"}, Hybrid: true}}
+		img.Files = []File{{Path: "e", Data: make([]byte, test.size)}}
+		path, _ := writeImage(t, img, nil)
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		v, err := ReadVolume(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.BootEntries[0].LoadSize; got != test.load {
+			t.Errorf("EFI image of %d bytes: load size %d, want %d", test.size, got, test.load)
+		}
+		if got := v.Partitions[1].Size; got != test.size {
+			t.Errorf("EFI image of %d bytes: partition of %d", test.size, got)
+		}
+	}
+}
+
+func TestReadVolumeRefuses(t *testing.T) {
+	path, _ := writeImage(t, sampleImage(t), streamOf(sampleStream))
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{
+		"nothing":       {},
+		"zeros":         make([]byte, 1<<20),
+		"system area":   image[:descriptorBlock*blockSize],
+		"no descriptor": append(bytes.Clone(image[:descriptorBlock*blockSize]), make([]byte, 1<<20)...),
+	} {
+		if _, err := ReadVolume(bytes.NewReader(content)); !errors.Is(err, ErrNoVolume) {
+			t.Errorf("%s: ReadVolume: %v, want %v", name, err, ErrNoVolume)
+		}
+	}
+	if _, err := ReadVolume(bytes.NewReader(image[:(descriptorBlock+1)*blockSize])); err == nil || errors.Is(err, ErrNoVolume) {
+		t.Errorf("image cut behind its descriptor: ReadVolume: %v", err)
+	}
+	damaged := bytes.Clone(image)
+	damaged[gptEntriesLBA*sectorSize]++
+	if v, err := ReadVolume(bytes.NewReader(damaged)); err != nil || len(v.Partitions) != 0 {
+		t.Errorf("damaged GPT: %v, %v, want no partitions", v.Partitions, err)
+	}
+}
+
+// xorrisoImage is made by another program, with the options of nixpkgs.
+func xorrisoImage(t testing.TB) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	tree := filepath.Join(dir, "tree")
+	for name, b := range map[string][]byte{
+		"isolinux/isolinux.bin": content(1, 4096),
+		"boot/efi.img":          fatImage(t),
+		"a long name of a file": []byte("content"),
+	} {
+		path := filepath.Join(tree, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("../a/./b", filepath.Join(tree, "link")); err != nil {
+		t.Fatal(err)
+	}
+	mbr := filepath.Join(dir, "mbr")
+	if err := os.WriteFile(mbr, content(2, 432), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out.iso")
+	run(t, tool(t, "xorriso", "xorriso"), "-as", "mkisofs", "-iso-level", "3", "-volid", "XORRISO", "-full-iso9660-filenames", "-joliet",
+		"-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", ".boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
+		"-isohybrid-mbr", mbr, "-eltorito-alt-boot", "-e", "boot/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
+		"-r", "-o", out, tree)
+	image, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+func TestReadXorrisoImage(t *testing.T) {
+	r := bytes.NewReader(xorrisoImage(t))
+	v, err := ReadVolume(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (BootModes{true, true, true, true}); v.ID != "XORRISO" || v.BootModes() != want {
+		t.Errorf("ReadVolume: volume %q, boot modes %+v, want XORRISO, %+v", v.ID, v.BootModes(), want)
+	}
+	entries, err := ReadTree(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]Entry)
+	for _, e := range entries {
+		found[e.Path] = e
+	}
+	if got := found["link"].Target; got != "../a/./b" {
+		t.Errorf("link target %q", got)
+	}
+	file := found["a long name of a file"]
+	if len(file.Extents) != 1 {
+		t.Fatalf("file has extents %v", file.Extents)
+	}
+	got := make([]byte, file.Size)
+	if _, err := r.ReadAt(got, file.Extents[0].Offset); err != nil || string(got) != "content" {
+		t.Errorf("file holds %q, %v", got, err)
+	}
+}
+
+// addImages seeds a fuzzer with the beginnings of images, where everything is that a reader
+// follows, so that the fuzzer's inputs stay small.
+func addImages(f *testing.F) {
+	img := sampleImage(f)
+	img.Files = img.Files[:21] // without the directory of many files
+	small := Image{VolumeID: "V", Time: testTime, Files: []File{{Path: "d/l", Target: "../x"}}, Boot: Boot{Hybrid: true}}
+	for _, img := range []Image{img, small} {
+		l, err := img.Layout()
+		if err != nil {
+			f.Fatal(err)
+		}
+		head := l.head(l.geometry(0))
+		if _, err := ReadVolume(bytes.NewReader(head)); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(head)
+	}
+	image := xorrisoImage(f)
+	f.Add(image[:min(len(image), 256<<10)])
+}
+
+func FuzzReadVolume(f *testing.F) {
+	addImages(f)
+	f.Fuzz(func(t *testing.T, image []byte) {
+		v, err := ReadVolume(bytes.NewReader(image))
+		if err != nil {
+			return
+		}
+		v.BootModes()
+		for _, p := range v.Partitions {
+			if p.Offset < 0 || p.Size <= 0 {
+				t.Errorf("partition %+v", p)
+			}
+		}
+	})
+}
+
+func FuzzReadTree(f *testing.F) {
+	addImages(f)
+	f.Fuzz(func(t *testing.T, image []byte) {
+		entries, err := ReadTree(bytes.NewReader(image))
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			if err := checkPath(e.Path); err != nil {
+				t.Errorf("path %q: %v", e.Path, err)
+			}
+		}
+	})
+}
