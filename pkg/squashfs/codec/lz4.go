@@ -2,7 +2,7 @@ package codec
 
 import "github.com/pierrec/lz4/v4"
 
-// unlz4 decompresses lz4 blocks in Go, which is as fast as liblz4 is.
+// unlz4 decompresses lz4 blocks by a library of Go and assembly that is as fast as liblz4.
 type unlz4 struct{}
 
 func (unlz4) decompress(dst, src []byte) (int, error) {

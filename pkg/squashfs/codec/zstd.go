@@ -7,7 +7,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// unzstd decompresses zstd frames in Go, which is as fast as libzstd is.
+// unzstd decompresses zstd frames in Go: at four fifths of the speed of libzstd, but hostile images
+// meet bounds checks.
 type unzstd struct {
 	d *zstd.Decoder
 }
@@ -16,7 +17,7 @@ func newUnzstd() *unzstd {
 	d, err := zstd.NewReader(nil,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(max(MaxBlockSize, metadataSize)),
+		zstd.WithDecoderMaxMemory(MaxBlockSize),
 		zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(fmt.Sprintf("codec: options of the zstd decoder: %v", err))
