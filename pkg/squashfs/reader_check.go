@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Check reads all of the image and returns the first thing that is wrong:
@@ -32,7 +29,7 @@ func (r *Reader) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.fragments(); err != nil {
+	if err := c.needFragments(); err != nil {
 		return err
 	}
 	w := &walker{r: r, seen: make(map[inodeRef]bool), listingBytes: listingBytes, visit: c.visit}
@@ -42,7 +39,7 @@ func (r *Reader) Check(ctx context.Context) error {
 	if err := c.counts(); err != nil {
 		return err
 	}
-	return c.data()
+	return c.decodeBlocks()
 }
 
 // checker is one run of Check.
@@ -59,14 +56,6 @@ type checkedInode struct {
 	path  string // the first one
 	links uint32 // that it claims to have; a directory has one name
 	names uint32 // that were found
-}
-
-// checkedBlock is a data or fragment block and what its files need of it.
-type checkedBlock struct {
-	size    uint32 // in the image, with dataStored
-	length  int    // uncompressed, of a data block; 0: not a data block
-	atLeast int    // uncompressed, of a fragment block
-	path    string // of a file that needs it
 }
 
 // table decodes every metadata block of a table and returns how many bytes
@@ -89,24 +78,6 @@ func (c *checker) table(s section) (uint64, error) {
 		pos = b.end
 	}
 	return total, nil
-}
-
-// fragments notes the fragment blocks.
-func (c *checker) fragments() error {
-	for i := range c.r.fragments.count {
-		var e fragmentEntry
-		if err := c.r.lookup(&c.r.fragments, i, &e); err != nil {
-			return err
-		}
-		b, err := c.r.placedFragment(e)
-		if err != nil {
-			return fmt.Errorf("fragment %d: %w", i, err)
-		}
-		if err := c.needFragment(b, 1, fmt.Sprintf("fragment %d", i)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (c *checker) visit(path string, ino, parent Inode) error {
@@ -160,53 +131,10 @@ func (c *checker) inode(path string, ino Inode) error {
 	}
 	switch {
 	case ino.Mode.IsRegular():
-		return c.file(path, ino)
+		return c.needFile(path, ino)
 	case ino.Mode.IsDir():
 		return c.indexes(ino)
 	}
-	return nil
-}
-
-// file notes what the file needs.
-func (c *checker) file(path string, ino Inode) error {
-	l, err := c.r.layout(ino)
-	if err != nil {
-		return err
-	}
-	for i, b := range l.blocks {
-		if b.size == 0 {
-			continue
-		}
-		known := c.blocks[b.start]
-		if known == nil {
-			known = &checkedBlock{size: b.size, length: l.blockLength(i), path: path}
-			c.blocks[b.start] = known
-		}
-		if known.size != b.size || known.length != 0 && known.length != l.blockLength(i) {
-			return fmt.Errorf("has its block at %d in common with %s, but reads it in another way", b.start, known.path)
-		}
-		known.length = l.blockLength(i)
-	}
-	if l.tail == 0 {
-		return nil
-	}
-	b, err := c.r.placedFragment(l.fragment)
-	if err != nil {
-		return err
-	}
-	return c.needFragment(b, int(l.offset+l.tail), path)
-}
-
-func (c *checker) needFragment(b placedBlock, length int, path string) error {
-	known := c.blocks[b.start]
-	if known == nil {
-		known = &checkedBlock{size: b.size, path: path}
-		c.blocks[b.start] = known
-	}
-	if known.size != b.size {
-		return fmt.Errorf("%s and %s have a block at %d in common, but read it in different ways", known.path, path, b.start)
-	}
-	known.atLeast = max(known.atLeast, length)
 	return nil
 }
 
@@ -289,47 +217,6 @@ func (c *checker) counts() error {
 		if ino := c.inodes[number]; ino.links != ino.names {
 			return fmt.Errorf("%s: %d names for it in the tree, its inode says %d", ino.path, ino.names, ino.links)
 		}
-	}
-	return nil
-}
-
-// data decodes every block once, several at a time, in the order of the image.
-func (c *checker) data() error {
-	group, ctx := errgroup.WithContext(c.ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	end := c.r.data.start
-	for _, start := range slices.Sorted(maps.Keys(c.blocks)) {
-		b := placedBlock{start: start, size: c.blocks[start].size}
-		if start < end {
-			return errors.Join(group.Wait(), fmt.Errorf("%s: block at %d overlaps another", c.blocks[start].path, start))
-		}
-		end = start + b.length()
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := c.block(b); err != nil {
-				return fmt.Errorf("%s: block at %d: %w", c.blocks[start].path, start, err)
-			}
-			return nil
-		})
-	}
-	return group.Wait()
-}
-
-func (c *checker) block(b placedBlock) error {
-	want := c.blocks[b.start]
-	room := want.length
-	if room == 0 {
-		room = int(c.r.sb.BlockSize)
-	}
-	p := make([]byte, room)
-	n, err := c.r.readBlock(p, b.start, b.length(), b.stored())
-	if err != nil {
-		return err
-	}
-	if want.length != 0 && n != want.length || n < want.atLeast {
-		return fmt.Errorf("%d bytes, %d are needed", n, max(want.length, want.atLeast))
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func TestDamage(t *testing.T) {
 		}, "fragment 0"},
 		{"fragment overlaps", func(v *victim) {
 			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.StartBlock-- })
-		}, "overlaps another"},
+		}, "overlaps the one before"},
 		{"empty fragment", func(v *victim) {
 			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.Size = 0 })
 		}, "is empty"},
@@ -185,7 +185,7 @@ func TestDamage(t *testing.T) {
 		{"file size", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.FileSize = math.MaxUint32 }) }, "blocks"},
 		{"file a little shorter", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.FileSize-- }) }, "block at"},
 		{"file position", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock = 1 << 30 }) }, "the data is from"},
-		{"file overlaps another", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock++ }) }, "overlaps another"},
+		{"file overlaps another", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock++ }) }, "overlaps the one before"},
 		{"file in superblock", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock = 0 }) }, "the data is from"},
 		{"fragment number", func(v *victim) { change(v, v.body("tail"), func(f *fileInode) { f.Fragment = 1000 }) }, "fragment 1000 of"},
 		{"fragment offset", func(v *victim) { change(v, v.body("tail"), func(f *fileInode) { f.Offset = math.MaxUint32 }) }, "of a fragment"},

@@ -20,9 +20,16 @@ import (
 
 // packer makes an image of a directory.
 type packer struct {
-	name      string // for people
-	hardLinks bool   // kept; gensquashfs makes files of their own of them
-	pack      func(t testing.TB, dir, image string)
+	name  string // for people
+	keeps kept
+	pack  func(t testing.TB, dir, image string)
+}
+
+// kept is what a writer takes over from the host beside names, types,
+// permissions and contents.
+type kept struct {
+	attributes bool // owners and times
+	hardLinks  bool
 }
 
 // packers are both tools with every compressor and the options that change
@@ -44,7 +51,7 @@ func packers() []packer {
 		"-noI -b 4K -no-duplicates -always-use-fragments",
 		"-noD -noF -b 4K -no-hardlinks",
 	} {
-		list = append(list, packer{"mksquashfs " + options, !strings.Contains(options, "-no-hardlinks"), func(t testing.TB, dir, image string) {
+		list = append(list, packer{"mksquashfs " + options, kept{true, !strings.Contains(options, "-no-hardlinks")}, func(t testing.TB, dir, image string) {
 			args := []string{dir, image, "-noappend", "-no-progress", "-quiet"}
 			run(t, tool(t, "mksquashfs", "squashfs-tools"), append(args, strings.Fields(options)...)...)
 		}})
@@ -59,7 +66,7 @@ func packers() []packer {
 		"-c zstd -b 1048576 -e",
 		"-c zstd -b 4096 -x",
 	} {
-		list = append(list, packer{"gensquashfs " + options, false, func(t testing.TB, dir, image string) {
+		list = append(list, packer{"gensquashfs " + options, kept{attributes: true}, func(t testing.TB, dir, image string) {
 			args := []string{"-D", dir, "-k", "-q"}
 			args = append(args, strings.Fields(options)...)
 			run(t, tool(t, "gensquashfs", "squashfs-tools-ng"), append(args, image)...)
