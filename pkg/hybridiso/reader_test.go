@@ -170,30 +170,67 @@ func TestReadXorrisoImage(t *testing.T) {
 	}
 }
 
-// addImages seeds a fuzzer with the beginnings of images, where everything is that a reader
-// follows, so that the fuzzer's inputs stay small.
-func addImages(f *testing.F) {
+// fuzzImages are the images that the fuzzers damage: with everything, with
+// little, and by another program. They are cut behind what a reader follows.
+func fuzzImages(f *testing.F) [][]byte {
 	img := sampleImage(f)
 	img.Files = img.Files[:21] // without the directory of many files
 	small := Image{VolumeID: "V", Time: testTime, Files: []File{{Path: "d/l", Target: "../x"}}, Boot: Boot{Hybrid: true}}
+	var images [][]byte
 	for _, img := range []Image{img, small} {
 		l, err := img.Layout()
 		if err != nil {
 			f.Fatal(err)
 		}
-		head := l.head(l.geometry(0))
-		if _, err := ReadVolume(bytes.NewReader(head)); err != nil {
-			f.Fatal(err)
-		}
-		f.Add(head)
+		images = append(images, l.head(l.geometry(0)))
 	}
-	image := xorrisoImage(f)
-	f.Add(image[:min(len(image), 256<<10)])
+	foreign := xorrisoImage(f)
+	images = append(images, foreign[:min(len(foreign), 256<<10)])
+	for i, image := range images {
+		r := bytes.NewReader(image)
+		if _, err := ReadVolume(r); err != nil {
+			f.Fatalf("image %d: %v", i, err)
+		}
+		if entries, err := ReadTree(r); err != nil || len(entries) == 0 {
+			f.Fatalf("image %d: %d entries, %v", i, len(entries), err)
+		}
+	}
+	return images
+}
+
+// damage overwrites bytes of a copy of image. The patches are runs of a block,
+// an offset in it in units of 8 bytes, a length, and the bytes.
+func damage(image, patches []byte) []byte {
+	image = bytes.Clone(image)
+	for len(patches) > 3 {
+		block, unit, length := int(patches[0]), int(patches[1]), int(patches[2])
+		patches = patches[3:]
+		n := min(length, len(patches))
+		copy(image[(block*blockSize+unit*8)%len(image):], patches[:n])
+		patches = patches[n:]
+	}
+	return image
+}
+
+// addDamages seeds a fuzzer with damage to each kind of block.
+func addDamages(f *testing.F, images int) {
+	for i := range images {
+		f.Add(uint8(i), []byte{})
+		for _, block := range []byte{0, 1, 16, 17, 18, 19, 32} {
+			f.Add(uint8(i), []byte{block, 0, 8, 1, 'C', 'D', '0', '0', '1', 1, 0})
+			f.Add(uint8(i), []byte{block, 10, 8, 255, 255, 255, 255, 255, 255, 255, 255})
+		}
+		for block := byte(40); block < 100; block++ {
+			f.Add(uint8(i), []byte{block, 5, 4, 'C', 'E', 28, 1, block, 12, 2, 'N', 'M', block, 0, 1, 255})
+		}
+	}
 }
 
 func FuzzReadVolume(f *testing.F) {
-	addImages(f)
-	f.Fuzz(func(t *testing.T, image []byte) {
+	images := fuzzImages(f)
+	addDamages(f, len(images))
+	f.Fuzz(func(t *testing.T, which uint8, patches []byte) {
+		image := damage(images[int(which)%len(images)], patches)
 		v, err := ReadVolume(bytes.NewReader(image))
 		if err != nil {
 			return
@@ -208,8 +245,10 @@ func FuzzReadVolume(f *testing.F) {
 }
 
 func FuzzReadTree(f *testing.F) {
-	addImages(f)
-	f.Fuzz(func(t *testing.T, image []byte) {
+	images := fuzzImages(f)
+	addDamages(f, len(images))
+	f.Fuzz(func(t *testing.T, which uint8, patches []byte) {
+		image := damage(images[int(which)%len(images)], patches)
 		entries, err := ReadTree(bytes.NewReader(image))
 		if err != nil {
 			return
