@@ -20,8 +20,8 @@ var transcriptKinds = map[string]Kind{
 	"missing-import":    KindMissingFile,
 	"no-flake":          KindNoFlake,
 	"no-flake-in-git":   KindNoFlake,
-	"no-folder":         KindNoFlake,
-	"no-path":           KindNoFlake,
+	"no-folder":         KindMissingFile, // the folder is looked for later
+	"no-path":           KindMissingFile,
 	"no-registry-entry": KindNoFlake,
 	"empty-reference":   KindNoFlake,
 	"feature":           KindFeature,
@@ -37,6 +37,7 @@ var transcriptKinds = map[string]Kind{
 	"sandbox":           KindSandbox,
 	"bad-settings":      KindSettings,
 	"vanished":          KindVanished,
+	"daemon-build":      KindBuild,
 }
 
 func TestTranscripts(t *testing.T) {
@@ -96,7 +97,7 @@ func transcriptError(t *testing.T, file string) error {
 		t.Fatal(err)
 	}
 	m.flush()
-	return failure(outcome{code: tr.Code, log: m})
+	return new(Nix).failure(outcome{code: tr.Code, log: m})
 }
 
 // checkDetails checks what a message of the kind names.
@@ -159,7 +160,7 @@ func TestFailureWithoutMessage(t *testing.T) {
 		{outcome{code: 139}, "nix crashed (exit status 139)"},
 	} {
 		test.o.log = newMonitor(Evaluating, Options{})
-		if got := failure(test.o).Error(); got != test.want {
+		if got := new(Nix).failure(test.o).Error(); got != test.want {
 			t.Errorf("failure = %q, want %q", got, test.want)
 		}
 	}
@@ -169,7 +170,7 @@ func TestFinal(t *testing.T) {
 	m := newMonitor(Evaluating, Options{})
 	watch(m, "error: setgroups failed: ignored", "fatal: ambiguous argument 'x'",
 		`@nix {"action":"msg","level":0,"msg":"error: program 'git' failed with exit code 128","raw_msg":"program 'git' failed with exit code 128"}`)
-	if got, want := failure(outcome{code: 1, log: m}).Error(), "ambiguous argument 'x'"; got != want {
+	if got, want := new(Nix).failure(outcome{code: 1, log: m}).Error(), "ambiguous argument 'x'"; got != want {
 		t.Errorf("failure = %q, want %q", got, want)
 	}
 }

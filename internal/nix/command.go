@@ -101,7 +101,7 @@ func (n *Nix) runStore(ctx context.Context, phase Phase, operation, paths []stri
 		return o, err
 	}
 	if !o.success() {
-		return o, failure(o)
+		return o, n.failure(o)
 	}
 	return o, nil
 }

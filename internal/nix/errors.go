@@ -14,8 +14,8 @@ type Error struct {
 	Message string
 	// Detail is everything Nix said about it, in its words.
 	Detail string
-	// File is the file that a flake lacks, relative to the root of its source;
-	// of KindMissingFile and KindUntrackedFile.
+	// File is the file that is not there, relative to the root of the flake's
+	// source if it is of that; of KindMissingFile and KindUntrackedFile.
 	File string
 	// Repository is the git work tree that has File, and Ignored whether it
 	// is told to ignore it; of KindUntrackedFile.
@@ -27,32 +27,31 @@ func (e *Error) Error() string { return e.Message }
 
 // BuildError is a derivation that could not be built.
 type BuildError struct {
-	Kind       Kind   // KindBuild, or what is known about its cause
-	Derivation string // store path of the .drv
-	Reason     string // in one line
-	Log        []string
-	// Systems names the system that the derivation is for; of KindWrongSystem,
+	Kind       Kind     // KindBuild, or what is known about its cause
+	Derivation string   // store path of the .drv
+	Reason     string   // in one line
+	Log        []string // last lines of the build's output
+	// System names the system that the derivation is for; of KindWrongSystem,
 	// if Nix says it.
 	System string
 	// Failed lists all derivations that failed, with Derivation as the first.
 	// Those that could not be built because others failed are not in it.
 	Failed []string
 	Detail string // everything Nix said, in its words
+	// LogCommand is the command that prints the whole log of the build.
+	LogCommand string
 }
 
 func (e *BuildError) Error() string {
 	return fmt.Sprintf("building %s: %s", DerivationName(e.Derivation), e.Reason)
 }
 
-// LogCommand is the command that prints the whole log of the build.
-func (e *BuildError) LogCommand() string { return "nix-store --read-log " + e.Derivation }
-
 // Kind is the sort of a failure, as far as advice depends on it.
 type Kind int
 
 const (
 	KindOther         Kind = iota
-	KindMissingFile        // the flake's source lacks a file
+	KindMissingFile        // a file does not exist, as a rule in the flake's source
 	KindUntrackedFile      // the file exists, git does not track it
 	KindNoFlake            // no flake where the reference says
 	KindNoAttribute        // the flake has no such output
@@ -74,7 +73,7 @@ const (
 	KindNoImport           // import from derivation is forbidden
 	KindImpure             // needs --impure
 	KindBuildUsers         // no users to build as
-	KindPermission         // not allowed to write the store
+	KindPermission         // not allowed, as a rule to write the store
 	KindSandbox            // no kernel support for the sandbox
 	KindSettings           // bad configuration file or NIX_CONFIG
 	KindVanished           // a store path was collected; evaluating again may help

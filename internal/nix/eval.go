@@ -26,7 +26,7 @@ var features = []string{"--extra-experimental-features", "nix-command flakes"}
 func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error {
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
 		n.lockFlags(), n.options.Flags.Eval, []string{"--apply", apply, ref + "#" + attr})
-	if err := n.evalJSON(ctx, args, into); err != nil {
+	if err := n.evalJSON(ctx, n.options, args, into); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
 			failed.explainMissingFile(ctx, ref)
@@ -51,16 +51,17 @@ func (n *Nix) lockFlags() []string {
 	return []string{"--no-write-lock-file"}
 }
 
-// evalJSON runs an evaluating nix and decodes its standard output.
-func (n *Nix) evalJSON(ctx context.Context, args []string, into any) error {
-	o, err := n.evaluate(ctx, args)
+// evalJSON runs an evaluating nix and decodes its standard output. With empty
+// options it is silent.
+func (n *Nix) evalJSON(ctx context.Context, options Options, args []string, into any) error {
+	o, err := n.evaluate(ctx, options, args)
 	if err != nil {
 		return err
 	}
 	// Nix 2.8 prints half of the JSON before an error, so nothing is read
 	// before the exit status is known.
 	if !o.success() {
-		return failure(o)
+		return n.failure(o)
 	}
 	if err := json.Unmarshal(o.stdout, into); err != nil {
 		return fmt.Errorf("reading the result of the evaluation: %w", err)
@@ -74,15 +75,15 @@ func (n *Nix) evalJSON(ctx context.Context, args []string, into any) error {
 const noCollector = "GC_DONT_GC=1"
 
 // evaluate runs nix, a second time with the collector off if it crashed.
-func (n *Nix) evaluate(ctx context.Context, args []string) (outcome, error) {
-	c := command{program: n.nix, args: args, log: newMonitor(Evaluating, n.options)}
+func (n *Nix) evaluate(ctx context.Context, options Options, args []string) (outcome, error) {
+	c := command{program: n.nix, args: args, log: newMonitor(Evaluating, options)}
 	if !n.Version.atLeast(2, 24) {
 		c.env = []string{noCollector}
 	}
 	o, err := c.run(ctx)
 	if err == nil && o.crashed() && c.env == nil {
 		c.env = []string{noCollector}
-		c.log = newMonitor(Evaluating, n.options)
+		c.log = newMonitor(Evaluating, options)
 		o, err = c.run(ctx)
 	}
 	return o, err
@@ -100,7 +101,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 	flags := n.options.Flags.Eval
 	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
 		n.lockFlags(), flags, []string{ref})
-	if err := n.evalJSON(ctx, args, &meta); err != nil {
+	if err := n.evalJSON(ctx, Options{}, args, &meta); err != nil {
 		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
 	}
 	// sourceInfo is the root of the source in every version; the flake itself
@@ -111,7 +112,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 	args = slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "--impure"},
 		flags, []string{"--expr", expr})
 	var raw json.RawMessage
-	if err := n.evalJSON(ctx, args, &raw); err != nil {
+	if err := n.evalJSON(ctx, Options{}, args, &raw); err != nil {
 		return nil, fmt.Errorf("reading nixConfig of the flake: %w", err)
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))

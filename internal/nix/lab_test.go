@@ -49,7 +49,7 @@ func newLab(t *testing.T, options Options, flags ...string) *lab {
 	l := &lab{t: t, dir: dir, store: filepath.Join(dir, "store")}
 	// Debian's nix-bin makes neither build users nor a configuration; without
 	// substituters nothing waits for the network.
-	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
+	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\nfsync-metadata = false\n")
 	t.Setenv("HOME", filepath.Join(dir, "home"))
 	t.Setenv("GIT_CONFIG_GLOBAL", filepath.Join(dir, "home", ".gitconfig"))
 	for _, name := range []string{"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NIX_REMOTE", "NIX_PATH"} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"unicode"
 )
 
 // Message is something Nix printed.
@@ -110,29 +111,70 @@ func parseJSON(data []byte, e *entry) bool {
 }
 
 // plainEntry turns text into a message. Nix prints its own errors so until it
-// has read --log-format.
+// has read --log-format, and git does.
 func plainEntry(line string) entry {
 	text := plain(line)
 	e := entry{Action: actionMessage, Level: LevelNotice, Msg: text}
-	for _, prefix := range []string{"error: ", "fatal: "} { // of Nix, of git
-		if raw, ok := strings.CutPrefix(text, prefix); ok {
-			e.Level, e.RawMsg = LevelError, &raw
-		}
-	}
-	if strings.HasPrefix(text, "warning: ") {
+	switch {
+	case strings.HasPrefix(text, errorPrefix):
+		e.Level = LevelError
+	case strings.HasPrefix(text, "warning: "):
 		e.Level = LevelWarning
+	case strings.HasPrefix(text, "fatal: "): // git
+		raw := strings.TrimPrefix(text, "fatal: ")
+		e.Level, e.RawMsg = LevelError, &raw
 	}
 	return e
 }
+
+const errorPrefix = "error:"
+
+// errorText returns an error message alone, and whether e is one.
+func errorText(e entry) (string, bool) {
+	if e.RawMsg != nil {
+		return plain(*e.RawMsg), true
+	}
+	text := plain(e.Msg)
+	if e.Level != LevelError || !strings.HasPrefix(text, errorPrefix) {
+		return "", false
+	}
+	// Errors that the daemon logs come without raw_msg. The trace, if any, is
+	// before the error, and all lines but the first are indented.
+	if i := strings.LastIndex(text, "\n"+errorIndent+errorPrefix+" "); i >= 0 {
+		text = text[i+len("\n"+errorIndent):]
+	}
+	text = strings.TrimSpace(strings.TrimPrefix(text, errorPrefix))
+	return strings.ReplaceAll(text, "\n"+errorIndent, "\n"), true
+}
+
+// errorIndent is as wide as "error: ".
+const errorIndent = "       "
 
 // escapes are the terminal control sequences of ECMA-48 (CSI) and the
 // hyperlinks (OSC) that builders and Nix print.
 var escapes = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(\x07|\x1b\\\\)|\x1b.?")
 
-// plain removes colours and carriage returns.
+// plain removes colours and everything else that controls a terminal, except
+// newlines and tabs.
 func plain(s string) string {
-	if strings.IndexByte(s, 0x1b) >= 0 {
-		s = escapes.ReplaceAllString(s, "")
+	if strings.IndexFunc(s, controls) < 0 {
+		return strings.TrimRight(s, "\n")
 	}
-	return strings.TrimRight(strings.ReplaceAll(s, "\r\n", "\n"), "\r\n")
+	s = escapes.ReplaceAllString(s, "")
+	s = strings.Map(func(r rune) rune {
+		if controls(r) {
+			return -1
+		}
+		return r
+	}, s)
+	return strings.TrimRight(s, "\n")
+}
+
+func controls(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+
+// lastVisible returns what a terminal shows of a line: what comes after the
+// last carriage return, with which builders rewrite their progress.
+func lastVisible(line string) string {
+	line = strings.TrimRight(line, "\r\n")
+	return plain(line[strings.LastIndexByte(line, '\r')+1:])
 }

@@ -53,6 +53,9 @@ type Job struct {
 // logTail is how many lines are kept of each build's log.
 const logTail = 25
 
+// maxNumber bounds what is believed of a number, so that sums do not overflow.
+const maxNumber = 1 << 50
+
 // monitor reads the standard error of one Nix process, an io.Writer: it keeps
 // errors and the ends of build logs and reports progress and messages.
 type monitor struct {
@@ -63,8 +66,8 @@ type monitor struct {
 	activities map[uint64]*activity
 	finished   map[int]int64       // activity type -> sum of done of those that stopped
 	logs       map[string][]string // derivation -> last lines
-	errors     []message
-	notes      []string // messages of level info, for what is missing
+	errors     []report
+	notes      []string // messages of level info while querying: what is missing
 }
 
 // activity is one that was started and not stopped.
@@ -76,8 +79,8 @@ type activity struct {
 	expected int64 // download bytes, set on the activity of type realise
 }
 
-// message is an error: raw is the error alone, full has the trace.
-type message struct{ raw, full string }
+// report is an error message: raw is the error alone, full has the trace.
+type report struct{ raw, full string }
 
 func newMonitor(phase Phase, options Options) *monitor {
 	return &monitor{
@@ -163,7 +166,7 @@ func (m *monitor) result(e entry) (moved bool) {
 		if i >= len(e.Fields) {
 			return 0
 		}
-		return max(0, e.Fields[i].number)
+		return min(max(0, e.Fields[i].number), maxNumber)
 	}
 	switch e.Type {
 	case resProgress:
@@ -183,7 +186,7 @@ func (m *monitor) result(e entry) (moved bool) {
 		if a.kind != actBuild || len(e.Fields) == 0 {
 			return false
 		}
-		text := plain(e.Fields[0].text)
+		text := lastVisible(e.Fields[0].text)
 		a.job.Line = text
 		if e.Type == resBuildLogLine {
 			m.keep(a.drv, text)
@@ -209,16 +212,20 @@ func (m *monitor) message(e entry) (moved bool) {
 		m.state.Files++
 		return true
 	}
+	raw, isError := errorText(e)
 	switch {
-	case e.RawMsg != nil:
-		m.errors = append(m.errors, message{raw: plain(*e.RawMsg), full: text})
+	case isError:
+		m.errors = append(m.errors, report{raw: raw, full: text})
+		e.Level = LevelError
 	case e.Level == LevelError:
 		// builtins.trace and remarks to an error come at this level too.
 		e.Level = LevelNotice
-		if rest, ok := strings.CutPrefix(text, "trace: warning: "); ok {
-			e.Level, text = LevelWarning, rest
+		for _, prefix := range []string{"trace: warning: ", "trace: evaluation warning: "} { // of lib.warn
+			if rest, ok := strings.CutPrefix(text, prefix); ok {
+				e.Level, text = LevelWarning, rest
+			}
 		}
-	case e.Level == LevelInfo:
+	case e.Level == LevelInfo && m.state.Phase == Querying:
 		m.notes = append(m.notes, strings.Split(text, "\n")...)
 	}
 	text = strings.TrimPrefix(text, "warning: ")
@@ -292,7 +299,7 @@ func (c Count) advance(to Count) Count {
 
 // interrupted reports whether Nix says that it got a signal.
 func (m *monitor) interrupted() bool {
-	return slices.ContainsFunc(m.errors, func(e message) bool {
+	return slices.ContainsFunc(m.errors, func(e report) bool {
 		return strings.Contains(e.raw, "interrupted by the user")
 	})
 }

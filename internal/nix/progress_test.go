@@ -177,7 +177,7 @@ func FuzzMonitor(f *testing.F) {
 				t.Errorf("%d lines of a log were kept", len(lines))
 			}
 		}
-		if err := failure(outcome{code: 1, log: whole}); strings.ContainsAny(err.Error(), "\n\x1b") {
+		if err := new(Nix).failure(outcome{code: 1, log: whole}); strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("message of several lines: %q", err)
 		}
 	})

@@ -61,7 +61,8 @@ func sweep(parent string) error {
 	for _, e := range entries {
 		name := filepath.Join(parent, e.Name())
 		folder, err := lock(name)
-		if errors.Is(err, errNotOurs) {
+		// What root left in this user's folder is for root to remove.
+		if errors.Is(err, errNotOurs) || errors.Is(err, fs.ErrPermission) {
 			continue
 		}
 		if err != nil {

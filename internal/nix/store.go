@@ -121,7 +121,7 @@ func (n *Nix) config(ctx context.Context) (settings, error) {
 	read := func(command ...string) (map[string]struct{ Value any }, error) {
 		var all map[string]struct{ Value any }
 		args := slices.Concat(features, n.options.Flags.Store, command, []string{"--json", "--log-format", "internal-json"})
-		return all, n.evalJSON(ctx, args, &all)
+		return all, n.evalJSON(ctx, Options{}, args, &all)
 	}
 	all, err := read("config", "show")
 	var failed *Error

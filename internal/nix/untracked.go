@@ -10,16 +10,22 @@ import (
 	"strings"
 )
 
-// explainMissingFile asks git whether the file that the flake lacks is there
-// and only not tracked: Nix copies tracked files alone.
+// explainMissingFile looks why a file is missing. It can be the folder of the
+// flake itself, or a file that git does not track: Nix copies tracked files
+// alone.
 func (e *Error) explainMissingFile(ctx context.Context, ref string) {
 	if e.Kind == KindMissingFile {
 		folder, ok := localFolder(ref)
 		if !ok {
 			return
 		}
+		if !exists(folder) {
+			e.Kind = KindNoFlake
+			return
+		}
 		repository, ok := workTree(ctx, folder)
-		if !ok || !exists(filepath.Join(repository, e.File)) || git(ctx, repository, "ls-files", "--error-unmatch", "--", e.File) == nil {
+		if !ok || !exists(filepath.Join(repository, e.File)) ||
+			git(ctx, repository, "ls-files", "--error-unmatch", "--", e.File) == nil {
 			return
 		}
 		e.setUntracked(e.File, repository)
@@ -34,14 +40,15 @@ func (e *Error) setUntracked(file, repository string) {
 	e.Message = fmt.Sprintf("%s is not tracked by git in %s, so Nix does not see it", file, repository)
 }
 
-// localFolder returns the folder that a flake reference means, if it is one on
-// this machine that git may know.
+// localFolder returns the folder on this machine that a flake reference means.
 func localFolder(ref string) (string, bool) {
 	ref, _, _ = strings.Cut(ref, "?")
-	if path, ok := strings.CutPrefix(ref, "git+file:"); ok {
-		ref = strings.TrimPrefix(path, "//")
-		if decoded, err := url.PathUnescape(ref); err == nil {
-			ref = decoded
+	for _, scheme := range []string{"git+file:", "path:"} {
+		if path, ok := strings.CutPrefix(ref, scheme); ok {
+			ref = strings.TrimPrefix(path, "//")
+			if decoded, err := url.PathUnescape(ref); err == nil {
+				ref = decoded
+			}
 		}
 	}
 	return ref, pathLike(ref)
