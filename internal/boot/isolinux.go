@@ -40,7 +40,9 @@ func (m *Menu) Isolinux() []byte {
 		line("LABEL %s", e.Label)
 		line("MENU LABEL %s", e.Title)
 		line("LINUX %s", e.Kernel)
-		line("APPEND %s", e.CommandLine())
+		if len(e.Params) > 0 {
+			line("APPEND %s", e.CommandLine())
+		}
 		if e.Initrd != "" {
 			line("INITRD %s", e.Initrd)
 		}

@@ -46,7 +46,7 @@ let
     if builtins.isFunction value then
       "a function"
     else if !builtins.isAttrs value then
-      "a ${builtins.typeOf value}"
+      "a value of type ${builtins.typeOf value}"
     else if value ? activationPackage then
       "a home-manager configuration"
     else if value ? config.launchd || (value.class or "") == "darwin" then

@@ -1,0 +1,275 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
+)
+
+// nixpkgsVariable names the environment variable with a tree of nixpkgs 24.05.
+const nixpkgsVariable = "LIVEBUILD_NIXPKGS"
+
+// nixpkgs evaluates testdata/nixpkgs.nix: the function that it is given, and
+// the oracle for one name.
+type nixpkgs struct {
+	tree   string
+	name   string
+	oracle oracle
+}
+
+type oracle struct {
+	Isolinux string   `json:"isolinux"`
+	EFI      string   `json:"efi"` // derivation
+	Kernel   string   `json:"kernel"`
+	Initrd   string   `json:"initrd"`
+	Targets  []string `json:"targets"`
+	Roots    []string `json:"roots"`
+	VolumeID string   `json:"volumeID"`
+}
+
+func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error {
+	file, err := filepath.Abs("testdata/nixpkgs.nix")
+	if err != nil {
+		return err
+	}
+	expression := fmt.Sprintf(`let all = import %s { nixpkgs = %s; }; in { result = (%s) all.configurations; oracle = all.oracle %s; }`,
+		file, n.tree, apply, nix.Quote(n.name))
+	cmd := exec.CommandContext(ctx, "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", expression)
+	// Nix before 2.24 crashes in its garbage collector on such evaluations.
+	cmd.Env = append(os.Environ(), "GC_DONT_GC=1", "NIX_CONFIG=substituters =\nbuild-users-group =\n")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("nix-instantiate: %w\n%s", err, &stderr)
+	}
+	result := struct {
+		Result any     `json:"result"`
+		Oracle *oracle `json:"oracle"`
+	}{into, &n.oracle}
+	return json.Unmarshal(out, &result)
+}
+
+// TestNixpkgs compares menus and trees with what nixpkgs' own module, of
+// another layout, makes of the same configurations.
+func TestNixpkgs(t *testing.T) {
+	tree := os.Getenv(nixpkgsVariable)
+	if tree == "" {
+		t.Skipf("NOT TESTED against nixpkgs: %s names no tree of NixOS 24.05", nixpkgsVariable)
+	}
+	for _, test := range []struct {
+		name, volumeID string
+		entries        int // besides the variants
+	}{
+		{"minimal", "nixos-minimal-24.05-x86_64", 1},
+		{"aarch64", "nixos-minimal-24.05-aarch64", 1},
+		{"plasma", "nixos-plasma6-24.05-x86_64", 1},
+		{"special.one", "SPECIAL_1", 2},
+		{"bios", "nixos-24.05-x86_64", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := &nixpkgs{tree: tree, name: test.name}
+			s, err := nixos.Evaluate(t.Context(), n, nix.Installable{Ref: ".", Name: test.name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.VolumeID != test.volumeID || s.VolumeID != n.oracle.VolumeID {
+				t.Errorf("volume ID is %q, want %q and %q", s.VolumeID, test.volumeID, n.oracle.VolumeID)
+			}
+			if !slices.Equal(s.StoreContents, n.oracle.Roots) {
+				t.Errorf("roots are %q, want %q", s.StoreContents, n.oracle.Roots)
+			}
+			tree, err := NewTree(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(tree.Menu.Entries); got != test.entries {
+				t.Errorf("menu has %d entries, want %d", got, test.entries)
+			}
+			if root := s.Root(); root.Kernel != n.oracle.Kernel || root.Initrd != n.oracle.Initrd {
+				t.Errorf("kernel and initrd are %s, %s, want %s, %s", root.Kernel, root.Initrd, n.oracle.Kernel, n.oracle.Initrd)
+			}
+			compareTargets(t, tree, n.oracle.Targets)
+			if s.MakeBIOSBootable != (n.oracle.Isolinux != "") || s.MakeEFIBootable != (n.oracle.EFI != "") {
+				t.Fatalf("boots from BIOS %t, from EFI %t", s.MakeBIOSBootable, s.MakeEFIBootable)
+			}
+			if s.MakeBIOSBootable {
+				compareIsolinux(t, tree.Menu, n.oracle.Isolinux)
+			}
+			if s.MakeEFIBootable {
+				compareGrub(t, tree.Menu, builderScript(t, n.oracle.EFI))
+			}
+		})
+	}
+}
+
+// compareTargets looks for everything that the module of 24.05 has.
+func compareTargets(t *testing.T, tree *Tree, theirs []string) {
+	t.Helper()
+	ours := targets(tree)
+	for _, target := range theirs {
+		target = strings.TrimPrefix(target, "/")
+		switch target {
+		case "boot/bzImage", "boot/Image", "boot/initrd": // now below /boot/nix/store
+			continue
+		case "EFI":
+			target = "EFI/BOOT/grub.cfg"
+		case "boot/grub":
+			target = "boot/grub/loopback.cfg"
+		}
+		if strings.HasPrefix(target, "EFI/boot/") {
+			target = "EFI/BOOT/" + strings.TrimPrefix(target, "EFI/boot/")
+		}
+		// 24.05 grafts the theme of GRUB on media that do not have GRUB.
+		if target == "EFI/BOOT/grub-theme" && tree.EFIImage == "" {
+			continue
+		}
+		if !slices.Contains(ours, target) {
+			t.Errorf("the tree has no %s", target)
+		}
+	}
+}
+
+func compareIsolinux(t *testing.T, m *Menu, text string) {
+	t.Helper()
+	var lines []string
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimRight(line, " ")
+		if !strings.HasPrefix(line, "# A variant to boot with") && line != "APPEND" {
+			lines = append(lines, line)
+		}
+	}
+	wantHeader, want := parseIsolinux(t, strings.Join(lines, "\n"))
+	header, got := parseIsolinux(t, string(m.Isolinux()))
+	if !slices.Equal(header, wantHeader) {
+		t.Errorf("header of isolinux.cfg is\n%q, want\n%q", header, wantHeader)
+	}
+	ours := map[string]item{}
+	var collect func([]item)
+	collect = func(items []item) {
+		for _, i := range items {
+			ours[i.label] = i
+			collect(i.items)
+		}
+	}
+	collect(got)
+	for _, w := range want {
+		// 24.05 has loglevel=7 here, later releases debug as in GRUB.
+		if w.label == "boot-debug" {
+			w.append = strings.TrimSuffix(w.append, "loglevel=7") + "debug"
+		}
+		g := ours[w.label]
+		if g.append != w.append {
+			t.Errorf("isolinux.cfg starts %s with\n%s, want\n%s", w.label, g.append, w.append)
+		}
+		// Variants name themselves in their submenu, not in their title.
+		if !strings.HasPrefix(w.title, g.title) || g.title == "" {
+			t.Errorf("isolinux.cfg calls %s %q, want the beginning of %q", w.label, g.title, w.title)
+		}
+	}
+}
+
+// builderScript returns the script of a derivation (an ATerm).
+func builderScript(t *testing.T, drv string) string {
+	t.Helper()
+	text, err := os.ReadFile(drv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`\("buildCommand","((?:[^"\\]|\\.)*)"\)`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s has no buildCommand", drv)
+	}
+	return strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\"`, `"`, `\\`, `\`).Replace(string(found[1]))
+}
+
+func compareGrub(t *testing.T, m *Menu, builder string) {
+	t.Helper()
+	list := regexp.MustCompile(`(?s)MODULES=\((.*?)\)`).FindStringSubmatch(builder)
+	if list == nil {
+		t.Fatal("the builder has no list of modules")
+	}
+	var theirs []string
+	for _, found := range regexp.MustCompile(`(?m)^\s*"(\w+)"`).FindAllStringSubmatch(list[1], -1) {
+		theirs = append(theirs, found[1])
+	}
+	if !slices.Equal(modules, theirs) {
+		t.Errorf("modules are %q, want %q", modules, theirs)
+	}
+
+	_, config, _ := strings.Cut(builder, "grub.cfg\n")
+	config, _, _ = strings.Cut(config, "\nEOF\n")
+	config = strings.ReplaceAll(config, `\$`, "$") // within a here-document
+	config = strings.ReplaceAll(config, "  --class", " --class")
+	want := parseGrub(t, strings.ReplaceAll(config, "{return}", "{\n}"))
+	got := parseGrub(t, string(m.Grub(nil)))
+	menus := func(items []item) map[string][]item {
+		all := map[string][]item{}
+		var collect func(string, []item)
+		collect = func(class string, items []item) {
+			for _, i := range items {
+				if i.label == "submenu" {
+					_, name, _ := strings.Cut(i.title, "--class ")
+					collect(name, i.items)
+				} else if i.label == "menuentry" {
+					all[class] = append(all[class], i)
+				}
+			}
+		}
+		collect("", items)
+		return all
+	}
+	ours, module := menus(got), menus(want)
+
+	// 24.05 has the variants on its top level.
+	variants := map[string]string{"installer": "", "nomodeset": "nomodeset", "copytoram": "copytoram", "debug": "debug"}
+	tail := 0
+	for _, w := range module[""] {
+		title, class, _ := strings.Cut(w.title, "' --class ")
+		ourClass, isVariant := variants[strings.TrimSpace(class)]
+		if !isVariant {
+			tail++
+			continue
+		}
+		g := ours[ourClass][0]
+		if got, want := words(g.append), words(w.append); !slices.Equal(got, want) {
+			t.Errorf("grub.cfg starts %s with\n%q, want\n%q", class, got, want)
+		}
+		if base, _, _ := strings.Cut(title, " ("); !strings.HasPrefix(g.title, strings.TrimRight(base, " ")+"'") {
+			t.Errorf("grub.cfg calls %s %q, want %q", class, g.title, base)
+		}
+	}
+	for _, class := range []string{"rotate-90cw", "rotate-180", "rotate-90ccw", "serial"} {
+		got, want := words(ours[class][0].append), words(module[class][0].append)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("grub.cfg starts %s with\n%q, want\n%q", class, got, want)
+		}
+	}
+	for _, w := range module[""][len(module[""])-tail:] {
+		if !slices.ContainsFunc(ours[""], func(g item) bool { return g.title == w.title }) {
+			t.Errorf("grub.cfg has no %s", w.title)
+		}
+	}
+}
+
+// words splits a command line of grub.cfg as GRUB does.
+func words(line string) []string {
+	var all []string
+	for _, found := range regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^ "'])+`).FindAllString(line, -1) {
+		all = append(all, strings.NewReplacer(`"`, "", `'`, "").Replace(found))
+	}
+	return all
+}

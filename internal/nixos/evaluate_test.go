@@ -1,0 +1,269 @@
+package nixos
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// flake returns an installable of the test flake and a Nix with a store of its
+// own, whose physical root is the last result.
+func flake(t *testing.T, name string) (*nix.Nix, nix.Installable, string) {
+	t.Helper()
+	if _, err := exec.LookPath("nix"); err != nil {
+		t.Fatal("nix is missing: apt-get install nix-bin")
+	}
+	root := t.TempDir()
+	t.Setenv("NIX_REMOTE", "local?root="+root)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(root, "cache"))
+	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
+	n, err := nix.Find(t.Context(), nix.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := filepath.Abs("testdata/flake")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The folder lies in a Git work tree, which is of no concern here.
+	return n, nix.Installable{Ref: "path:" + dir, Name: name}, root
+}
+
+func evaluate(t *testing.T, name string) (*System, error) {
+	t.Helper()
+	n, of, _ := flake(t, name)
+	return Evaluate(t.Context(), n, of)
+}
+
+func mustEvaluate(t *testing.T, name string) *System {
+	t.Helper()
+	s, err := evaluate(t, name)
+	if err != nil {
+		t.Fatalf("Evaluate(%q): %v", name, err)
+	}
+	return s
+}
+
+// packageName returns the name of a store path without its hash, and what
+// follows it.
+func packageName(path string) string {
+	_, name, _ := strings.Cut(strings.TrimPrefix(path, "/nix/store/"), "-")
+	return name
+}
+
+// realised returns Realise with names for paths, sorted.
+func realised(s *System) []string {
+	var all []string
+	for drv, outputs := range s.Realise {
+		all = append(all, packageName(strings.TrimSuffix(drv, ".drv"))+"!"+strings.Join(outputs, ","))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestMinimal(t *testing.T) {
+	n, of, root := flake(t, "minimal")
+	s, err := Evaluate(t.Context(), n, of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ what, got, want string }{
+		{"Name", s.Name, "minimal"}, {"HostName", s.HostName, ""},
+		{"Platform", s.Platform, "x86_64-linux"}, {"BuildPlatform", s.BuildPlatform, "x86_64-linux"},
+		{"EFIArch", s.EFIArch, "x64"}, {"DistroName", s.DistroName, "NixOS"}, {"DistroID", s.DistroID, "nixos"},
+		{"Label", s.Label, "24.05"}, {"ImageName", s.ImageName, "nixos.iso"}, {"VolumeID", s.VolumeID, "live"},
+		{"Syslinux", packageName(s.Syslinux), "syslinux"}, {"SplashImage", s.SplashImage, ""},
+		{"GRUBTheme", s.GRUBTheme, ""}, {"Refind", s.Refind, ""}, {"ISODevice", s.ISODevice, ""},
+		{"Kernel", packageName(s.Root().Kernel), "linux/bzImage"},
+		{"Initrd", packageName(s.Root().Initrd), "initrd/initrd"},
+		{"Toplevel", packageName(s.Root().Toplevel.Out), "toplevel"},
+		{"Toplevel.Drv", packageName(s.Root().Toplevel.Drv), "toplevel.drv"},
+		{"KernelParams", strings.Join(s.Root().KernelParams, " "), "root=LABEL=live"},
+		{"AppendToMenuLabel", s.Root().AppendToMenuLabel, " Installer"},
+		{"StoreContents", packageName(strings.Join(s.StoreContents, " ")), "toplevel"},
+		{"Realise", strings.Join(realised(s), " "), "initrd!out linux!out syslinux!out toplevel!out"},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s = %q, want %q", test.what, test.got, test.want)
+		}
+	}
+	if !s.IsX86 || !s.MakeBIOSBootable || s.MakeEFIBootable || s.MakeUSBBootable || s.CompressImage || s.SystemdInitrd {
+		t.Errorf("switches are %+v", s)
+	}
+	if s.GRUB != nil || s.Memtest != nil || s.Timeout == nil || *s.Timeout != 10 || !s.Root().ShowConfiguration {
+		t.Errorf("facts are %+v", s)
+	}
+	for drv := range s.Realise {
+		if _, err := os.Stat(filepath.Join(root, drv)); err != nil {
+			t.Errorf("the evaluation did not write %v", err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for name, host := range map[string]string{
+		"dots.in.name": "dots", `qu"ote`: "quote", "dollar${x}": "dollar", `back\slash`: "backslash", "white space\n\t": "white",
+	} {
+		if s := mustEvaluate(t, name); s.Name != name || s.HostName != host {
+			t.Errorf("Evaluate(%q) = %q with host %q, want host %q", name, s.Name, s.HostName, host)
+		}
+	}
+}
+
+func TestEFI(t *testing.T) {
+	s := mustEvaluate(t, "efi")
+	if want := "grub!out initrd!out linux!out memtest86plus!out refind!out splash!out syslinux!out theme!out toplevel!out"; strings.Join(realised(s), " ") != want {
+		t.Errorf("Realise = %q, want %s", realised(s), want)
+	}
+	if s.Timeout != nil || !s.ForceTextMode || packageName(s.Refind) != "refind/share/refind/refind_x64.efi" {
+		t.Errorf("facts are %+v", s)
+	}
+	if m := s.Memtest; m == nil || packageName(m.File) != "memtest86plus/memtest.bin" || !m.EFI || !slices.Equal(m.Params, []string{"btrace"}) {
+		t.Errorf("Memtest = %+v", m)
+	}
+	if g := s.GRUB; g == nil || packageName(g.Package) != "grub" || g.Target != "x86_64-efi" || g.Builder != g.Package {
+		t.Errorf("GRUB = %+v", g)
+	}
+
+	s = mustEvaluate(t, "forcei686")
+	if s.EFIArch != "ia32" || s.GRUB.Target != "i386-efi" || packageName(s.GRUB.Package) != "grub-ia32" || s.Refind != "" {
+		t.Errorf("forcei686: %q, %+v, rEFInd %q", s.EFIArch, s.GRUB, s.Refind)
+	}
+
+	s = mustEvaluate(t, "aarch64")
+	if s.Platform != "aarch64-linux" || s.BuildPlatform != "x86_64-linux" || s.IsX86 || s.EFIArch != "aa64" ||
+		packageName(s.GRUB.Builder) != "grub-for-build" || packageName(s.Refind) != "refind/share/refind/refind_aa64.efi" ||
+		s.Memtest != nil || s.Syslinux != "" {
+		t.Errorf("aarch64: %+v", s)
+	}
+}
+
+func TestNewest(t *testing.T) {
+	s := mustEvaluate(t, "newest")
+	if s.ImageName != "nixos-minimal-26.05-x86_64-linux.iso.zst" || !s.CompressImage || s.SquashfsCompression != nil || !s.SystemdInitrd {
+		t.Errorf("facts are %+v", s)
+	}
+	var paths, shown []string
+	for _, c := range s.Configurations {
+		paths = append(paths, strings.Join(c.Path, "."))
+	}
+	for _, c := range s.Shown() {
+		shown = append(shown, strings.Join(c.Path, "."))
+	}
+	if !slices.Equal(paths, []string{"", "a", "b", "b.inner"}) || !slices.Equal(shown, []string{"a", "b", "b.inner"}) {
+		t.Errorf("configurations are %q, shown %q", paths, shown)
+	}
+	if name := s.Configurations[2].ConfigurationName; name == nil || *name != "B" {
+		t.Error("specialisation b has lost its configurationName")
+	}
+	if len(s.Warnings) != 2 || s.Warnings[0] != "old option" || !strings.Contains(s.Warnings[1], "plain") {
+		t.Errorf("Warnings = %q", s.Warnings)
+	}
+	if want := "initrd!out linux!out linux-a!out syslinux!out toplevel!out toplevel-b!out"; strings.Join(realised(s), " ") != want {
+		t.Errorf("Realise = %q, want %s", realised(s), want)
+	}
+}
+
+func TestContents(t *testing.T) {
+	s := mustEvaluate(t, "contents")
+	var contents []string
+	for _, c := range s.Contents {
+		contents = append(contents, packageName(c.Source)+"="+c.Target)
+	}
+	// The source of a flake is one store path, a file of it a path below.
+	if want := []string{"multiple-dev=/docs//dev", "multiple/file=docs/out"}; !slices.Equal(contents[:2], want) || len(contents) != 3 {
+		t.Errorf("Contents = %q, want %q and flake.nix", contents, want)
+	}
+	// All outputs of the derivation that is a root: includeSystemBuildDependencies.
+	if want := "initrd!out linux!out multiple!dev,out syslinux!out toplevel!"; strings.Join(realised(s), " ") != want {
+		t.Errorf("Realise = %q, want %s", realised(s), want)
+	}
+	if len(s.StoreContents) != 3 || packageName(s.StoreContents[1]) != "toplevel.drv" {
+		t.Errorf("StoreContents = %q", s.StoreContents)
+	}
+	if len(s.Sources) == 0 {
+		t.Error("Sources has no source of the flake")
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		want error
+	}{
+		{"contentz", &NoSuchConfiguration{Name: "contentz"}},
+		{"", &SeveralConfigurations{}},
+		{"failing", &AssertionError{Name: "failing", Messages: []string{"first", "second\nline two"}}},
+		{"no-iso-module", &NoISOModule{Name: "no-iso-module"}},
+		{"number", &NotNixOS{Name: "number", Found: "a value of type int"}},
+		{"modules", &NotNixOS{Name: "modules", Found: "a set of modules without lib.nixosSystem around it"}},
+		{"home", &NotNixOS{Name: "home", Found: "a home-manager configuration"}},
+		{"darwin", &NotNixOS{Name: "darwin", Found: "a nix-darwin configuration"}},
+		{"clash", &ContentsError{Name: "clash", Targets: []string{"version.txt"}}},
+		{"long-volume-id", &VolumeIDError{"abcdefghijklmnopqrstuvwxyz-0123456", "is longer than 32 bytes"}},
+		{"odd-volume-id", &VolumeIDError{"my label", "has other characters than letters, digits, '.', '_' and '-'"}},
+		{"two-volume-ids", &VolumeIDError{"live", "differs from other of specialisation other"}},
+		{"bad-name", &NameError{"isoImage.isoName or image.baseName", "../nixos.iso"}},
+		{"systemd-initrd", &InitrdError{"systemd-initrd", "/dev/root"}},
+	} {
+		_, err := evaluate(t, test.name)
+		switch e := err.(type) {
+		case *NoSuchConfiguration:
+			if len(e.Names) == 0 || e.Names[0] != "contents" {
+				t.Errorf("names like contentz are %q, want contents first", e.Names)
+			}
+			e.Names = nil
+		case *SeveralConfigurations:
+			if !slices.IsSorted(e.Names) || !slices.Contains(e.Names, "dots.in.name") {
+				t.Errorf("names are %q", e.Names)
+			}
+			e.Names = nil
+		}
+		if !reflect.DeepEqual(err, test.want) {
+			t.Errorf("Evaluate(%q) = %v, want %v", test.name, err, test.want)
+		}
+	}
+}
+
+func TestAssertionText(t *testing.T) {
+	err := &AssertionError{Name: "iso", Messages: []string{"first", "second\nline two\n"}}
+	if got, want := err.Error(), "configuration \"iso\" fails its assertions:\n- first\n- second\n  line two"; got != want {
+		t.Errorf("Error() = %q, want %q", got, want)
+	}
+}
+
+func TestEvaluationFails(t *testing.T) {
+	wrong := errors.New("undefined variable")
+	if _, err := Evaluate(t.Context(), failing{wrong}, nix.Installable{Ref: ".", Name: "iso"}); !errors.Is(err, wrong) {
+		t.Errorf("Evaluate = %v, want %v", err, wrong)
+	}
+	if _, err := Evaluate(t.Context(), failing{}, nix.Installable{Ref: ".", Name: "iso"}); err == nil {
+		t.Error("Evaluate without a result gives no error")
+	}
+}
+
+// failing is a Nix that fails, or answers nothing.
+type failing struct{ err error }
+
+func (f failing) Eval(context.Context, string, string, string, any) error { return f.err }
+
+func TestDistance(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"kitten", "sitting", 3}, {"iso", "isos", 1}, {"flaw", "lawn", 2},
+	} {
+		if got := distance(test.a, test.b); got != test.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
