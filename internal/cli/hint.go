@@ -158,7 +158,7 @@ func buildHint(e *nix.BuildError) string {
 	case nix.KindHashMismatch:
 		return "the download is not what its hash says: update the hash, or the flake's inputs"
 	}
-	return "the whole log: " + e.LogCommand()
+	return "the whole log: " + e.LogCommand
 }
 
 func evaluationHint(e *nix.Error) string {

@@ -1,0 +1,46 @@
+# make        builds bin/livebuild
+# make test   sets up what is missing and runs every test, the four boots among them
+# make demo   builds the demo flake, writes its image and boots it by BIOS and UEFI
+
+SHELL := /bin/bash -eu -o pipefail
+WORK  := $(CURDIR)/.work
+MINI  := $(WORK)/mini
+
+# Nix as root without a daemon, build users or a network.
+export NIX_CONFIG := experimental-features =$(newline)substituters =$(newline)build-users-group =
+define newline
+
+
+endef
+
+.PHONY: all build setup mini test vet demo fuzz clean
+
+all: build
+
+build:
+	go build -o bin/livebuild ./cmd/livebuild
+
+# The packages that tests and demo need, from the distribution.
+setup:
+	testdata/setup.sh build test
+
+# The test flake, assembled from Debian's kernel, busybox and boot loaders.
+mini: setup
+	testdata/mini/make-flake.sh $(MINI) $(WORK)/cache
+
+vet:
+	@test -z "$$(gofmt -l cmd internal pkg)" || { gofmt -d cmd internal pkg; exit 1; }
+	go vet ./...
+
+# Two boots at a time, whatever the number of processors.
+test: setup mini vet
+	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 60m -parallel 2 ./...
+
+demo: mini build
+	testdata/demo.sh bin/livebuild $(MINI)
+
+fuzz:
+	testdata/fuzz.sh 30s
+
+clean:
+	rm -rf bin $(WORK)

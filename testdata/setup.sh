@@ -1,0 +1,76 @@
+#!/bin/sh
+# setup.sh SECTION...: install what is missing of the Debian packages that the sections name.
+#
+#   build   compilers and C libraries of the program
+#   test    Nix, QEMU and the tools that judge images
+#   demo    what building and booting the demonstration image takes
+#
+# No section means all of them. With --check nothing is installed: packages that are
+# missing are listed, and the exit status says whether there were any.
+set -eu
+
+build="gcc libc6-dev pkg-config liblzma-dev libdeflate-dev liblz4-dev"
+demo="nix-bin git ca-certificates debian-archive-keyring qemu-system-x86 ovmf"
+test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstools gdisk fdisk
+    grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 mount"
+
+die() {
+    echo "setup.sh: $*" >&2
+    exit 1
+}
+
+# installed PACKAGE: whether dpkg has it.
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# as_root COMMAND...
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "installing packages needs root or sudo; run as root: $*"
+    fi
+}
+
+# tools_without_dpkg: the programs of all sections that are not on PATH.
+tools_without_dpkg() {
+    for tool in gcc pkg-config nix git qemu-system-x86_64 mksquashfs rdsquashfs xorriso isoinfo \
+        mtools mkfs.vfat sgdisk fdisk grub-script-check xz zstd lz4 dpkg-deb apt-get; do
+        command -v "$tool" >/dev/null || echo "$tool"
+    done
+}
+
+check=
+[ "${1-}" != --check ] || {
+    check=1
+    shift
+}
+[ $# -gt 0 ] || set -- build test demo
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    die "this is no Debian; install by other means:" $(tools_without_dpkg)
+fi
+
+missing=
+for section in "$@"; do
+    case $section in
+    build) packages=$build ;;
+    test) packages=$test ;;
+    demo) packages=$demo ;;
+    *) die "no section $section (there are build, test and demo)" ;;
+    esac
+    for package in $packages; do
+        installed "$package" || missing="$missing $package"
+    done
+done
+missing=$(printf '%s\n' $missing | sort -u)
+[ -n "$missing" ] || exit 0
+[ -z "$check" ] || die "missing:" $missing
+
+echo "setup.sh: installing" $missing >&2
+as_root apt-get -q update
+# shellcheck disable=SC2086 # a list of words
+as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $missing
