@@ -26,16 +26,16 @@ let
     a: b:
     a // builtins.mapAttrs (n: v: if isSet v && isSet (a.${n} or null) then update a.${n} v else v) b;
 
-  # make SETTINGS: the configuration with its parts referring to the final values.
+  # make CHILDREN SETTINGS: the configuration with its parts referring to the final values.
   make =
-    chosen:
+    children: chosen:
     let
-      config = update (base config) chosen;
+      config = update (base config children) chosen;
     in
     config;
 
   base =
-    config:
+    config: children:
     {
       assertions = [ ];
       warnings = [ ];
@@ -93,22 +93,16 @@ let
         };
       };
 
-      specialisation = builtins.mapAttrs (name: s: {
-        configuration = make (
+      specialisation = builtins.mapAttrs (name: own: {
+        configuration = make { } (
           update settings (
-            s
-            // {
-              specialisation = { };
-              boot = (s.boot or { }) // {
-                kernelParams = config.boot.kernelParams ++ (s.boot.kernelParams or [ ]);
-              };
-              isoImage = (s.isoImage or { }) // {
-                configurationName = name;
-              };
+            update own {
+              boot.kernelParams = config.boot.kernelParams ++ (own.boot.kernelParams or [ ]);
+              isoImage.configurationName = name;
             }
           )
         );
-      }) specialisation;
+      }) children;
     }
     // (if live then liveConfig config else { });
 
@@ -178,7 +172,7 @@ let
         { }
     );
 
-  config = make settings;
+  config = make specialisation settings;
 in
 {
   inherit config pkgs;

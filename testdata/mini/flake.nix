@@ -101,7 +101,7 @@
           ];
         };
 
-        long-label = nixosSystem { settings.isoImage.volumeID = "a-volume-label-of-forty-characters-in-all"; };
+        long-label = nixosSystem { settings.isoImage.volumeID = "a-volume-label-of-forty-characters-in-it"; };
 
         bad-label = nixosSystem { settings.isoImage.volumeID = "MINI LIVE"; };
 

@@ -72,7 +72,7 @@ module_file() {
     find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1
 }
 
-# copy_module NAME DIR: copy a module and, first, all it depends on as its .modinfo section says.
+# copy_module NAME DIR: copy a module and all it depends on, as its .modinfo section says.
 copy_module() {
     file=$(module_file "$1")
     [ -n "$file" ] && [ ! -e "$2/$file" ] || return 0

@@ -43,6 +43,10 @@ for word in $(cat /proc/cmdline); do
     init=*) toplevel=${word#init=} toplevel=${toplevel%/init} ;;
     esac
 done
+# The lists of a specialisation are those of the system that it belongs to.
+for parent in /nix/store/*/specialisation/*; do
+    [ "$(readlink "$parent")" != "$toplevel" ] || toplevel=${parent%/specialisation/*}
+done
 
 say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
 (cd /iso && find . | sort) | sed 's/^/MINI-ISO /'

@@ -6,7 +6,8 @@ let
 
   kernel = config.boot.kernelPackages.kernel;
   initrd = config.system.build.initialRamdisk;
-  direct = [ pkgs.busybox pkgs.check kernel initrd ] ++ roots;
+  children = builtins.mapAttrs (_: s: s.configuration.system.build.toplevel) config.specialisation;
+  direct = [ pkgs.busybox pkgs.check kernel initrd ] ++ roots ++ builtins.attrValues children;
 
   toplevel = pkgs.build "nixos-system-${config.networking.hostName}-${config.system.nixos.label}" {
     # The files that Nix writes for this have one record for each path of the closure:
@@ -26,7 +27,10 @@ let
     printf %s "$kernelParams" > $out/kernel-params
     printf %s "$label" > $out/nixos-version
     printf %s "$system" > $out/system
-    mkdir $out/roots
+    mkdir $out/specialisation $out/roots
+    ${builtins.concatStringsSep "\n" (
+      map (name: "ln -s ${children.${name}} $out/specialisation/${name}") (builtins.attrNames children)
+    )}
     for root in ${toString roots}; do ln -s $root $out/roots/; done
 
     # references: "PATH REFERENCE" for each reference of each path but this one.
