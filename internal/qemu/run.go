@@ -19,7 +19,7 @@ type Watch struct {
 	Expect *regexp.Regexp // a line that matches means that the guest came up
 	Reject *regexp.Regexp // a line that matches means that it did not; may be nil
 	Limit  time.Duration  // how long it may take; 0 for five minutes
-	Copy   io.Writer      // receives the console's lines as plain text; may be nil
+	Copy   io.Writer      // receives the console's lines as plain text, its errors are ignored; may be nil
 }
 
 const (
@@ -32,9 +32,6 @@ const (
 	// a prompt stays, the first half of a line does not.
 	settle = 300 * time.Millisecond
 )
-
-// errDecided is the cause with which the context of a run ends once the verdict stands.
-var errDecided = errors.New("the verdict stands")
 
 // Run starts the machine, watches its console until something is decided, and ends it.
 // QEMU has ended when Run returns.
@@ -91,8 +88,8 @@ func absolute(image string) (string, error) {
 }
 
 func run(ctx context.Context, program string, args []string, w Watch) (Verdict, error) {
-	running, decide := context.WithCancelCause(ctx)
-	defer decide(nil)
+	running, stop := context.WithCancel(ctx)
+	defer stop()
 
 	cmd := exec.CommandContext(running, program, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -116,7 +113,7 @@ func run(ctx context.Context, program string, args []string, w Watch) (Verdict, 
 
 	verdict, decided := w.watch(ctx, output)
 	verdict.Duration = time.Since(start)
-	decide(errDecided)
+	stop()
 	for range output { // what QEMU still writes must not block it
 	}
 	err := <-ended

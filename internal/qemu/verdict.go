@@ -84,13 +84,14 @@ var failures = []struct {
 	{LoaderPrompt, regexp.MustCompile(`^error: you need to load the kernel first`)},
 	// SYSLINUX
 	{LoaderPrompt, regexp.MustCompile(`^boot:$`)},
-	{LoaderPrompt, regexp.MustCompile(`^Could not find kernel image:`)},
-	{LoaderPrompt, regexp.MustCompile(`^(ISOLINUX .*)?Failed to load `)},
-	// the UEFI shell
-	{LoaderPrompt, regexp.MustCompile(`^Shell>`)},
-	// SeaBIOS, EDK2
+	{LoaderPrompt, regexp.MustCompile(`^Loading .*\.\.\. ?failed: `)},
+	{LoaderPrompt, regexp.MustCompile(`Failed to load ldlinux\.c32`)},
+	// SeaBIOS
 	{NoBootDevice, regexp.MustCompile(`^No bootable device`)},
+	// EDK2, whose shell is what it tries last
 	{NoBootDevice, regexp.MustCompile(`^BdsDxe: No bootable option or device was found`)},
+	{NoBootDevice, regexp.MustCompile(`^BdsDxe: starting Boot[0-9A-F]+ "EFI Internal Shell"`)},
+	{NoBootDevice, regexp.MustCompile(`^Shell>`)},
 }
 
 // judge decides what a line of the console means; false if it decides nothing.
