@@ -38,13 +38,13 @@ var kinds = compile([]textKind{
 	{KindDaemon, `cannot connect to (?:socket|daemon) at|could not connect to any lix socket`},
 	{KindOwner, `dubious ownership|is not owned by current user`},
 	{KindNoGit, `executing ['"]git['"]: no such file`},
-	{KindDownload, `unable to download|failed to fetch git repository|could(?:n't| not) resolve host`},
+	{KindDownload, `some substitutes for the outputs of|unable to download|failed to fetch git repository|could(?:n't| not) resolve host`},
 	{KindNoImport, `allow-import-from-derivation`},
 	{KindImpure, `in pure eval(?:uation)? mode|cannot call 'getflake' on unlocked|attribute 'currentsystem' missing`},
 	{KindBuildUsers, `the group ` + quoted + ` specified in|has no members`},
 	{KindPermission, `big-lock|could not set permissions on|permission denied|operation not permitted`},
 	{KindSandbox, `namespaces that are required for sandboxing`},
-	{KindVanished, `missing derivation|failed to obtain derivation of|don't know how to build these paths`},
+	{KindVanished, `there is no substituter that can build it|missing derivation|failed to obtain derivation of|don't know how to build these paths`},
 	{KindVanished, `path ` + quoted + ` (?:is not valid|does not exist in the lix database)`},
 })
 
@@ -74,7 +74,7 @@ func (n *Nix) failure(o outcome) error {
 		return err
 	}
 	failed := &Error{Detail: detail(o.log.errors)}
-	for _, r := range o.log.errors {
+	for _, r := range causes(o.log.errors) {
 		if failed.classify(r.raw) {
 			return failed
 		}
@@ -83,22 +83,25 @@ func (n *Nix) failure(o outcome) error {
 	case o.crashed():
 		failed.Kind, failed.Message = KindCrash, fmt.Sprintf("nix crashed (%s)", o.ending())
 	case len(o.log.errors) > 0:
-		failed.Message = oneLine(final(o.log.errors).raw)
+		failed.Message = oneLine(causes(o.log.errors)[0].raw)
 	default:
 		failed.Message = fmt.Sprintf("nix failed without a message (%s)", o.ending())
 	}
 	return failed
 }
 
-// final is the error that ended a run, the last one. That git failed is said
-// after git has said why.
-func final(reports []report) report {
-	for _, e := range slices.Backward(reports) {
-		if !strings.HasPrefix(e.raw, "program 'git' failed") {
-			return e
+// follower is an error that says only that another one came before.
+var follower = regexp.MustCompile(`^program 'git' failed|^build of .* failed|^\d+ dependenc|Reason: \d+ dependenc`)
+
+// causes are the errors that may have ended a run: the last one, since Nix goes
+// on after the others, and those before it if it is a follower.
+func causes(reports []report) []report {
+	for i, r := range slices.Backward(reports) {
+		if !follower.MatchString(r.raw) {
+			return reports[i:]
 		}
 	}
-	return reports[0]
+	return reports
 }
 
 func (o outcome) ending() string {

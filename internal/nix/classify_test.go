@@ -166,12 +166,26 @@ func TestFailureWithoutMessage(t *testing.T) {
 	}
 }
 
-func TestFinal(t *testing.T) {
-	m := newMonitor(Evaluating, Options{})
-	watch(m, "error: setgroups failed: ignored", "fatal: ambiguous argument 'x'",
-		`@nix {"action":"msg","level":0,"msg":"error: program 'git' failed with exit code 128","raw_msg":"program 'git' failed with exit code 128"}`)
-	if got, want := new(Nix).failure(outcome{code: 1, log: m}).Error(), "ambiguous argument 'x'"; got != want {
-		t.Errorf("failure = %q, want %q", got, want)
+// TestCauses checks which of several errors is reported.
+func TestCauses(t *testing.T) {
+	const noise = "error: setgroups failed: Operation not permitted" // and Nix goes on without a sandbox
+	for _, test := range []struct {
+		lines []string
+		want  string
+		kind  Kind
+	}{
+		{[]string{noise, "error: my custom throw"}, "my custom throw", KindOther},
+		{[]string{noise, "fatal: ambiguous argument 'x'", "error: program 'git' failed with exit code 128"}, "ambiguous argument 'x'", KindOther},
+		{[]string{noise, "error: path '/nix/store/x' is not valid", "error: build of '/nix/store/y.drv' failed"},
+			"path '/nix/store/x' is not valid", KindVanished},
+		{[]string{"error: build of '/nix/store/y.drv' failed"}, "build of '/nix/store/y.drv' failed", KindOther},
+	} {
+		m := newMonitor(Evaluating, Options{})
+		watch(m, test.lines...)
+		err := new(Nix).failure(outcome{code: 1, log: m})
+		if err.Error() != test.want || KindOf(err) != test.kind {
+			t.Errorf("failure after %q = %#v, want %q of kind %d", test.lines, err, test.want, test.kind)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -78,5 +79,22 @@ kill -SEGV $$`)
 	t.Setenv("ALWAYS", "1")
 	if err := n.Eval(t.Context(), ".", "x", "x: x", &value); KindOf(err) != KindCrash {
 		t.Errorf("Eval after two crashes = %v, want KindCrash", err)
+	}
+}
+
+// TestInterruptedFirst lets nix get the ^C of the terminal before this process.
+func TestInterruptedFirst(t *testing.T) {
+	fakeNix(t, `
+case "$*" in
+--version) echo "nix (Nix) 2.30.1"; exit ;;
+esac
+echo '@nix {"action":"msg","level":0,"msg":"error: interrupted by the user","raw_msg":"interrupted by the user"}' >&2
+exit 1`)
+	n, err := Find(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Eval(t.Context(), ".", "x", "x: x", new(any)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Eval = %v, want %v", err, context.Canceled)
 	}
 }
