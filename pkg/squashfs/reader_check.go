@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Check reads all of the image and returns the first thing that is wrong:
@@ -52,10 +53,11 @@ type checker struct {
 }
 
 type checkedInode struct {
-	ref   inodeRef
-	path  string // the first one
-	links uint32 // that it claims to have; a directory has one name
-	names uint32 // that were found
+	ref    inodeRef
+	parent uint32 // the directory in which it was met first, 0 for the root
+	name   string // that it has there
+	links  uint32 // that it claims to have; a directory has one name
+	names  uint32 // that were found
 }
 
 // table decodes every metadata block of a table and returns how many bytes
@@ -86,28 +88,41 @@ func (c *checker) visit(path string, ino, parent Inode) error {
 	}
 	if known := c.inodes[ino.Number]; known != nil {
 		if known.ref != ino.ref {
-			return fmt.Errorf("%s and %s are different inodes of one number, %d", known.path, path, ino.Number)
+			return fmt.Errorf("%q and %q are different inodes of one number, %d", c.path(ino.Number), path, ino.Number)
 		}
 		known.names++
 		return nil
 	}
-	known := &checkedInode{ref: ino.ref, path: path, links: 1, names: 1}
+	known := &checkedInode{ref: ino.ref, parent: parent.Number, name: strings.Clone(path[strings.LastIndex(path, "/")+1:]), links: 1, names: 1}
 	if !ino.Mode.IsDir() {
 		known.links = ino.Links
 	}
 	c.inodes[ino.Number] = known
-	if err := c.inode(path, ino); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err := c.inode(ino); err != nil {
+		return fmt.Errorf("%q: %w", path, err)
 	}
 	// What a root directory names as its parent differs from writer to writer.
 	if ino.Mode.IsDir() && parent.Number != 0 && ino.dir.parent != parent.Number {
-		return fmt.Errorf("%s: names inode %d as its parent, which is %d", path, ino.dir.parent, parent.Number)
+		return fmt.Errorf("%q: names inode %d as its parent, which is %d", path, ino.dir.parent, parent.Number)
 	}
 	return nil
 }
 
+// path is where the inode of a number was met first. Whole paths are not kept:
+// they could be much longer than the listings.
+func (c *checker) path(number uint32) string {
+	ino := c.inodes[number]
+	path := ino.name
+	for ino.parent != 0 {
+		if ino = c.inodes[ino.parent]; ino.parent != 0 {
+			path = ino.name + "/" + path
+		}
+	}
+	return path
+}
+
 // inode checks an inode that is met for the first time.
-func (c *checker) inode(path string, ino Inode) error {
+func (c *checker) inode(ino Inode) error {
 	size := uint64(inodeHeaderSize)
 	switch {
 	case ino.Mode.IsRegular():
@@ -122,7 +137,7 @@ func (c *checker) inode(path string, ino Inode) error {
 
 	if c.r.exports.count > 0 {
 		var ref inodeRef
-		if err := c.r.lookup(&c.r.exports, uint64(ino.Number)-1, &ref); err != nil {
+		if err := c.r.record(&c.r.exports, uint64(ino.Number)-1, &ref); err != nil {
 			return err
 		}
 		if ref != ino.ref {
@@ -131,7 +146,7 @@ func (c *checker) inode(path string, ino Inode) error {
 	}
 	switch {
 	case ino.Mode.IsRegular():
-		return c.needFile(path, ino)
+		return c.needFile(ino)
 	case ino.Mode.IsDir():
 		return c.indexes(ino)
 	}
@@ -157,8 +172,8 @@ func (c *checker) indexes(dir Inode) error {
 		if err := at.decode(&x); err != nil {
 			return err
 		}
-		if x.NameSize >= nameMax {
-			return fmt.Errorf("directory index %d: name of %d bytes, %d are possible", i, uint64(x.NameSize)+1, nameMax)
+		if x.NameSize >= nameMax-1 {
+			return fmt.Errorf("directory index %d: name of %d bytes, %d are possible", i, uint64(x.NameSize)+1, nameMax-1)
 		}
 		name, err := at.text(x.NameSize + 1)
 		if err != nil {
@@ -215,7 +230,7 @@ func (c *checker) counts() error {
 	}
 	for _, number := range slices.Sorted(maps.Keys(c.inodes)) {
 		if ino := c.inodes[number]; ino.links != ino.names {
-			return fmt.Errorf("%s: %d names for it in the tree, its inode says %d", ino.path, ino.names, ino.links)
+			return fmt.Errorf("%q: %d names for it in the tree, its inode says %d", c.path(number), ino.names, ino.links)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -14,21 +15,21 @@ type checkedBlock struct {
 	size    uint32 // in the image, with dataStored
 	length  int    // uncompressed, of a data block; 0: not a data block
 	atLeast int    // uncompressed, of a fragment block
-	path    string // of a file that needs it
+	file    uint32 // the inode number of one that needs it; 0: the fragment table does
 }
 
 // needFragments notes the blocks of the fragment table.
 func (c *checker) needFragments() error {
 	for i := range c.r.fragments.count {
 		var e fragmentEntry
-		if err := c.r.lookup(&c.r.fragments, i, &e); err != nil {
+		if err := c.r.record(&c.r.fragments, i, &e); err != nil {
 			return err
 		}
 		b, err := c.r.placedFragment(e)
 		if err != nil {
 			return fmt.Errorf("fragment %d: %w", i, err)
 		}
-		if err := c.needFragment(b, 1, fmt.Sprintf("fragment %d", i)); err != nil {
+		if err := c.needFragment(b, 1, 0); err != nil {
 			return err
 		}
 	}
@@ -36,7 +37,7 @@ func (c *checker) needFragments() error {
 }
 
 // needFile notes the blocks of the file ino.
-func (c *checker) needFile(path string, ino Inode) error {
+func (c *checker) needFile(ino Inode) error {
 	l, err := c.r.layout(ino)
 	if err != nil {
 		return err
@@ -47,11 +48,11 @@ func (c *checker) needFile(path string, ino Inode) error {
 		}
 		known := c.blocks[b.start]
 		if known == nil {
-			known = &checkedBlock{size: b.size, length: l.blockLength(i), path: path}
+			known = &checkedBlock{size: b.size, length: l.blockLength(i), file: ino.Number}
 			c.blocks[b.start] = known
 		}
 		if known.size != b.size || known.length != 0 && known.length != l.blockLength(i) {
-			return fmt.Errorf("has its block at %d in common with %s, but reads it in another way", b.start, known.path)
+			return fmt.Errorf("block at %d is also one of %s, but of another length", b.start, c.owner(known))
 		}
 		known.length = l.blockLength(i)
 	}
@@ -62,20 +63,28 @@ func (c *checker) needFile(path string, ino Inode) error {
 	if err != nil {
 		return err
 	}
-	return c.needFragment(b, int(l.offset+l.tail), path)
+	return c.needFragment(b, int(l.offset+l.tail), ino.Number)
 }
 
-func (c *checker) needFragment(b placedBlock, length int, path string) error {
+func (c *checker) needFragment(b placedBlock, length int, file uint32) error {
 	known := c.blocks[b.start]
 	if known == nil {
-		known = &checkedBlock{size: b.size, path: path}
+		known = &checkedBlock{size: b.size, file: file}
 		c.blocks[b.start] = known
 	}
 	if known.size != b.size {
-		return fmt.Errorf("%s and %s have a block at %d in common, but read it in different ways", known.path, path, b.start)
+		return fmt.Errorf("fragment block at %d is also one of %s, but of another length", b.start, c.owner(known))
 	}
 	known.atLeast = max(known.atLeast, length)
 	return nil
+}
+
+// owner names what needs a block.
+func (c *checker) owner(b *checkedBlock) string {
+	if b.file == 0 {
+		return "fragment table"
+	}
+	return strconv.Quote(c.path(b.file))
 }
 
 // decodeBlocks decodes every block once, several at a time, in the order of
@@ -86,7 +95,7 @@ func (c *checker) decodeBlocks() error {
 	for _, start := range slices.Sorted(maps.Keys(c.blocks)) {
 		b := placedBlock{start: start, size: c.blocks[start].size}
 		if start < end {
-			return fmt.Errorf("%s: block at %d overlaps the one before it", c.blocks[start].path, start)
+			return fmt.Errorf("%s: block at %d overlaps the one before it", c.owner(c.blocks[start]), start)
 		}
 		end = start + b.length()
 		blocks = append(blocks, b)
@@ -113,10 +122,10 @@ func (c *checker) decodeBlock(b placedBlock) error {
 	}
 	n, err := c.r.readBlock(make([]byte, room), b.start, b.length(), b.stored())
 	if err != nil {
-		return fmt.Errorf("%s: block at %d: %w", want.path, b.start, err)
+		return fmt.Errorf("%s: block at %d: %w", c.owner(want), b.start, err)
 	}
 	if want.length != 0 && n != want.length || n < want.atLeast {
-		return fmt.Errorf("%s: block at %d holds %d bytes, %d are needed", want.path, b.start, n, max(want.length, want.atLeast))
+		return fmt.Errorf("%s: block at %d holds %d bytes, %d are needed", c.owner(want), b.start, n, max(want.length, want.atLeast))
 	}
 	return nil
 }

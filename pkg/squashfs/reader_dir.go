@@ -54,8 +54,9 @@ func (r *Reader) ReadDir(dir Inode) ([]DirEntry, error) {
 }
 
 // Lookup returns the inode at a path of names separated by slashes, counted
-// from the root directory, which is "." or "". It does not follow symbolic
-// links. A name that is not there is an [fs.ErrNotExist].
+// from the root directory, which is "." or "", and cleaned as by [path.Clean].
+// It does not follow symbolic links. A name that is not there is an
+// [fs.ErrNotExist].
 func (r *Reader) Lookup(name string) (Inode, error) {
 	ino, err := r.Root()
 	if err != nil {
@@ -156,10 +157,10 @@ func (l *listing) readEntry() (DirEntry, error) {
 	if err := l.c.decode(&d); err != nil {
 		return DirEntry{}, err
 	}
-	if d.NameSize >= nameMax {
-		return DirEntry{}, fmt.Errorf("name of %d bytes, %d are possible", int(d.NameSize)+1, nameMax)
-	}
 	size := uint32(d.NameSize) + 1
+	if size >= nameMax {
+		return DirEntry{}, fmt.Errorf("name of %d bytes, %d are possible", size, nameMax-1)
+	}
 	if err := l.take(int(size)); err != nil {
 		return DirEntry{}, err
 	}

@@ -38,7 +38,7 @@ func (r *Reader) layout(ino Inode) (layout, error) {
 		return layout{}, fmt.Errorf("reading block list of inode %d: %w", ino.Number, err)
 	}
 	if l.tail > 0 {
-		if err := r.lookup(&r.fragments, uint64(ino.file.fragment), &l.fragment); err != nil {
+		if err := r.record(&r.fragments, uint64(ino.file.fragment), &l.fragment); err != nil {
 			return layout{}, err
 		}
 	}

@@ -84,8 +84,8 @@ func (t *lookupTable) start(end uint64) uint64 {
 	return t.blocks[0]
 }
 
-// lookup decodes record i of t into v.
-func (r *Reader) lookup(t *lookupTable, i uint64, v any) error {
+// record decodes record i of t into v.
+func (r *Reader) record(t *lookupTable, i uint64, v any) error {
 	if i >= t.count {
 		return fmt.Errorf("%s: record %d of %d", t.name, i, t.count)
 	}
@@ -105,7 +105,7 @@ func (r *Reader) lookup(t *lookupTable, i uint64, v any) error {
 func (r *Reader) readIDs(t lookupTable) ([]uint32, error) {
 	ids := make([]uint32, t.count)
 	for i := range ids {
-		if err := r.lookup(&t, uint64(i), &ids[i]); err != nil {
+		if err := r.record(&t, uint64(i), &ids[i]); err != nil {
 			return nil, err
 		}
 	}

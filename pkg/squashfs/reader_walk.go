@@ -6,9 +6,9 @@ import (
 	"io/fs"
 )
 
-// maxDepth bounds how deep directories are nested. Linux opens no path above
-// 4096 bytes (PATH_MAX), which is half as many one-letter names.
-const maxDepth = 2048
+// pathMax is PATH_MAX of Linux, which opens no path as long as that. Without
+// a bound the paths in a small image could fill any memory.
+const pathMax = 4096
 
 // WalkFunc is called by [Reader.Walk] with a path from the root directory,
 // which is ".", and the inode there. An error ends the walk, but
@@ -17,7 +17,8 @@ type WalkFunc func(path string, ino Inode) error
 
 // Walk calls f for the root directory and everything below it, each directory
 // before its entries, and these in the order of the bytes of their names. A
-// directory that has two names, and so might contain itself, is an error.
+// directory that has two names, and so might contain itself, is an error, and
+// so is a path of 4096 bytes or more.
 func (r *Reader) Walk(f WalkFunc) error {
 	// Listings cannot hold more bytes than the metadata blocks of their table,
 	// and a block takes a header and a byte at least.
@@ -46,15 +47,19 @@ func (w *walker) walk() error {
 	if err != nil {
 		return err
 	}
-	return w.enter(".", root, Inode{}, 0)
+	return w.enter(".", root, Inode{})
 }
 
-func (w *walker) enter(path string, ino, parent Inode, depth int) error {
+// enter visits the inode at path and all below it. The root has no parent.
+func (w *walker) enter(path string, ino, parent Inode) error {
+	if len(path) >= pathMax {
+		return fmt.Errorf("path of %d bytes, %d are possible: %q", len(path), pathMax-1, path)
+	}
 	if !ino.Mode.IsDir() {
 		return w.visit(path, ino, parent)
 	}
-	if err := w.admit(ino, depth); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	if err := w.admit(ino); err != nil {
+		return fmt.Errorf("%q: %w", path, err)
 	}
 	if err := w.visit(path, ino, parent); errors.Is(err, fs.SkipDir) {
 		return nil
@@ -62,18 +67,18 @@ func (w *walker) enter(path string, ino, parent Inode, depth int) error {
 		return err
 	}
 	prefix := path + "/"
-	if depth == 0 {
+	if path == "." {
 		prefix = ""
 	}
 	for e, err := range w.r.Entries(ino) {
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%q: %w", path, err)
 		}
 		child, err := w.r.Inode(e)
 		if err != nil {
-			return fmt.Errorf("%s%s: %w", prefix, e.Name, err)
+			return fmt.Errorf("%q: %w", prefix+e.Name, err)
 		}
-		if err := w.enter(prefix+e.Name, child, ino, depth+1); err != nil {
+		if err := w.enter(prefix+e.Name, child, ino); err != nil {
 			return err
 		}
 	}
@@ -81,10 +86,8 @@ func (w *walker) enter(path string, ino, parent Inode, depth int) error {
 }
 
 // admit refuses directories that a sound image cannot have.
-func (w *walker) admit(dir Inode, depth int) error {
+func (w *walker) admit(dir Inode) error {
 	switch {
-	case depth > maxDepth:
-		return fmt.Errorf("more than %d directories deep", maxDepth)
 	case w.seen[dir.ref]:
 		return fmt.Errorf("directory %d is in more than one place", dir.Number)
 	case dir.dir.size > w.listingBytes:
