@@ -3,6 +3,7 @@ package boot
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -96,7 +97,7 @@ func (t *Tree) makePending(ctx context.Context) (map[string][]byte, error) {
 	if s.Refind != "" {
 		program, err := os.ReadFile(s.Refind)
 		if err != nil {
-			return nil, &MissingFileError{"rEFInd's program", s.Refind}
+			return nil, missing(err, "rEFInd's program", s.Refind)
 		}
 		content = append(content, fat.File{Path: efiDir + "/" + t.Menu.Refind, Data: program})
 	}
@@ -139,7 +140,7 @@ func expand(files map[string]File, g Graft) error {
 func walk(files map[string]File, target, source string, parents []string) error {
 	real, err := filepath.EvalSymlinks(source)
 	if err != nil {
-		return &MissingFileError{"the source of " + target + " on the medium,", source}
+		return missing(err, "the source of "+target+" on the medium,", source)
 	}
 	info, err := os.Stat(real)
 	if err != nil {
@@ -149,9 +150,9 @@ func walk(files map[string]File, target, source string, parents []string) error 
 	case info.Mode().IsRegular():
 		return addFile(files, File{Path: target, Source: real, Size: info.Size(), Executable: info.Mode()&0o111 != 0})
 	case !info.IsDir():
-		return &fs.PathError{Op: "graft", Path: source, Err: fmt.Errorf("neither a file nor a directory")}
+		return &fs.PathError{Op: "graft", Path: source, Err: errors.New("neither a file nor a directory")}
 	case slices.Contains(parents, real):
-		return &fs.PathError{Op: "graft", Path: source, Err: fmt.Errorf("the directory contains itself by a link")}
+		return &fs.PathError{Op: "graft", Path: source, Err: errors.New("the directory contains itself by a link")}
 	}
 	entries, err := os.ReadDir(real)
 	if err != nil {
@@ -167,6 +168,14 @@ func walk(files map[string]File, target, source string, parents []string) error 
 		}
 	}
 	return nil
+}
+
+// missing returns a *MissingFileError if that is what err says.
+func missing(err error, what, path string) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &MissingFileError{what, path}
+	}
+	return fmt.Errorf("reading %s %w", what, err)
 }
 
 func addFile(files map[string]File, f File) error {

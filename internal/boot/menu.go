@@ -117,25 +117,25 @@ func NewMenu(s *nixos.System) (*Menu, error) {
 	if s.Refind != "" {
 		m.Refind = path.Base(s.Refind)
 	}
-	labels := labels{}
+	used := labels{}
 	shown := s.Shown()
 	if len(shown) == 0 {
 		return nil, ErrNoEntries
 	}
 	for _, c := range shown {
-		m.Entries = append(m.Entries, newEntry(c, labels.add(bootLabel, c.Path), nil))
+		m.Entries = append(m.Entries, newEntry(c, used.add(bootLabel, c.Path), nil))
 	}
 	for _, v := range variants {
 		group := Group{Title: v.title, Class: v.class}
 		for _, c := range shown {
-			label := labels.add(bootLabel+"-"+v.class, c.Path)
+			label := used.add(bootLabel+"-"+v.class, c.Path)
 			group.Entries = append(group.Entries, newEntry(c, label, v.params))
 		}
 		m.Options = append(m.Options, group)
 	}
 	if s.Memtest != nil && (s.MakeBIOSBootable || s.MakeEFIBootable && s.Memtest.EFI) {
 		m.MemtestEFI = s.Memtest.EFI
-		m.Memtest = &Entry{Label: labels.add(memtestLabel, nil), Title: memtestTitle, Class: "debug",
+		m.Memtest = &Entry{Label: used.add(memtestLabel, nil), Title: memtestTitle, Class: "debug",
 			Kernel: "/" + memtestPath, Params: s.Memtest.Params}
 	}
 	return m, m.check(s)

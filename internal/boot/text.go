@@ -10,7 +10,7 @@ import (
 
 // TextError reports a text of the configuration that a loader cannot carry.
 type TextError struct {
-	What   string // "title", "kernel parameter", "command line"
+	What   string // "title", "kernel parameter", "command line of" a title
 	Text   string
 	Reason string
 }
@@ -42,8 +42,8 @@ func (m *Menu) check(s *nixos.System) error {
 				}
 			}
 		}
-		if line := e.CommandLine(); s.IsX86 && len(line) > maxCommandLine {
-			return &TextError{"command line", line, fmt.Sprintf("it is longer than %d bytes", maxCommandLine)}
+		if s.IsX86 && len(e.CommandLine()) > maxCommandLine {
+			return &TextError{"command line of", e.Title, fmt.Sprintf("it is longer than %d bytes", maxCommandLine)}
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func TestRefusedTexts(t *testing.T) {
 		{"quote in a parameter", func(s *nixos.System) { s.Configurations[0].KernelParams = []string{"it's"} }, "kernel parameter"},
 		{"long command line", func(s *nixos.System) {
 			s.Configurations[0].KernelParams = []string{strings.Repeat("x", 2048)}
-		}, "command line"},
+		}, "command line of"},
 	} {
 		s := installer(t)
 		test.change(s)

@@ -56,7 +56,7 @@ let
     else if value ? modules || value ? imports then
       "a set of modules without lib.nixosSystem around it"
     else
-      "an attribute set without config.system.build.toplevel";
+      "an attribute set without config.system.build.toplevel or without pkgs";
 
   cfg = base.config;
   pkgs = base.pkgs;
@@ -89,7 +89,7 @@ let
 
   optionalPath = value: if value == null then null else "${value}";
 
-  # ---- configurations: this one, then its specialisations, depth first
+  # What can be booted: the configuration, then its specialisations, depth first.
 
   configuration = path: c: {
     inherit path;
@@ -131,7 +131,8 @@ let
 
   shown = walk [ ] cfg;
 
-  # ---- contents: the user's entries, told from the module's own by their target
+  # isoImage.contents holds the module's entries and the user's. A target tells
+  # them apart, for the module's sources need not be evaluated.
 
   # Lower case, because releases differ in it: /EFI/boot became /EFI/BOOT.
   normal =
@@ -198,7 +199,7 @@ let
 
   storeContents = map (x: "${x}") (iso.storeContents or [ cfg.system.build.toplevel ]);
 
-  # ---- boot programs
+  # Boot programs and what they show.
 
   splashImage = if bios then optionalPath (iso.splashImage or null) else null;
   efiSplashImage = if efi then optionalPath (iso.efiSplashImage or null) else null;
@@ -233,10 +234,8 @@ let
     else
       null;
 
-  # ---- what must be in the store before the image can be written
-
-  # Concatenating strings unites their contexts, several outputs of one
-  # derivation included.
+  # What must be in the store before the image can be written. Concatenating
+  # strings unites their contexts, several outputs of one derivation included.
   context = builtins.getContext (
     builtins.concatStringsSep "\n" (
       [ "${cfg.system.build.toplevel}" ]
@@ -265,12 +264,7 @@ let
     )
   );
 
-  # An empty list of outputs stands for all of them.
-  realise = builtins.mapAttrs (_: c: if c.allOutputs or false then [ ] else c.outputs) (
-    removeContext (c: c ? outputs || c ? allOutputs)
-  );
-
-  removeContext =
+  selectContext =
     keep:
     builtins.listToAttrs (
       builtins.concatMap (
@@ -286,6 +280,11 @@ let
           [ ]
       ) (builtins.attrNames context)
     );
+
+  # An empty list of outputs stands for all of them.
+  realise = builtins.mapAttrs (_: c: if c.allOutputs or false then [ ] else c.outputs) (
+    selectContext (c: c ? outputs || c ? allOutputs)
+  );
 
   system = {
     name = chosen;
@@ -306,7 +305,7 @@ let
       else
         iso.isoName or "nixos.iso";
     volumeID = iso.volumeID;
-    # null means uncompressed; releases without the option used xz.
+    # null means uncompressed.
     squashfsCompression = iso.squashfsCompression or "zstd";
     compressImage = iso.compressImage or false;
     includeSystemBuildDependencies = iso.includeSystemBuildDependencies or false;
@@ -335,7 +334,7 @@ let
     configurations = shown;
     inherit contents storeContents realise;
     # Already in the store, nothing to build: sources of the flake.
-    sources = builtins.attrNames (removeContext (c: c.path or false));
+    sources = builtins.attrNames (selectContext (c: c.path or false));
 
     warnings =
       (cfg.warnings or [ ])
