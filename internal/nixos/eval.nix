@@ -150,15 +150,20 @@ let
 
   ownTargets =
     map normal (
-      [
-        "/boot/${cfg.system.boot.loader.kernelFile}"
-        "/boot/${cfg.system.boot.loader.initrdFile}"
-        "/version.txt"
-      ]
-      ++ builtins.concatMap (c: [
-        "/boot/${c.kernel}"
-        "/boot/${c.initrd}"
-      ]) shown
+      [ "/version.txt" ]
+      ++ (
+        # Since 25.05 each configuration has its own kernel, at its store path.
+        if iso ? showConfiguration then
+          builtins.concatMap (c: [
+            "/boot/${c.kernel}"
+            "/boot/${c.initrd}"
+          ]) shown
+        else
+          [
+            "/boot/${cfg.system.boot.loader.kernelFile}"
+            "/boot/${cfg.system.boot.loader.initrdFile}"
+          ]
+      )
     )
     ++ (
       if bios then
@@ -182,7 +187,9 @@ let
       else
         [ ]
     )
-    ++ (if memtest then [ "boot/memtest.bin" ] else [ ])
+    ++ (if memtest && bios then [ "boot/memtest.bin" ] else [ ])
+    # Up to 23.05 the store image was made apart, and was an entry like others.
+    ++ (if cfg.system.build ? squashfsStore then [ "nix-store.squashfs" ] else [ ])
     ++ (if (iso.grubTheme or null) != null then [ "efi/boot/grub-theme" ] else [ ]);
 
   allContents = iso.contents or [ ];
@@ -314,7 +321,8 @@ let
     makeEfiBootable = efi;
     makeUsbBootable = iso.makeUsbBootable or false;
 
-    forceTextMode = iso.forceTextMode or false;
+    # It replaced graphicalGrub, which meant the opposite.
+    forceTextMode = iso.forceTextMode or (!(iso.graphicalGrub or true));
     timeout = cfg.boot.loader.timeout or null;
     syslinuxTheme = iso.syslinuxTheme or "";
     inherit

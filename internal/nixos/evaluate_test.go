@@ -167,7 +167,21 @@ func TestNewest(t *testing.T) {
 	if len(s.Warnings) != 2 || s.Warnings[0] != "old option" || !strings.Contains(s.Warnings[1], "plain") {
 		t.Errorf("Warnings = %q", s.Warnings)
 	}
+	// Kernels moved, so that one in the old place is the user's.
+	if len(s.Contents) != 1 || s.Contents[0].Target != "/boot/bzImage" {
+		t.Errorf("Contents = %q", s.Contents)
+	}
 	if want := "initrd!out linux!out linux-a!out syslinux!out toplevel!out toplevel-b!out"; strings.Join(realised(s), " ") != want {
+		t.Errorf("Realise = %q, want %s", realised(s), want)
+	}
+}
+
+func TestOld(t *testing.T) {
+	s := mustEvaluate(t, "old")
+	if s.ImageName != "nixos-22.05.iso" || !s.ForceTextMode || len(s.Contents) != 0 {
+		t.Errorf("ImageName %q, ForceTextMode %t, Contents %q", s.ImageName, s.ForceTextMode, s.Contents)
+	}
+	if want := "initrd!out linux!out syslinux!out toplevel!out"; strings.Join(realised(s), " ") != want {
 		t.Errorf("Realise = %q, want %s", realised(s), want)
 	}
 }

@@ -110,6 +110,16 @@
           isoImage.compressImage = true;
           isoImage.squashfsCompression = null;
           isoImage.showConfiguration = false;
+          isoImage.contents = [
+            {
+              source = package "linux-a" + "/bzImage";
+              target = "/boot/" + package "linux-a" + "/bzImage";
+            }
+            {
+              source = package "linux" + "/bzImage";
+              target = "/boot/bzImage";
+            }
+          ];
           boot.initrd.systemd.enable = true;
           fileSystems."/iso".device = "/dev/disk/by-label/live";
           warnings = [ "old option" ];
@@ -122,6 +132,19 @@
             boot.kernelPackages.kernel = package "linux-a";
           };
           specialisation.plain.configuration.system.build.toplevel = package "plain";
+        };
+
+        # Options and contents as they were up to 23.05.
+        old = with' {
+          system.build.squashfsStore = package "nix-store.squashfs";
+          isoImage.isoName = "nixos-22.05.iso";
+          isoImage.graphicalGrub = false;
+          isoImage.contents = [
+            {
+              source = package "nix-store.squashfs";
+              target = "/nix-store.squashfs";
+            }
+          ];
         };
 
         contents = with' {
