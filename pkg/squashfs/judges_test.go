@@ -102,6 +102,9 @@ func writeImage(t testing.TB, entries []Entry, opts Options) (path string, summa
 	if summary.Size != info.Size() {
 		t.Errorf("Summary.Size = %d, the file has %d bytes", summary.Size, info.Size())
 	}
+	if err := openImage(t, path).Check(context.Background()); err != nil {
+		t.Errorf("the reader of this package: %v", err)
+	}
 	return path, summary
 }
 

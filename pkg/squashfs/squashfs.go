@@ -8,9 +8,12 @@
 // alone: not of the number of workers, the clock, owners, hard links, or the
 // order in which the host lists a directory. Every inode belongs to root.
 //
-// Device nodes, sockets, named pipes and extended attributes are not
-// supported by the writer; a tree that holds one is an error. LZO and the
-// obsolete LZMA1 compression are not supported.
+// The reader ([Open]) takes images of any maker, hostile ones too. It knows
+// every type of inode, and passes over extended attributes.
+//
+// The writer supports neither device nodes, sockets and named pipes, which are
+// an error, nor extended attributes, which it leaves out. LZO and the obsolete
+// LZMA1 compression are not supported.
 //
 // The format is described by the Linux kernel's fs/squashfs/squashfs_fs.h and
 // Documentation/filesystems/squashfs.rst.
