@@ -2,17 +2,16 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // These tests run the program itself, on derivations that Nix really builds:
@@ -70,10 +69,31 @@ type outcome struct {
 // livebuild runs the program in an empty folder.
 func livebuild(t testing.TB, args ...string) outcome {
 	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Dir = t.TempDir()
-	cmd.Env = environment(t)
-	return runCommand(t, cmd)
+	return call{}.livebuild(t, args...)
+}
+
+// call is a way to run the program. The zero value is that of most tests.
+type call struct {
+	dir  string   // working directory; empty: a new folder
+	env  []string // beside the usual environment
+	with []string // program and arguments to start it with
+}
+
+func (c call) livebuild(t testing.TB, args ...string) outcome {
+	t.Helper()
+	return runCommand(t, c.command(t, args...))
+}
+
+func (c call) command(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	words := slices.Concat(c.with, []string{program}, args)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir = c.dir
+	if cmd.Dir == "" {
+		cmd.Dir = t.TempDir()
+	}
+	cmd.Env = environment(t, c.env...)
+	return cmd
 }
 
 func runCommand(t testing.TB, cmd *exec.Cmd) outcome {
@@ -140,8 +160,13 @@ type result struct {
 // iso writes an image of a configuration of the test flake.
 func iso(t testing.TB, configuration string, args ...string) result {
 	t.Helper()
+	return call{}.iso(t, configuration, args...)
+}
+
+func (c call) iso(t testing.TB, configuration string, args ...string) result {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "image.iso")
-	o := livebuild(t, append([]string{"iso", miniFlake(t) + "#" + configuration, "-o", file, "--json"}, args...)...)
+	o := c.livebuild(t, append([]string{"iso", miniFlake(t) + "#" + configuration, "-o", file, "--json"}, args...)...)
 	if o.status != 0 {
 		t.Fatalf("livebuild iso: status %d\n%s", o.status, o.stderr)
 	}
@@ -183,11 +208,4 @@ func miniISO(t testing.TB) result {
 func closureOf(t testing.TB, path string) []string {
 	t.Helper()
 	return strings.Fields(judge(t, "nix-bin", "nix-store", "--query", "--requisites", path))
-}
-
-func testContext(t testing.TB, limit time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	t.Cleanup(cancel)
-	return ctx
 }

@@ -41,14 +41,21 @@ func (e *CollisionError) Error() string {
 // isolinuxFiles are what isolinux needs for a graphical menu.
 var isolinuxFiles = []string{"isolinux.bin", "ldlinux.c32", "vesamenu.c32", "libcom32.c32", "libutil.c32"}
 
+// Store says where on this machine the files of the Nix store are: the paths of
+// a configuration begin with /nix/store even if the store is elsewhere.
+type Store interface {
+	PhysicalPath(path string) string
+}
+
 // Complete returns the files of the medium, sorted by path, after everything in
 // the system's Realise has been built. It makes what was pending: GRUB's
-// program, its menu and the EFI system partition.
+// program, its menu and the EFI system partition. Sources of the returned files
+// are where the store is.
 //
 // Errors are of type *MissingFileError, *ToolError and *CollisionError where
 // packages or the user's contents are at fault.
-func (t *Tree) Complete(ctx context.Context) ([]File, error) {
-	made, err := t.makePending(ctx)
+func (t *Tree) Complete(ctx context.Context, store Store) ([]File, error) {
+	made, err := t.makePending(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +64,7 @@ func (t *Tree) Complete(ctx context.Context) ([]File, error) {
 		if g.Pending {
 			g.Data = made[g.Target]
 		}
-		if err := expand(files, g); err != nil {
+		if err := expand(files, store, g); err != nil {
 			return nil, err
 		}
 	}
@@ -77,16 +84,16 @@ func (t *Tree) Complete(ctx context.Context) ([]File, error) {
 }
 
 // makePending returns the contents of the pending grafts by target.
-func (t *Tree) makePending(ctx context.Context) (map[string][]byte, error) {
+func (t *Tree) makePending(ctx context.Context, store Store) (map[string][]byte, error) {
 	s := t.system
 	if !s.MakeEFIBootable {
 		return nil, nil
 	}
-	fonts, err := themeFonts(s.GRUBTheme)
+	fonts, err := themeFonts(store, s.GRUBTheme)
 	if err != nil {
 		return nil, err
 	}
-	core, err := coreImage(ctx, *s.GRUB)
+	core, err := coreImage(ctx, store, *s.GRUB)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +102,7 @@ func (t *Tree) makePending(ctx context.Context) (map[string][]byte, error) {
 	// medium, or this file system.
 	content := []fat.File{{Path: loader, Data: core}, {Path: grubConfig, Data: menu}}
 	if s.Refind != "" {
-		program, err := os.ReadFile(s.Refind)
+		program, err := os.ReadFile(store.PhysicalPath(s.Refind))
 		if err != nil {
 			return nil, missing(err, "rEFInd's program", s.Refind)
 		}
@@ -109,12 +116,12 @@ func (t *Tree) makePending(ctx context.Context) (map[string][]byte, error) {
 }
 
 // themeFonts returns the fonts of a theme, sorted, relative to it.
-func themeFonts(theme string) ([]string, error) {
+func themeFonts(store Store, theme string) ([]string, error) {
 	if theme == "" {
 		return nil, nil
 	}
 	files := map[string]File{}
-	if err := expand(files, Graft{Source: theme}); err != nil {
+	if err := expand(files, store, Graft{Source: theme}); err != nil {
 		return nil, err
 	}
 	var fonts []string
@@ -128,17 +135,17 @@ func themeFonts(theme string) ([]string, error) {
 }
 
 // expand adds the files of a graft.
-func expand(files map[string]File, g Graft) error {
+func expand(files map[string]File, store Store, g Graft) error {
 	if g.Source == "" {
 		return addFile(files, File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data))})
 	}
-	return walk(files, g.Target, g.Source, nil)
+	return walk(files, store, g.Target, g.Source, nil)
 }
 
 // walk adds a file, or what is below a directory. Parents are the real paths of
 // the directories that led there.
-func walk(files map[string]File, target, source string, parents []string) error {
-	real, err := filepath.EvalSymlinks(source)
+func walk(files map[string]File, store Store, target, source string, parents []string) error {
+	real, err := resolve(store, source)
 	if err != nil {
 		return missing(err, "the source of "+target+" on the medium,", source)
 	}
@@ -163,7 +170,7 @@ func walk(files map[string]File, target, source string, parents []string) error 
 	}
 	parents = append(slices.Clone(parents), real)
 	for _, entry := range entries {
-		if err := walk(files, path.Join(target, entry.Name()), filepath.Join(real, entry.Name()), parents); err != nil {
+		if err := walk(files, store, path.Join(target, entry.Name()), filepath.Join(real, entry.Name()), parents); err != nil {
 			return err
 		}
 	}

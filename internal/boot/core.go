@@ -62,12 +62,12 @@ const stopGrace = 5 * time.Second
 
 // coreImage returns the EFI program. It looks for its configuration in /EFI/BOOT
 // of the device that it is loaded from.
-func coreImage(ctx context.Context, g nixos.GRUB) ([]byte, error) {
-	program := path.Join(g.Builder, "bin/grub-mkimage")
+func coreImage(ctx context.Context, store Store, g nixos.GRUB) ([]byte, error) {
+	program := store.PhysicalPath(path.Join(g.Builder, "bin/grub-mkimage"))
 	if _, err := os.Stat(program); err != nil {
 		return nil, &MissingFileError{"GRUB's program", program}
 	}
-	directory := path.Join(g.Package, "lib/grub", g.Target)
+	directory := store.PhysicalPath(path.Join(g.Package, "lib/grub", g.Target))
 	args := []string{"--directory=" + directory, "-p", "/" + efiDir, "-O", g.Target}
 	for _, name := range modules {
 		file := path.Join(directory, name+".mod")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -101,7 +102,7 @@ func complete(t *testing.T, s *nixos.System) (*Tree, []File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := tree.Complete(context.Background())
+	files, err := tree.Complete(context.Background(), nix.Store{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +286,7 @@ func TestFaultyPackages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = tree.Complete(context.Background())
+		_, err = tree.Complete(context.Background(), nix.Store{})
 		var missing *MissingFileError
 		var tool *ToolError
 		switch {
@@ -336,7 +337,7 @@ func TestFaultyContents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tree.Complete(context.Background()); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := tree.Complete(context.Background(), nix.Store{}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Complete = %v, want an error with %q", test.name, err, test.want)
 		}
 	}

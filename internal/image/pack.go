@@ -3,8 +3,10 @@ package image
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -55,7 +57,7 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	if err != nil {
 		return Result{}, err
 	}
-	layout, err := p.layout(ctx, tree.MaxSize())
+	layout, err := p.layout(ctx, src.Store, tree.MaxSize())
 	if err != nil {
 		return Result{}, err
 	}
@@ -116,8 +118,8 @@ func storeTree(ctx context.Context, src Sources) (*squashfs.Tree, error) {
 }
 
 // layout decides where everything lies on the medium.
-func (p *Plan) layout(ctx context.Context, storeMax int64) (*hybridiso.Layout, error) {
-	completed, err := p.Tree.Complete(ctx)
+func (p *Plan) layout(ctx context.Context, store nix.Store, storeMax int64) (*hybridiso.Layout, error) {
+	completed, err := p.Tree.Complete(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +141,12 @@ func (p *Plan) layout(ctx context.Context, storeMax int64) (*hybridiso.Layout, e
 		image.Boot.BIOS = &hybridiso.BIOSBoot{Path: p.Tree.BIOSImage}
 	}
 	if slices.Contains(p.Modes, BIOSUSB) {
-		if image.Boot.BIOS.MBR, err = os.ReadFile(p.Tree.MBRCode); err != nil {
-			return nil, fmt.Errorf("reading the boot code for disks: %w", err)
+		image.Boot.BIOS.MBR, err = os.ReadFile(store.PhysicalPath(p.Tree.MBRCode))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &boot.MissingFileError{What: "the boot code for disks,", Path: p.Tree.MBRCode}
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if p.Tree.EFIImage != "" {
