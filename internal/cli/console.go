@@ -51,12 +51,11 @@ func (c *console) begin(phase string) {
 	defer c.mu.Unlock()
 	c.start(phase)
 	if c.terminal {
-		c.bar = progressbar.NewOptions(-1,
-			progressbar.OptionSetWriter(c.w),
-			progressbar.OptionSetDescription(phase),
-			progressbar.OptionSpinnerType(14),
-			progressbar.OptionThrottle(barThrottle),
-			progressbar.OptionClearOnFinish())
+		c.bar = progressbar.NewOptions(-1, c.barOptions(phase,
+			// Turned by step: by itself it would go on over other lines.
+			progressbar.OptionSetSpinnerChangeInterval(0),
+			progressbar.OptionSpinnerType(14))...)
+		_ = c.bar.RenderBlank()
 	}
 }
 
@@ -66,15 +65,23 @@ func (c *console) beginBytes(phase string, total int64) {
 	defer c.mu.Unlock()
 	c.start(phase)
 	if c.terminal {
-		c.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(c.w),
-			progressbar.OptionSetDescription(phase),
+		c.bar = progressbar.NewOptions64(total, c.barOptions(phase,
 			progressbar.OptionShowBytes(true),
+			progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(barThrottle),
-			progressbar.OptionSetWidth(30),
-			progressbar.OptionClearOnFinish())
+			progressbar.OptionSetWidth(30))...)
 	}
+}
+
+// barOptions are what all live lines have in common.
+func (c *console) barOptions(phase string, more ...progressbar.Option) []progressbar.Option {
+	return append([]progressbar.Option{
+		progressbar.OptionSetWriter(c.w),
+		progressbar.OptionSetDescription(phase),
+		progressbar.OptionUseANSICodes(true), // clears the whole line, whatever stood there
+		progressbar.OptionThrottle(barThrottle),
+		progressbar.OptionClearOnFinish(),
+	}, more...)
 }
 
 func (c *console) start(phase string) {
