@@ -7,11 +7,12 @@ WORK  := $(CURDIR)/.work
 MINI  := $(WORK)/mini
 
 # Nix as root without a daemon, build users or a network.
-export NIX_CONFIG := experimental-features =$(newline)substituters =$(newline)build-users-group =
-define newline
-
-
+define NIX_CONFIG
+experimental-features =
+substituters =
+build-users-group =
 endef
+export NIX_CONFIG
 
 .PHONY: all build setup mini test vet demo fuzz clean
 

@@ -7,8 +7,8 @@ livebuild=$1 flake=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-echo "== livebuild iso $flake#mini"
-"$livebuild" iso "$flake#mini" -o "$work/" --json | tee "$work/result.json"
+echo "== livebuild iso path:$flake#mini"
+"$livebuild" iso "path:$flake#mini" -o "$work/" --json | tee "$work/result.json"
 image=$(sed -n 's/^  "file": "\(.*\)",$/\1/p' "$work/result.json")
 
 # boot NAME QEMU-ARGUMENT...: boot the image, show what its checks say, insist on a PASS.

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // Nix is the Nix of this machine: its programs and the options for using
@@ -75,6 +76,10 @@ func Find(ctx context.Context, options Options) (*Nix, error) {
 	output, err := exec.CommandContext(ctx, program, "--version").Output()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%s does not run: %s", program, strings.TrimPrefix(oneLine(string(exit.Stderr)), "error: "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its version: %w", program, err)
