@@ -204,8 +204,8 @@ func miniISO(t testing.TB) result {
 	return shared.result
 }
 
-// closureOf asks Nix for the closure of a store path.
-func closureOf(t testing.TB, path string) []string {
+// closureOf asks Nix for the closure of store paths.
+func closureOf(t testing.TB, paths ...string) []string {
 	t.Helper()
-	return strings.Fields(judge(t, "nix-bin", "nix-store", "--query", "--requisites", path))
+	return strings.Fields(judge(t, "nix-bin", "nix-store", append([]string{"--query", "--requisites"}, paths...)...))
 }

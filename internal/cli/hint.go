@@ -71,6 +71,7 @@ func hintFor(err error) string {
 		file        *boot.MissingFileError
 		tool        *boot.ToolError
 		occupied    *image.OccupiedError
+		place       *image.PlaceError
 		changed     *squashfs.ChangedError
 		build       *nix.BuildError
 		failed      *nix.Error
@@ -120,6 +121,8 @@ func hintFor(err error) string {
 		return "the program is the configuration's own: check overlays that replace pkgs.grub2_efi"
 	case errors.As(err, &occupied):
 		return "--force replaces it, -o FILE writes elsewhere"
+	case errors.As(err, &place):
+		return "-o FILE writes elsewhere; an image gets onto a stick by copying the finished file there"
 	case errors.As(err, &changed):
 		return "store paths do not change: check the store with 'nix-store --verify --check-contents'"
 	case errors.As(err, &build):
@@ -137,7 +140,7 @@ func systemHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room, or write to another disk with -o; nothing was left behind"
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrPermission):
 		return "write to another folder with -o"
 	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.Contains(path.Path, "/store/"):
 		return "a store path is gone: check the store with 'nix-store --verify --repair', then run livebuild again"

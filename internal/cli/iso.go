@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/image"
 )
@@ -176,19 +179,21 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// checkFolder finds out before any work whether the folder of the output is
-// there.
+// checkFolder finds out before any work whether a file can be made where the
+// output goes.
 func checkFolder(output string) error {
-	folder := filepath.Dir(output)
-	if strings.HasSuffix(output, "/") {
-		folder = output
-	}
+	folder := filepath.Dir(outputPath(output, "image"))
 	info, err := os.Stat(folder)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = unix.ENOTDIR
+	default:
+		err = unix.Access(folder, unix.W_OK|unix.X_OK)
 	}
-	if !info.IsDir() {
-		return &os.PathError{Op: "writing to", Path: folder, Err: errors.New("not a folder")}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return &fs.PathError{Op: "writing to", Path: folder, Err: errno}
 	}
-	return nil
+	return err
 }

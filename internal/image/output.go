@@ -26,6 +26,14 @@ func (e *OccupiedError) Error() string {
 	return fmt.Sprintf("%s exists and is not an image made by livebuild", e.Path)
 }
 
+// PlaceError says that what is in the output's place cannot become a file.
+type PlaceError struct {
+	Path   string
+	Reason string
+}
+
+func (e *PlaceError) Error() string { return e.Path + " " + e.Reason }
+
 // Output is a file that appears in its place complete, or not at all. It is an
 // io.WriterAt.
 //
@@ -38,10 +46,16 @@ type Output struct {
 	temporary string // its name; empty if it has none
 }
 
-// CreateOutput begins a file that is to appear at path. A file that is there
-// already must be an image made by livebuild unless force is set; if it is
-// not, the error is an *OccupiedError. It stays as it is until Commit.
+// CreateOutput begins a file that is to appear at path, or where a link of that
+// name leads. A file that is there already must be an image made by livebuild
+// unless force is set; if it is not, the error is an *OccupiedError. It stays
+// as it is until Commit. The error is a *PlaceError if there is something else
+// than a file.
 func CreateOutput(path string, force bool) (*Output, error) {
+	path, err := followLink(path)
+	if err != nil {
+		return nil, err
+	}
 	if err := checkReplaceable(path, force); err != nil {
 		return nil, err
 	}
@@ -67,6 +81,20 @@ func temporaryName(path string) string {
 	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
 }
 
+// followLink returns where a link leads: renaming over it would replace the
+// link and leave the file.
+func followLink(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, nil
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", &PlaceError{path, "is a link that leads nowhere"}
+	}
+	return target, err
+}
+
 // checkReplaceable says whether what is at path, if anything, may be replaced.
 func checkReplaceable(path string, force bool) error {
 	info, err := os.Stat(path)
@@ -77,7 +105,7 @@ func checkReplaceable(path string, force bool) error {
 		return err
 	case !info.Mode().IsRegular():
 		// Renaming over a device would leave a file in its place.
-		return fmt.Errorf("%s is not a regular file", path)
+		return &PlaceError{path, "is not a regular file"}
 	case force:
 		return nil
 	}

@@ -12,9 +12,13 @@ import (
 	"time"
 )
 
-// stopDelay is how long Nix may take to stop its builders after an interrupt
-// before it is killed.
-const stopDelay = 20 * time.Second
+// How long Nix may take to end after an interrupt before it is killed. It needs
+// time to stop its builders. The evaluator has none as a rule, and need not
+// notice an interrupt while it computes: Nix 2.8 does not.
+const (
+	stopDelay     = 20 * time.Second
+	evalStopDelay = 3 * time.Second
+)
 
 // command is one run of a Nix program.
 type command struct {
@@ -60,6 +64,9 @@ func (c command) run(ctx context.Context) (outcome, error) {
 	// After SIGINT Nix stops its builders, after SIGKILL they would live on.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopDelay
+	if c.log.state.Phase == Evaluating {
+		cmd.WaitDelay = evalStopDelay
+	}
 
 	err := cmd.Run()
 	c.log.flush()
