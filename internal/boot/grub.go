@@ -99,6 +99,11 @@ func (m *Menu) preamble(s *script, fonts []string) {
 	s.line("set gfxpayload=keep")
 	s.line("set gfxmode=%s", gfxModes)
 	s.line(`if [ "$textmode" == "false" ]; then`)
+	if !m.Theme {
+		// The font inside GRUB is ASCII alone: without this one, which nixpkgs
+		// loads for text mode only, the menu's frame is made of question marks.
+		s.line("  loadfont ($root)/%s", fontPath)
+	}
 	s.line("  terminal_output gfxterm")
 	s.line("  terminal_input console")
 	s.line("else")
