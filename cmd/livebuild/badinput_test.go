@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,12 +40,181 @@ func checkRefusal(t testing.TB, o outcome, status int, texts ...string) {
 	}
 }
 
+// TestBadInput gives the program what it cannot work with.
+func TestBadInput(t *testing.T) {
+	mini := miniFlake(t)
+	const add = "add --intent-to-add "
+	tests := map[string]struct {
+		c      call
+		args   []string
+		status int
+		texts  []string
+	}{
+		// Wrong usage.
+		"no installable":          {call{}, []string{"iso"}, 2, []string{"installable"}},
+		"two installables":        {call{}, []string{"iso", ".#a", ".#b"}, 2, []string{"one installable"}},
+		"two installables, plan":  {call{}, []string{"plan", ".#a", ".#b"}, 2, []string{"one installable"}},
+		"unknown flag":            {call{}, []string{"iso", ".#a", "--fast"}, 2, []string{"--fast"}},
+		"unknown verb":            {call{}, []string{"isos", ".#a"}, 2, []string{`"isos"`}},
+		"unknown compression":     {call{}, []string{"iso", ".#a", "--compression", "brotli"}, 2, []string{"--compression", "brotli", "zstd"}},
+		"impossible level":        {call{}, []string{"iso", ".#a", "--compression", "zstd:99"}, 2, []string{"--compression", "99"}},
+		"bad compression option":  {call{}, []string{"iso", ".#a", "--compression", "xz -Xbcj weird"}, 2, []string{"--compression", "weird"}},
+		"jobs that are no number": {call{}, []string{"iso", ".#a", "--jobs", "all"}, 2, []string{"--jobs", `"all"`, "number"}},
+		"jobs below zero":         {call{}, []string{"iso", ".#a", "--jobs", "-1"}, 2, []string{"--jobs", "-1"}},
+		"half a flag of Nix":      {call{}, []string{"iso", ".#a", "--override-input", "nixpkgs"}, 2, []string{"--override-input", "REF"}},
+		"flag as installable":     {call{}, []string{"iso", "--", "--impure"}, 2, []string{"--impure", ".#exampleIso"}},
+		"unclosed quote":          {call{}, []string{"iso", `.#"a`}, 2, []string{"closing quote"}},
+		"attribute of a build":    {call{}, []string{"iso", ".#nixosConfigurations.a.config.system.build.isoImage"}, 2, []string{".#a"}},
+
+		// Surroundings.
+		"no nix":          {call{env: []string{"PATH=" + t.TempDir()}}, []string{"iso", ".#a"}, 1, []string{"nix is not on the PATH", "nixos.org/download"}},
+		"old nix":         {call{env: []string{"PATH=" + oldNix(t)}}, []string{"iso", ".#a"}, 1, []string{"2.3.16", "2.8", "newer"}},
+		"bad epoch":       {call{env: []string{"SOURCE_DATE_EPOCH=yesterday"}}, []string{"iso", ".#a"}, 1, []string{"SOURCE_DATE_EPOCH", "yesterday"}},
+		"remote store":    {call{}, []string{"iso", mini + "#mini", "--store", "ssh-ng://nowhere.invalid"}, 1, []string{"ssh-ng://nowhere.invalid"}},
+		"network":         {call{}, []string{"iso", "https://127.0.0.1:1/flake.tar.gz#a", "--option", "download-attempts", "1"}, 1, []string{"127.0.0.1:1", "network"}},
+		"settings of Nix": {call{env: []string{"NIX_CONFIG=no setting"}}, []string{"iso", mini + "#mini"}, 1, []string{"no setting", "NIX_CONFIG"}},
+
+		// Flakes.
+		"no such folder":    {call{}, []string{"iso", "/absent/folder#a"}, 1, []string{"/absent/folder", "flake.nix"}},
+		"no flake":          {call{dir: t.TempDir()}, []string{"iso", ".#a"}, 1, []string{"flake.nix"}},
+		"no configurations": {call{dir: rawFlake(t, "{ outputs = _: { packages = { }; }; }")}, []string{"iso", ".#a"}, 1, []string{"nixosConfigurations"}},
+		"empty configurations": {call{dir: rawFlake(t, "{ outputs = _: { nixosConfigurations = { }; }; }")}, []string{"iso", ".#a"}, 1,
+			[]string{"nixosConfigurations is empty", "nixpkgs.lib.nixosSystem"}},
+		"syntax error": {call{dir: rawFlake(t, "{ outputs = _: { nixosConfigurations = ; }; }")}, []string{"iso", ".#a"}, 1, []string{"syntax error"}},
+		"untracked flake": {call{dir: repository(t, nil, "flake.nix")}, []string{"iso", ".#a"}, 1,
+			[]string{"flake.nix is not tracked by git", add + "flake.nix"}},
+		"untracked import": {call{dir: repository(t, []string{"flake.nix"}, "host.nix")}, []string{"iso", ".#a"}, 1,
+			[]string{"host.nix is not tracked by git", add + "host.nix"}},
+		"ignored import": {call{dir: repository(t, []string{"flake.nix", ".gitignore"}, "host.nix")}, []string{"iso", ".#a"}, 1,
+			[]string{"host.nix is not tracked by git", "ignores", "add --force --intent-to-add host.nix"}},
+		"missing import": {call{dir: repository(t, []string{"flake.nix"})}, []string{"iso", ".#a"}, 1, []string{"host.nix"}},
+
+		// Configurations.
+		"several":           {call{}, []string{"iso", mini}, 1, []string{`"mini"`, `"mini-arm"`, `"no-iso"`, "name one"}},
+		"misspelt":          {call{}, []string{"iso", mini + "#mimi"}, 1, []string{`no configuration "mimi"; there is "mini", "mini-`, "did you mean mini?"}},
+		"not NixOS":         {call{}, []string{"iso", mini + "#not-nixos"}, 1, []string{`"not-nixos"`, "nixosSystem"}},
+		"no ISO module":     {call{}, []string{"iso", mini + "#no-iso"}, 1, []string{`"no-iso"`, "iso-image.nix"}},
+		"evaluation error":  {call{}, []string{"iso", mini + "#broken-eval"}, 1, []string{"error: the option `services.absent' does not exist", "-v"}},
+		"the same, verbose": {call{}, []string{"iso", mini + "#broken-eval", "-v", "--show-trace"}, 1, []string{"config.nix"}},
+		"failing assertions": {call{dir: flakeOf(t, `{ a = nixosSystem { settings.assertions = [
+			{ assertion = false; message = "The first one\nhas two lines."; }
+			{ assertion = true; message = "This one holds."; }
+			{ assertion = false; message = "The second one."; }
+		]; }; }`)}, []string{"iso", ".#a"}, 1, []string{"- The first one\n", "has two lines.\n", "- The second one.\n"}},
+		"long volume ID":  {call{}, []string{"iso", mini + "#long-label"}, 1, []string{"a-volume-label-of-forty-characters-in-it", "32", "isoImage.volumeID"}},
+		"volume ID words": {call{}, []string{"iso", mini + "#bad-label"}, 1, []string{"MINI LIVE", "isoImage.volumeID"}},
+		"file name": {call{dir: flakeOf(t, `{ a = nixosSystem { settings.image.baseName = "a/b"; }; }`)}, []string{"iso", ".#a"}, 1,
+			[]string{"image.baseName", "a/b.iso"}},
+		"target outside": {call{dir: flakeOf(t, `{ a = nixosSystem { contents = p: [ { source = p.splash; target = "/../up"; } ]; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"isoImage.contents", "/../up"}},
+		"target taken": {call{dir: flakeOf(t, `{ a = nixosSystem { contents = p: [ { source = p.splash; target = "/Nix-Store.squashfs"; } ]; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"isoImage.contents", "Nix-Store.squashfs"}},
+
+		// Builds.
+		"build":    {call{}, []string{"iso", mini + "#broken-build"}, 1, []string{"> compiling part 30 of 30\n", "> part 30: out of luck\n", "exit code 7", "nix-store --read-log /nix/store/", "mini-broken.drv"}},
+		"platform": {call{dir: flakeOf(t, foreignConfiguration)}, []string{"iso", ".#a"}, 1, []string{"riscv64-linux", "boot.binfmt.emulatedSystems"}},
+		"kernel":   {call{}, []string{"iso", mini + "#missing-kernel"}, 1, []string{"-linux-6.1/absent does not exist", "option that names it"}},
+		"initrd": {call{dir: flakeOf(t, `{ a = nixosSystem { settings.system.boot.loader.initrdFile = "absent"; }; }`)}, []string{"iso", ".#a"}, 1,
+			[]string{"-initrd-linux-6.1/absent does not exist", "option that names it"}},
+		"loader": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { syslinux = c.pkgs.busybox; }; }; }`)}, []string{"iso", ".#a"}, 1,
+			[]string{"-mini-busybox-1.35/share/syslinux does not exist", "overlays"}},
+		"GRUB": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { grub2_efi = c.pkgs.busybox // { grubTarget = "x86_64-efi"; }; }; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"-mini-busybox-1.35/bin/grub-mkimage does not exist", "overlays"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			output, cache := t.TempDir(), t.TempDir()
+			c, args := test.c, test.args
+			c.env = append([]string{"XDG_CACHE_HOME=" + cache}, c.env...)
+			if args[0] == "iso" {
+				args = append([]string{"iso", "-o", output + "/"}, args[1:]...)
+			}
+			checkRefusal(t, c.livebuild(t, args...), test.status, test.texts...)
+			checkNames(t, output)
+			if _, err := os.Stat(filepath.Join(cache, "livebuild")); err == nil {
+				checkNoRoots(t, cache)
+			}
+		})
+	}
+}
+
+// foreignConfiguration is of a platform that no machine here builds for.
+const foreignConfiguration = `{
+	a = nixosSystem {
+		packages = p: [
+			(derivation { name = "mini-foreign"; system = "riscv64-linux"; builder = "${p.busybox}/bin/sh"; args = [ "-c" "echo > $out" ]; })
+		];
+	};
+}`
+
+// TestWarnings checks what is only said, in one line for each thing.
+func TestWarnings(t *testing.T) {
+	dir := flakeOf(t, `{ a = nixosSystem { settings = { warnings = [ "This is old." ]; isoImage.compressImage = true; }; }; }`)
+	o := call{dir: dir}.livebuild(t, "iso", ".#a", "-o", "here.iso", "--compression", "lz4")
+	if o.status != 0 || o.stdout != "here.iso\n" {
+		t.Errorf("status %d, standard output %q", o.status, o.stdout)
+	}
+	var warnings []string
+	for line := range strings.Lines(o.stderr) {
+		if rest, ok := strings.CutPrefix(line, "warning: "); ok {
+			warnings = append(warnings, rest)
+		}
+	}
+	for i, want := range []string{"This is old.", "isoImage.compressImage", "the folder of the flake"} {
+		if i >= len(warnings) || !strings.Contains(warnings[i], want) {
+			t.Errorf("warning %d does not mention %q", i, want)
+		}
+	}
+	if len(warnings) != 3 || t.Failed() {
+		t.Errorf("the warnings are %q, want 3", warnings)
+	}
+}
+
+// oldNix is a folder with a Nix that is too old.
+func oldNix(t testing.TB) string {
+	t.Helper()
+	folder := t.TempDir()
+	fakeNix(t, folder, "nix (Nix) 2.3.16", "exit 1")
+	return folder
+}
+
+// rawFlake writes a flake.
+func rawFlake(t testing.TB, text string) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "flake.nix"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// repository makes a git repository of a flake that imports host.nix.
+func repository(t testing.TB, tracked []string, untracked ...string) (folder string) {
+	t.Helper()
+	content := map[string]string{
+		"flake.nix":  "{ outputs = _: { nixosConfigurations.a = import ./host.nix; }; }\n",
+		"host.nix":   "{ }\n",
+		".gitignore": "host.nix\n",
+	}
+	folder = t.TempDir()
+	judge(t, "git", "git", "init", "--quiet", folder)
+	for _, name := range slices.Concat(tracked, untracked) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content[name]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range tracked {
+		judge(t, "git", "git", "-C", folder, "add", name)
+	}
+	return folder
+}
+
 // flakeOf writes a flake with configurations made by the test flake's own
 // function.
 func flakeOf(t testing.TB, configurations string) (folder string) {
 	t.Helper()
-	folder = t.TempDir()
-	text := fmt.Sprintf(`{
+	return rawFlake(t, fmt.Sprintf(`{
   inputs.mini.url = "path:%s";
   outputs = { self, mini }:
     let
@@ -53,9 +223,5 @@ func flakeOf(t testing.TB, configurations string) (folder string) {
     in
     { nixosConfigurations = %s; };
 }
-`, miniFlake(t), configurations)
-	if err := os.WriteFile(filepath.Join(folder, "flake.nix"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return folder
+`, miniFlake(t), configurations))
 }

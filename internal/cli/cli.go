@@ -6,9 +6,11 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -73,11 +75,21 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !started {
-			return &usageError{err}
+			return &usageError{plainUsage(err)}
 		}
 		return err
 	}
 	return nil
+}
+
+// plainUsage says what is wrong with a flag without the words of Go's parsers.
+func plainUsage(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	wanted := map[string]string{"int": "a number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	return fmt.Errorf("--%s needs %s, not %q", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 
 func (a *app) rootCommand() *cobra.Command {
@@ -96,8 +108,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// An error is one line.
+		DisableSuggestions: true,
+		Args:               cobra.NoArgs,
+		RunE:               func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.console)

@@ -192,7 +192,8 @@ func (c *console) width() int {
 func (c *console) nixMessage(m nix.Message) {
 	switch {
 	case m.Level == nix.LevelWarning:
-		c.warn(m.Text)
+		// Of a download that is tried again, Nix says "error: …; retrying".
+		c.warn(strings.TrimPrefix(m.Text, "error: "))
 	case m.Level == nix.LevelError:
 		// Comes back as the error of the run.
 	case c.verbose && m.Level <= nix.LevelTalkative:

@@ -15,7 +15,7 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
-// report prints an error and what can be done about it.
+// report prints an error, and what can be done about it.
 func (c *console) report(err error) {
 	var build *nix.BuildError
 	if errors.As(err, &build) {
@@ -26,12 +26,10 @@ func (c *console) report(err error) {
 	c.line(indent("error: ", err.Error()))
 	if c.verbose {
 		if detail := detailOf(err); detail != "" {
-			c.line(detail)
+			c.line(indent("  ", detail))
 		}
 	}
-	if hint := hintFor(err); hint != "" {
-		c.line(indent("hint: ", hint))
-	}
+	c.line(indent("hint: ", hintFor(err)))
 }
 
 // detailOf is all that Nix said about an error.
@@ -47,7 +45,7 @@ func detailOf(err error) string {
 	return ""
 }
 
-// hintFor is the advice on an error, or empty. All advice is here.
+// hintFor is the advice on an error. All advice is here.
 func hintFor(err error) string {
 	var (
 		usage       *usageError
@@ -70,6 +68,7 @@ func hintFor(err error) string {
 		text        *boot.TextError
 		file        *boot.MissingFileError
 		tool        *boot.ToolError
+		epoch       *image.EpochError
 		occupied    *image.OccupiedError
 		place       *image.PlaceError
 		changed     *squashfs.ChangedError
@@ -83,6 +82,8 @@ func hintFor(err error) string {
 		return "another compression works: zstd:19 comes near xz in size"
 	case errors.As(err, &settings):
 		return "compressions are none, lz4, gzip, zstd and xz, with a level as in zstd:19, or mksquashfs' words as in \"zstd -Xcompression-level 19\""
+	case errors.As(err, &epoch):
+		return "unset SOURCE_DATE_EPOCH, or set it to what 'date +%s' prints"
 	case errors.As(err, &usage):
 		return "'livebuild --help' lists verbs, 'livebuild VERB --help' their flags"
 	case errors.Is(err, nix.ErrNotFound):
@@ -147,7 +148,7 @@ func systemHint(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "make the folder first, or write to another one with -o"
 	}
-	return ""
+	return "-v shows all that Nix says meanwhile"
 }
 
 func buildHint(e *nix.BuildError) string {

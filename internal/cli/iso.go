@@ -45,6 +45,9 @@ The name of the file is printed on standard output.`,
   livebuild iso github:owner/repo#exampleIso --json`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.jobs < 0 {
+				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+			}
 			if opts.dryRun {
 				return a.runPlan(cmd.Context(), args[0], opts.planOptions)
 			}

@@ -61,8 +61,16 @@ type Options struct {
 // 1980-01-01, the oldest that every file system and archive can hold.
 var DefaultEpoch = time.Unix(315532800, 0)
 
+// EpochError says that SOURCE_DATE_EPOCH is not a time that a medium can have.
+type EpochError struct{ Text string }
+
+func (e *EpochError) Error() string {
+	return fmt.Sprintf("SOURCE_DATE_EPOCH: %q is not a number of seconds since 1970 below 2^32", e.Text)
+}
+
 // EpochFromEnvironment returns the time that SOURCE_DATE_EPOCH names
-// (reproducible-builds.org/specs/source-date-epoch), else DefaultEpoch.
+// (reproducible-builds.org/specs/source-date-epoch), else DefaultEpoch. Its
+// error is an *EpochError.
 func EpochFromEnvironment() (time.Time, error) {
 	text, ok := os.LookupEnv("SOURCE_DATE_EPOCH")
 	if !ok || text == "" {
@@ -70,7 +78,7 @@ func EpochFromEnvironment() (time.Time, error) {
 	}
 	seconds, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH: %q is not a number of seconds since 1970", text)
+		return time.Time{}, &EpochError{text}
 	}
 	return time.Unix(int64(seconds), 0), nil
 }
