@@ -65,7 +65,7 @@ func (t *Tree) Complete(ctx context.Context, store Store) ([]File, error) {
 			g.Data = made[g.Target]
 		}
 		if err := expand(files, store, g); err != nil {
-			return nil, err
+			return nil, t.explain(err, g)
 		}
 	}
 	if t.BIOSImage != "" {
@@ -81,6 +81,24 @@ func (t *Tree) Complete(ctx context.Context, store Store) ([]File, error) {
 	}
 	slices.SortFunc(sorted, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return sorted, checkParents(sorted)
+}
+
+// explain says what a missing source was to be.
+func (t *Tree) explain(err error, g Graft) error {
+	var missing *MissingFileError
+	if !errors.As(err, &missing) || missing.Path != g.Source {
+		return err
+	}
+	missing.What = "the source of /" + g.Target + " on the medium,"
+	for _, c := range t.system.Shown() {
+		switch g.Source {
+		case c.Kernel:
+			missing.What = "the kernel"
+		case c.Initrd:
+			missing.What = "the initrd"
+		}
+	}
+	return err
 }
 
 // makePending returns the contents of the pending grafts by target.

@@ -233,9 +233,11 @@ func buildProgress(p nix.Progress) string {
 }
 
 // indent puts a label before the first line of a text and spaces before the
-// others.
+// others, unless they are empty.
 func indent(label, text string) string {
-	return label + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+strings.Repeat(" ", len(label)))
+	spaces := "\n" + strings.Repeat(" ", len(label))
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", spaces)
+	return label + strings.ReplaceAll(text, spaces+"\n", "\n\n")
 }
 
 // cut shortens a text to a number of columns.
@@ -260,6 +262,14 @@ func size(n int64) string {
 		i++
 	}
 	return fmt.Sprintf("%.1f %cB", v, units[i])
+}
+
+// count is a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func seconds(d time.Duration) string {

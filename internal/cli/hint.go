@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -165,6 +166,10 @@ func buildHint(e *nix.BuildError) string {
 	return "the whole log: " + e.LogCommand
 }
 
+// position is where a syntax error is, relative to the flake's source if it is
+// in that.
+var position = regexp.MustCompile(`(?m)^\s*at (?:\S*/[0-9a-z]{32}-source/)?([^:\n]+):(\d+):(\d+):`)
+
 func evaluationHint(e *nix.Error) string {
 	switch e.Kind {
 	case nix.KindUntrackedFile:
@@ -175,6 +180,9 @@ func evaluationHint(e *nix.Error) string {
 	case nix.KindMissingFile:
 		return "the flake's source lacks the file; in a git repository Nix sees only what git tracks"
 	case nix.KindNoFlake:
+		if strings.Contains(e.Message, " ") && strings.HasSuffix(e.Message, "is not a valid URL") {
+			return "this version of Nix takes no such characters in a flake reference: go to the folder and write .#name"
+		}
 		return "a flake is a folder with a flake.nix: give its path, as in path/to/flake#name"
 	case nix.KindNoAttribute:
 		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
@@ -184,6 +192,10 @@ func evaluationHint(e *nix.Error) string {
 		return "allow it in the configuration: nixpkgs.config.permittedInsecurePackages"
 	case nix.KindBroken, nix.KindUnsupported:
 		return "leave the package out, or take another version of nixpkgs"
+	case nix.KindSyntax:
+		if m := position.FindStringSubmatch(e.Detail); m != nil {
+			return fmt.Sprintf("look at line %s of %s, near column %s", m[2], m[1], m[3])
+		}
 	case nix.KindRecursion:
 		return "an option depends on itself: --show-trace -v shows where"
 	case nix.KindLockFile:

@@ -96,6 +96,9 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
+	if err := s.findStore(ctx); err != nil {
+		return err
+	}
 	plan, evaluating, err := s.plan(ctx)
 	if err != nil {
 		return err
@@ -123,7 +126,7 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
-	packing := a.console.end(fmt.Sprintf("packed %d store paths into %s, %s", len(src.Closure.Paths), size(packed.Size), plan.Compression))
+	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), plan.Compression))
 
 	if !opts.json {
 		_, err = fmt.Fprintln(a.out, path)

@@ -56,7 +56,7 @@ type planResult struct {
 }
 
 type planEntry struct {
-	Menu   string `json:"menu,omitempty"` // the submenu, if it is in one
+	Menu   string `json:"menu,omitempty"` // the submenu of Options, if it is in one
 	Title  string `json:"title"`
 	Kernel string `json:"kernel"`
 	Initrd string `json:"initrd,omitempty"`
@@ -162,17 +162,7 @@ func (r *planResult) print(out io.Writer) error {
 	}
 
 	fmt.Fprintf(w, "\nmenu\n")
-	for _, e := range r.Entries {
-		title := e.Title
-		if e.Menu != "" {
-			title = e.Menu + " > " + title
-		}
-		fmt.Fprintf(w, "  %s\n    kernel %s\n", title, e.Kernel)
-		if e.Initrd != "" {
-			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
-		}
-		fmt.Fprintf(w, "    line   %s\n", e.Line)
-	}
+	r.printMenu(w)
 
 	fmt.Fprintf(w, "\nfiles\n")
 	for _, f := range r.Files {
@@ -183,15 +173,46 @@ func (r *planResult) print(out io.Writer) error {
 		fmt.Fprintf(w, "  %s\t%s\n", f.Target, source)
 	}
 
-	fmt.Fprintf(w, "\nto build: %d derivations\n", len(r.Build))
+	fmt.Fprintf(w, "\nto build: %s\n", count(len(r.Build), "derivation"))
 	for _, drv := range r.Build {
 		fmt.Fprintf(w, "  %s\n", drv)
 	}
-	fmt.Fprintf(w, "to fetch: %d paths, %s\n", len(r.Fetch), size(r.DownloadBytes))
+	fmt.Fprintf(w, "to fetch: %s, %s\n", count(len(r.Fetch), "store path"), size(r.DownloadBytes))
 	for _, path := range r.Fetch {
 		fmt.Fprintf(w, "  %s\n", path)
 	}
 	return w.Flush()
+}
+
+// printMenu prints the entries. Those of the menu Options are the others with
+// something added to the kernel's line, the same to each.
+func (r *planResult) printMenu(w io.Writer) {
+	var lines []string
+	for _, e := range r.Entries {
+		if e.Menu != "" {
+			continue
+		}
+		lines = append(lines, e.Line)
+		fmt.Fprintf(w, "  %s\n    kernel %s\n", e.Title, e.Kernel)
+		if e.Initrd != "" {
+			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
+		}
+		fmt.Fprintf(w, "    line   %s\n", e.Line)
+	}
+	menu := ""
+	for _, e := range r.Entries {
+		if e.Menu == menu {
+			continue
+		}
+		if menu = e.Menu; menu != "" {
+			fmt.Fprintf(w, "  Options > %s: %s\n", e.Menu, addition(lines[0], e.Line))
+		}
+	}
+}
+
+// addition is what a line has after another one.
+func addition(base, line string) string {
+	return strings.TrimSpace(strings.TrimPrefix(line, base))
 }
 
 func timeout(t *int) string {

@@ -63,6 +63,7 @@ type session struct {
 	nix         *nix.Nix
 	installable nix.Installable
 	options     image.Options
+	store       nix.Store // of what is packed
 	roots       *nix.Roots
 }
 
@@ -89,6 +90,13 @@ func (a *app) open(ctx context.Context, installable string, opts planOptions) (*
 		Message:  a.console.nixMessage,
 	})
 	return s, err
+}
+
+// findStore finds out where the files of the store are, and that they are on
+// this machine. A plan does not need them.
+func (s *session) findStore(ctx context.Context) (err error) {
+	s.store, err = s.nix.Store(ctx)
+	return err
 }
 
 // plan evaluates the configuration and decides what its image will be.
@@ -140,13 +148,11 @@ func (s *session) build(ctx context.Context, plan *image.Plan) (_ *image.Plan, s
 	if err != nil {
 		return fail(err)
 	}
-	if src.Store, err = s.nix.Store(ctx); err != nil {
-		return fail(err)
-	}
+	src.Store = s.store
 	if src.Closure, err = s.nix.Closure(ctx, plan.System.StoreContents); err != nil {
 		return fail(err)
 	}
-	took = console.end(fmt.Sprintf("built %d store paths, %s", len(src.Closure.Paths), size(src.Closure.NarSize())))
+	took = console.end(fmt.Sprintf("built %s, %s", count(len(src.Closure.Paths), "store path"), size(src.Closure.NarSize())))
 	return plan, src, took, nil
 }
 

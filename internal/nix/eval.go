@@ -94,6 +94,7 @@ func (n *Nix) evaluate(ctx context.Context, options Options, args []string) (out
 func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error) {
 	var meta struct {
 		URL      string `json:"url"`
+		Path     string `json:"path"`
 		Original struct {
 			Dir string `json:"dir"`
 		} `json:"original"`
@@ -104,15 +105,22 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 	if err := n.evalJSON(ctx, Options{}, args, &meta); err != nil {
 		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
 	}
-	// sourceInfo is the root of the source in every version; the flake itself
-	// became its own folder in 2.14. Reading the file beside Nix would not do:
-	// with lazy trees it need not be in the store.
-	expr := fmt.Sprintf(`(import ((builtins.getFlake %s).sourceInfo + %s)).nixConfig or { }`,
-		Quote(meta.URL), Quote("/"+strings.Trim(meta.Original.Dir+"/flake.nix", "/")))
-	args = slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "--impure"},
-		flags, []string{"--expr", expr})
+	file := Quote("/" + strings.Trim(meta.Original.Dir+"/flake.nix", "/"))
 	var raw json.RawMessage
-	if err := n.evalJSON(ctx, Options{}, args, &raw); err != nil {
+	read := func(source string) error {
+		args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "--impure"},
+			flags, []string{"--expr", fmt.Sprintf(`(import (%s + %s)).nixConfig or { }`, source, file)})
+		return n.evalJSON(ctx, Options{}, args, &raw)
+	}
+	// sourceInfo is the root of the source in every version; the flake itself
+	// became its own folder in 2.14. With lazy trees the source need not be in
+	// the store, so its path is the second choice: getFlake wants a complete
+	// lock file.
+	err := read(fmt.Sprintf("(builtins.getFlake %s).sourceInfo", Quote(meta.URL)))
+	if KindOf(err) == KindLockFile && meta.Path != "" {
+		err = read(Quote(meta.Path))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("reading nixConfig of the flake: %w", err)
 	}
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))

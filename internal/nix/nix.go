@@ -79,7 +79,10 @@ func Find(ctx context.Context, options Options) (*Nix, error) {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil, fmt.Errorf("%s does not run: %s", program, strings.TrimPrefix(oneLine(string(exit.Stderr)), "error: "))
+		failed := &Error{Detail: string(exit.Stderr)}
+		failed.classify(failed.Detail)
+		failed.Message = program + " does not run: " + strings.TrimPrefix(oneLine(failed.Detail), "error: ")
+		return nil, failed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its version: %w", program, err)
