@@ -123,22 +123,28 @@ func judge(t testing.TB, debianPackage, name string, args ...string) string {
 	return string(out)
 }
 
-// miniFlake is the folder of the assembled test flake.
+// miniFlake is the folder of the assembled test flake: a copy, because in a
+// git repository, such as this one, Nix sees only what is tracked.
 func miniFlake(t testing.TB) string {
 	t.Helper()
-	folder := os.Getenv("LIVEBUILD_MINI")
-	if folder == "" {
-		folder = "../../.work/mini"
+	copied := filepath.Join(filepath.Dir(program), "mini")
+	copyMini.Do(func() {
+		folder := os.Getenv("LIVEBUILD_MINI")
+		if folder == "" {
+			folder = "../../.work/mini"
+		}
+		if _, err := os.Stat(filepath.Join(folder, "flake.nix")); err != nil {
+			t.Fatalf("the test flake is not assembled: run 'make mini' (%v)", err)
+		}
+		judge(t, "coreutils", "cp", "-R", folder, copied)
+	})
+	if _, err := os.Stat(copied); err != nil {
+		t.Fatal("there is no test flake; see the first test that asked for it")
 	}
-	folder, err := filepath.Abs(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(folder, "flake.nix")); err != nil {
-		t.Fatalf("the test flake is not assembled: run 'make mini' (%v)", err)
-	}
-	return folder
+	return copied
 }
+
+var copyMini sync.Once
 
 // result is what 'livebuild iso --json' prints, as its documentation has it.
 type result struct {

@@ -362,7 +362,8 @@ func TestInterrupt(t *testing.T) {
 // TestSecondInterrupt interrupts a run whose Nix does not want to end.
 func TestSecondInterrupt(t *testing.T) {
 	bin := t.TempDir()
-	fakeNix(t, bin, "nix (Nix) 2.8.0", `trap 'echo "warning: deaf" >&2' INT
+	fakeNix(t, bin, "nix (Nix) 2.8.0", `case "$*" in *" eval "*) ;; *) echo '{}'; exit ;; esac
+trap 'echo "warning: deaf" >&2' INT
 echo "warning: busy" >&2
 while :; do sleep 0.1; done`)
 	dir := t.TempDir()

@@ -266,7 +266,7 @@ func TestFlagsOfNix(t *testing.T) {
 		return rawFlake(t, fmt.Sprintf(`{ outputs = _: { id = "%s"; }; }`, id))
 	}
 	first, second := other("FIRST"), other("SECOND")
-	dir := rawFlake(t, fmt.Sprintf(`{
+	flake := fmt.Sprintf(`{
   inputs.mini.url = "path:%s";
   inputs.other.url = "path:%s";
   outputs = { self, mini, other }:
@@ -279,7 +279,7 @@ func TestFlagsOfNix(t *testing.T) {
         import = nixosSystem { settings.isoImage.volumeID = import ((nixosSystem { }).pkgs.build "mini-id" { } "echo '\"BUILT\"' > $out"); };
       };
     };
-}`, miniFlake(t), first))
+}`, miniFlake(t), first)
 	forbid := []string{"--option", "allow-import-from-derivation", "false"}
 	tests := map[string]struct {
 		name  string
@@ -299,17 +299,22 @@ func TestFlagsOfNix(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			dir := rawFlake(t, flake)
 			c := call{dir: dir, env: []string{"VOLUME_ID=ENVIRONMENT"}}
 			args := slices.Concat(test.flags, []string{"plan", ".#" + test.name, "--json"})
 			o := c.livebuild(t, args...)
 			if o.status != 0 {
 				checkRefusal(t, o, 1, test.want)
-				return
-			}
-			if got := decodePlan(t, o.stdout).VolumeID; got != test.want {
+			} else if got := decodePlan(t, o.stdout).VolumeID; got != test.want {
 				t.Errorf("the volume ID is %q, want %q", got, test.want)
 			}
+			// A build pins what it was made of, unless it is told not to or
+			// what it was made of is not what the flake says.
+			want := []string{"flake.lock", "flake.nix"}
+			if strings.Contains(strings.Join(test.flags, " "), "-lock-file") || name == "override-input" {
+				want = want[1:]
+			}
+			checkNames(t, dir, want...)
 		})
 	}
-	t.Cleanup(func() { checkNames(t, dir, "flake.nix") }) // no lock file
 }
