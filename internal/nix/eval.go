@@ -18,14 +18,15 @@ var features = []string{"--extra-experimental-features", "nix-command flakes"}
 // attr of the flake ref, and decodes the result into the value into. The
 // derivations whose paths the result contains are written to the store.
 //
-// The lock file of the flake is not written. If the user accepts the flake's
-// nixConfig, Missing and Realise use it from now on.
+// Nix writes the lock file of the flake as it always does: a build pins what it
+// was made of. If the user accepts the flake's nixConfig, Missing and Realise
+// use it from now on.
 //
 // Errors that Nix reports are of type *Error, or *BuildError if something that
 // had to be built during the evaluation failed.
 func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error {
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
-		n.lockFlags(), n.options.Flags.Eval, []string{"--apply", apply, ref + "#" + attr})
+		n.options.Flags.Eval, []string{"--apply", apply, ref + "#" + attr})
 	if err := n.evalJSON(ctx, n.options, args, into); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
@@ -39,16 +40,6 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error
 	}
 	n.flakeConfig, err = n.readFlakeConfig(ctx, ref)
 	return err
-}
-
-// lockFlags keep Nix from writing the lock file: a tool that builds leaves the
-// flake as it is. With --no-update-lock-file nothing is written anyway, and
-// --no-write-lock-file would switch its check off.
-func (n *Nix) lockFlags() []string {
-	if slices.Contains(n.options.Flags.Eval, "--no-update-lock-file") {
-		return nil
-	}
-	return []string{"--no-write-lock-file"}
 }
 
 // evalJSON runs an evaluating nix and decodes its standard output. With empty
@@ -101,7 +92,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 	}
 	flags := n.options.Flags.Eval
 	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
-		n.lockFlags(), flags, []string{ref})
+		flags, []string{ref})
 	if err := n.evalJSON(ctx, Options{}, args, &meta); err != nil {
 		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
 	}

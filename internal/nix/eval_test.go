@@ -39,9 +39,6 @@ func TestEval(t *testing.T) {
 	if err != nil || !slices.Equal(got.Names, []string{"a.b"}) {
 		t.Fatalf("Eval = %+v, %v", got, err)
 	}
-	if exists(filepath.Join(folder, "flake.lock")) {
-		t.Error("a lock file was written")
-	}
 	store, err := l.Store(t.Context())
 	if err != nil || !exists(store.PhysicalPath(got.Drv)) {
 		t.Errorf("%s was not written to the store (%v)", got.Drv, err)

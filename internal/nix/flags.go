@@ -35,7 +35,7 @@ var flagTable = []Flag{
 	{Name: "inputs-from", Args: []string{"REF"}, Usage: "take the inputs of a flake as registry entries"},
 	{Name: "no-registries", Usage: "do not use the flake registries"},
 	{Name: "no-update-lock-file", Usage: "fail if the lock file needs changes"},
-	{Name: "no-write-lock-file", Usage: "do not write the lock file (always in effect)"},
+	{Name: "no-write-lock-file", Usage: "do not write the lock file"},
 	{Name: "reference-lock-file", Args: []string{"FILE"}, Usage: "read this lock file instead of the flake's"},
 	{Name: "accept-flake-config", Usage: "use the settings in the flake's nixConfig"},
 	{Name: "impure", Usage: "let the evaluation see the environment and mutable files"},
