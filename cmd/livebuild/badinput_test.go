@@ -30,6 +30,9 @@ func checkRefusal(t testing.TB, o outcome, status int, texts ...string) {
 			t.Errorf("%d lines begin with %q, want 1", count[label], label+": ")
 		}
 	}
+	if strings.Contains(o.stderr, "warning: error") {
+		t.Error("a warning calls itself an error")
+	}
 	for _, text := range texts {
 		if !strings.Contains(o.stderr, text) {
 			t.Errorf("standard error lacks %q", text)
@@ -71,7 +74,7 @@ func TestBadInput(t *testing.T) {
 		"old nix":         {call{env: []string{"PATH=" + oldNix(t)}}, []string{"iso", ".#a"}, 1, []string{"2.3.16", "2.8", "newer"}},
 		"bad epoch":       {call{env: []string{"SOURCE_DATE_EPOCH=yesterday"}}, []string{"iso", ".#a"}, 1, []string{"SOURCE_DATE_EPOCH", "yesterday"}},
 		"remote store":    {call{}, []string{"iso", mini + "#mini", "--store", "ssh-ng://nowhere.invalid"}, 1, []string{"ssh-ng://nowhere.invalid is not on this machine", "nix copy"}},
-		"network":         {call{}, []string{"iso", "https://127.0.0.1:1/flake.tar.gz#a", "--option", "download-attempts", "1"}, 1, []string{"127.0.0.1:1", "network"}},
+		"network":         {call{}, []string{"iso", "https://127.0.0.1:1/flake.tar.gz#a", "--option", "download-attempts", "2"}, 1, []string{"127.0.0.1:1", "network"}},
 		"settings of Nix": {call{env: []string{"NIX_CONFIG=no setting"}}, []string{"iso", mini + "#mini"}, 1, []string{"no setting", "NIX_CONFIG"}},
 
 		// Flakes.
