@@ -27,7 +27,7 @@ setup:
 
 # The test flake, assembled from Debian's kernel, busybox and boot loaders.
 mini: setup
-	testdata/mini/make-flake.sh $(MINI) $(WORK)/cache
+	testdata/mini/make-flake.sh $(MINI) $(WORK)/cache amd64 arm64
 
 vet:
 	@test -z "$$(gofmt -l cmd internal pkg)" || { gofmt -d cmd internal pkg; exit 1; }

@@ -20,6 +20,10 @@ import (
 
 func TestReadWhatOthersWrote(t *testing.T) {
 	dir := oddTree(t)
+	// mksquashfs 4.5 takes two names for one file if all that stat(2) says of
+	// them is the same, access times included: the first access comes before
+	// it, later ones on the same day change nothing (relatime, mount(8)).
+	run(t, "sh", "-c", `find "$1" -type f -exec cat {} + -o -type l -exec readlink {} + >/dev/null`, "sh", dir)
 	for _, p := range packers() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
