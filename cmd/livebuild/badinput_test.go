@@ -213,11 +213,11 @@ func repository(t testing.TB, tracked []string, untracked ...string) (folder str
 	return folder
 }
 
-// flakeOf writes a flake with configurations made by the test flake's own
-// function.
+// flakeOf writes a flake, with a lock file, whose configurations are made by
+// the test flake's own function.
 func flakeOf(t testing.TB, configurations string) (folder string) {
 	t.Helper()
-	return rawFlake(t, fmt.Sprintf(`{
+	folder = rawFlake(t, fmt.Sprintf(`{
   inputs.mini.url = "path:%s";
   outputs = { self, mini }:
     let
@@ -227,4 +227,6 @@ func flakeOf(t testing.TB, configurations string) (folder string) {
     { nixosConfigurations = %s; };
 }
 `, miniFlake(t), configurations))
+	judge(t, "nix-bin", "nix", "--extra-experimental-features", "nix-command flakes", "flake", "lock", "path:"+folder)
+	return folder
 }

@@ -196,7 +196,7 @@ func TestPlanBuildsNothing(t *testing.T) {
 			}
 		}
 	}
-	checkNames(t, dir, "flake.nix")
+	checkNames(t, dir, "flake.lock", "flake.nix")
 }
 
 // TestPlanOfOtherPlatform plans what cannot be built here.
@@ -229,7 +229,7 @@ func TestInstallables(t *testing.T) {
 		t.Fatal(err)
 	}
 	judge(t, "git", "git", "init", "--quiet", repository)
-	judge(t, "git", "git", "-C", repository, "add", "flake.nix")
+	judge(t, "git", "git", "-C", repository, "add", "flake.nix", "flake.lock")
 
 	tests := map[string]struct {
 		dir, installable, want string
