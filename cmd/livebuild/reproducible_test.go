@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,17 +67,7 @@ func copiedStore(t testing.TB, configuration string) (root string) {
 		}
 	}
 	paths = closureOf(t, paths...)
-	folder := filepath.Join(root, "nix/store")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	judge(t, "coreutils", "cp", slices.Concat([]string{"--archive", "--sparse=always", "--target-directory=" + folder}, paths)...)
-	load := exec.Command("nix-store", "--store", root, "--load-db")
-	load.Env = environment(t)
-	load.Stdin = strings.NewReader(judge(t, "nix-bin", "nix-store", append([]string{"--dump-db"}, paths...)...))
-	if o := runCommand(t, load); o.status != 0 {
-		t.Fatalf("nix-store --load-db: status %d\n%s", o.status, o.stderr)
-	}
+	judge(t, "nix-bin", "nix", slices.Concat([]string{"--extra-experimental-features", "nix-command", "copy", "--no-check-sigs", "--to", root}, paths)...)
 
 	folders, err := filepath.Glob("/nix/store/*-mini-small-files")
 	if err != nil || len(folders) == 0 {

@@ -49,7 +49,20 @@ func newConsole(w io.Writer) *console {
 func (c *console) begin(phase string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.start(phase)
+	c.started = time.Now()
+	c.spin(phase)
+}
+
+// goOn goes on with the phase at work under another name.
+func (c *console) goOn(phase string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	c.spin(phase)
+}
+
+func (c *console) spin(phase string) {
+	c.show(phase)
 	if c.terminal {
 		c.bar = progressbar.NewOptions(-1, c.barOptions(phase,
 			// Turned by step: by itself it would go on over other lines.
@@ -63,7 +76,8 @@ func (c *console) begin(phase string) {
 func (c *console) beginBytes(phase string, total int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.start(phase)
+	c.started = time.Now()
+	c.show(phase)
 	if c.terminal {
 		c.bar = progressbar.NewOptions64(total, c.barOptions(phase,
 			progressbar.OptionShowBytes(true),
@@ -84,8 +98,8 @@ func (c *console) barOptions(phase string, more ...progressbar.Option) []progres
 	}, more...)
 }
 
-func (c *console) start(phase string) {
-	c.phase, c.started, c.told = phase, time.Now(), time.Now()
+func (c *console) show(phase string) {
+	c.phase, c.told = phase, time.Now()
 	if !c.terminal {
 		fmt.Fprintln(c.w, phase)
 	}
@@ -196,7 +210,7 @@ func (c *console) nixMessage(m nix.Message) {
 		c.warn(strings.TrimPrefix(m.Text, "error: "))
 	case m.Level == nix.LevelError:
 		// Comes back as the error of the run.
-	case c.verbose && m.Level <= nix.LevelTalkative:
+	case m.Level == nix.LevelNotice, c.verbose && m.Level <= nix.LevelTalkative:
 		c.line(m.Text)
 	}
 }

@@ -89,6 +89,9 @@ type isoSeconds struct {
 
 func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (err error) {
 	started := time.Now()
+	if opts.jobs < 0 {
+		return &usageError{fmt.Errorf("--jobs %d: the number of workers cannot be negative", opts.jobs)}
+	}
 	if err := checkFolder(opts.output); err != nil {
 		return err
 	}
@@ -122,6 +125,7 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
+	a.console.goOn("syncing") // which can take long after the last byte is written
 	sum, err := out.Commit(ctx)
 	if err != nil {
 		return err

@@ -114,7 +114,18 @@ func storeTree(ctx context.Context, src Sources) (*squashfs.Tree, error) {
 			Path: src.Store.PhysicalPath(info.Path),
 		})
 	}
-	return squashfs.Scan(ctx, entries)
+	return squashfs.Scan(ctx, entries, archived)
+}
+
+// archived are the permissions that a Nix archive keeps of a file: whether it
+// may be executed. Those of a store can be others: a directory that was built
+// without execute permission stays so where it was built, and has it where it
+// was copied to (the NAR hash is the same).
+func archived(onHost fs.FileMode) fs.FileMode {
+	if onHost.IsDir() || onHost&0o100 != 0 {
+		return 0o555
+	}
+	return 0o444
 }
 
 // layout decides where everything lies on the medium.

@@ -3,6 +3,7 @@ package nix
 import (
 	"bytes"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -229,6 +230,11 @@ func (m *monitor) message(e entry) (moved bool) {
 		m.notes = append(m.notes, strings.Split(text, "\n")...)
 	}
 	text = strings.TrimPrefix(text, "warning: ")
+	if e.Level == LevelWarning && lockFileWritten.MatchString(text) {
+		// Nothing is wrong with creating or updating it, but the user's folder
+		// changes.
+		e.Level = LevelNotice
+	}
 	if !expectedMessage(text) {
 		m.tell(Message{Level: e.Level, Text: text})
 	}
@@ -240,6 +246,8 @@ func (m *monitor) tell(message Message) {
 		m.options.Message(message)
 	}
 }
+
+var lockFileWritten = regexp.MustCompile(`^(?:creating|updating) lock file ['"]`)
 
 // expectedMessages are warnings about what is done here on purpose or what
 // the user knows.

@@ -49,11 +49,20 @@ type node struct {
 	content *content // where the contents lie; shared by equal files
 }
 
+// Permissions says which permissions a file or directory has in the image, by
+// its mode on the host.
+type Permissions func(onHost fs.FileMode) fs.FileMode
+
 // Scan reads the names, types, permissions and sizes of everything that
-// entries name. Entries may come in any order. A name that is empty, ".",
+// entries name. Entries may come in any order. Without perm, permissions are
+// those of the host. A name that is empty, ".",
 // "..", longer than 255 bytes, taken twice or holds a slash or NUL is an
 // error, and so is anything that is not a file, directory or symbolic link.
-func Scan(ctx context.Context, entries []Entry) (*Tree, error) {
+func Scan(ctx context.Context, entries []Entry, perm Permissions) (*Tree, error) {
+	if perm == nil {
+		perm = func(onHost fs.FileMode) fs.FileMode { return onHost }
+	}
+	s := scanner{ctx: ctx, perm: perm}
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	t := &Tree{
@@ -68,7 +77,7 @@ func Scan(ctx context.Context, entries []Entry) (*Tree, error) {
 			return nil, fmt.Errorf("two entries named %q in the root directory", e.Name)
 		}
 		var err error
-		if t.root.children[i], err = scanEntry(ctx, e); err != nil {
+		if t.root.children[i], err = s.entry(e); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +97,13 @@ func checkName(name string) error {
 	return nil
 }
 
-func scanEntry(ctx context.Context, e Entry) (node, error) {
+// scanner looks at the host's files.
+type scanner struct {
+	ctx  context.Context
+	perm Permissions
+}
+
+func (s scanner) entry(e Entry) (node, error) {
 	if e.Path == "" {
 		return node{name: e.Name, kind: typeFile, perm: 0o444, size: uint64(len(e.Data)), data: e.Data}, nil
 	}
@@ -96,11 +111,14 @@ func scanEntry(ctx context.Context, e Entry) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return scanPath(ctx, e.Name, e.Path, info)
+	return s.path(e.Name, e.Path, info)
 }
 
-func scanPath(ctx context.Context, name, path string, info fs.FileInfo) (node, error) {
-	n := node{name: name, perm: permissions(info.Mode())}
+func (s scanner) path(name, path string, info fs.FileInfo) (node, error) {
+	n := node{name: name, perm: modeBits(info.Mode())}
+	if info.Mode().Type() != fs.ModeSymlink {
+		n.perm = modeBits(s.perm(info.Mode()))
+	}
 	switch info.Mode().Type() {
 	case 0:
 		n.kind = typeFile
@@ -118,14 +136,14 @@ func scanPath(ctx context.Context, name, path string, info fs.FileInfo) (node, e
 	case fs.ModeDir:
 		n.kind = typeDir
 		var err error
-		n.children, err = scanDir(ctx, path)
+		n.children, err = s.dir(path)
 		return n, err
 	}
 	return n, fmt.Errorf("%s: cannot store a file of type %s", path, info.Mode().Type())
 }
 
-func scanDir(ctx context.Context, path string) ([]node, error) {
-	if err := ctx.Err(); err != nil {
+func (s scanner) dir(path string) ([]node, error) {
+	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
 	// Sorted by the bytes of the names, which is how readers search a listing.
@@ -139,16 +157,16 @@ func scanDir(ctx context.Context, path string) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if children[i], err = scanPath(ctx, d.Name(), path+"/"+d.Name(), info); err != nil {
+		if children[i], err = s.path(d.Name(), path+"/"+d.Name(), info); err != nil {
 			return nil, err
 		}
 	}
 	return children, nil
 }
 
-// permissions are the twelve mode bits of chmod(2), which fs.FileMode keeps
-// in other places.
-func permissions(mode fs.FileMode) uint16 {
+// modeBits are the twelve mode bits of chmod(2), which fs.FileMode keeps in
+// other places.
+func modeBits(mode fs.FileMode) uint16 {
 	perm := uint16(mode.Perm())
 	for _, bit := range []struct {
 		goBit fs.FileMode

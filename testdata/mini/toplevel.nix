@@ -47,7 +47,8 @@ let
     # its final modes after the builder has ended: too late for the listing.
     find $out -type f -exec chmod 444 {} +
     find $out -type d -exec chmod 555 {} +
-    xargs ${pkgs.check}/bin/manifest $out/manifest < $out/closure > manifest
+    # Nor has an archive the modes of directories: copied by Nix, they are 555.
+    xargs ${pkgs.check}/bin/manifest $out/manifest < $out/closure | sed 's/^d [0-7]* /d 555 /' > manifest
     chmod 755 $out
     mv manifest $out/manifest
   '';
