@@ -174,14 +174,21 @@ func (r *planResult) print(out io.Writer) error {
 	}
 
 	fmt.Fprintf(w, "\nto build: %s\n", count(len(r.Build), "derivation"))
-	for _, drv := range r.Build {
-		fmt.Fprintf(w, "  %s\n", drv)
-	}
+	printPaths(w, r.Build)
 	fmt.Fprintf(w, "to fetch: %s, %s\n", count(len(r.Fetch), "store path"), size(r.DownloadBytes))
-	for _, path := range r.Fetch {
+	printPaths(w, r.Fetch)
+	return w.Flush()
+}
+
+// printPaths prints the first of many paths.
+func printPaths(w io.Writer, paths []string) {
+	const most = 20
+	for _, path := range paths[:min(most, len(paths))] {
 		fmt.Fprintf(w, "  %s\n", path)
 	}
-	return w.Flush()
+	if more := len(paths) - most; more > 0 {
+		fmt.Fprintf(w, "  and %d more; --json lists them all\n", more)
+	}
 }
 
 // printMenu prints the entries. Those of the menu Options are the others with
