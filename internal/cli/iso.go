@@ -89,9 +89,6 @@ type isoSeconds struct {
 
 func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (err error) {
 	started := time.Now()
-	if opts.jobs < 0 {
-		return &usageError{fmt.Errorf("--jobs %d: the number of workers cannot be negative", opts.jobs)}
-	}
 	if err := checkFolder(opts.output); err != nil {
 		return err
 	}
@@ -102,26 +99,24 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err := s.findStore(ctx); err != nil {
 		return err
 	}
-	plan, evaluating, err := s.plan(ctx)
+	evaluating, err := s.evaluate(ctx)
 	if err != nil {
 		return err
 	}
-	path := outputPath(opts.output, plan.FileName())
+	path := outputPath(opts.output, s.plan.FileName())
 	s.warnInsideFlake(path)
 	out, err := image.CreateOutput(path, opts.force)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-
-	plan, src, building, err := s.build(ctx, plan)
+	defer func() { err = errors.Join(err, s.close()) }()
+	src, building, err := s.build(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-
 	a.console.beginBytes("packing", 0)
-	packed, err := plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
+	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
 	if err != nil {
 		return err
 	}
@@ -130,7 +125,7 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
-	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), plan.Compression))
+	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
 
 	if !opts.json {
 		_, err = fmt.Fprintln(a.out, path)
@@ -144,11 +139,11 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 		File:          absolute,
 		Size:          packed.Size,
 		SHA256:        sum,
-		VolumeID:      plan.System.VolumeID,
-		System:        plan.System.Platform,
-		Toplevel:      plan.System.Root().Toplevel.Out,
-		Compression:   plan.Compression.String(),
-		Modes:         modeNames(plan.Modes),
+		VolumeID:      s.plan.System.VolumeID,
+		System:        s.plan.System.Platform,
+		Toplevel:      s.plan.System.Root().Toplevel.Out,
+		Compression:   s.plan.Compression.String(),
+		Modes:         modeNames(s.plan.Modes),
 		StorePaths:    len(src.Closure.Paths),
 		StoreBytes:    src.Closure.NarSize(),
 		SquashfsBytes: packed.Squashfs.Size,

@@ -73,12 +73,11 @@ func (a *app) runPlan(ctx context.Context, installable string, opts planOptions)
 	if err != nil {
 		return err
 	}
-	plan, _, err := s.plan(ctx)
-	if err != nil {
+	if _, err := s.evaluate(ctx); err != nil {
 		return err
 	}
 	a.console.begin("asking what is to be built")
-	missing, err := s.nix.Missing(ctx, plan.Realise)
+	missing, err := s.nix.Missing(ctx, s.plan.Realise)
 	if err != nil {
 		var failed *nix.Error
 		if ctx.Err() != nil || !errors.As(err, &failed) {
@@ -88,7 +87,7 @@ func (a *app) runPlan(ctx context.Context, installable string, opts planOptions)
 		a.console.warn("what is to be built is not known: " + failed.Message)
 	}
 	a.console.end("planned")
-	result := newPlanResult(plan, missing)
+	result := newPlanResult(s.plan, missing)
 	if opts.json {
 		return a.printJSON(result)
 	}

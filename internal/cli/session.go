@@ -63,8 +63,9 @@ type session struct {
 	nix         *nix.Nix
 	installable nix.Installable
 	options     image.Options
-	store       nix.Store // of what is packed
-	roots       *nix.Roots
+	store       nix.Store   // of what is packed, after findStore
+	plan        *image.Plan // after evaluate
+	roots       *nix.Roots  // of what is built, from build to close
 }
 
 // open checks everything that can be checked before the evaluation.
@@ -99,13 +100,13 @@ func (s *session) findStore(ctx context.Context) (err error) {
 	return err
 }
 
-// plan evaluates the configuration and decides what its image will be.
-func (s *session) plan(ctx context.Context) (*image.Plan, time.Duration, error) {
+// evaluate evaluates the configuration and decides what its image will be.
+func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) {
 	console := s.app.console
 	console.begin("evaluating " + s.installable.String())
 	system, err := nixos.Evaluate(ctx, s.nix, s.installable)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	for _, w := range system.Warnings {
 		console.warn(w)
@@ -113,47 +114,42 @@ func (s *session) plan(ctx context.Context) (*image.Plan, time.Duration, error) 
 	if system.CompressImage {
 		console.warn("isoImage.compressImage is set; the image is written uncompressed")
 	}
-	plan, err := image.NewPlan(system, s.options)
-	if err != nil {
-		return nil, 0, err
+	if s.plan, err = image.NewPlan(system, s.options); err != nil {
+		return 0, err
 	}
-	took := console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID))
-	return plan, took, nil
+	return console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID)), nil
 }
 
 // build realises what the plan needs and reads its closure. What is built is
-// protected from garbage collection until close. The plan comes back, because
-// a collection between its evaluation and now makes another evaluation needed.
-func (s *session) build(ctx context.Context, plan *image.Plan) (_ *image.Plan, src image.Sources, took time.Duration, err error) {
-	fail := func(err error) (*image.Plan, image.Sources, time.Duration, error) {
-		return nil, image.Sources{}, 0, errors.Join(err, s.close())
-	}
+// protected from garbage collection until close.
+func (s *session) build(ctx context.Context) (src image.Sources, took time.Duration, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
 	}
 	if s.roots, err = nix.NewRoots(cache); err != nil {
-		return fail(err)
+		return image.Sources{}, 0, err
 	}
 	console := s.app.console
 	console.begin("building")
-	_, err = s.nix.Realise(ctx, plan.Realise, s.roots.Link("root"))
+	_, err = s.nix.Realise(ctx, s.plan.Realise, s.roots.Link("root"))
 	if nix.KindOf(err) == nix.KindVanished {
-		if plan, _, err = s.plan(ctx); err != nil {
-			return fail(err)
+		// Nothing protects a derivation between its evaluation and now.
+		if _, err := s.evaluate(ctx); err != nil {
+			return image.Sources{}, 0, err
 		}
 		console.begin("building")
-		_, err = s.nix.Realise(ctx, plan.Realise, s.roots.Link("again"))
+		_, err = s.nix.Realise(ctx, s.plan.Realise, s.roots.Link("again"))
 	}
 	if err != nil {
-		return fail(err)
+		return image.Sources{}, 0, err
 	}
-	src.Store = s.store
-	if src.Closure, err = s.nix.Closure(ctx, plan.System.StoreContents); err != nil {
-		return fail(err)
+	closure, err := s.nix.Closure(ctx, s.plan.System.StoreContents)
+	if err != nil {
+		return image.Sources{}, 0, err
 	}
-	took = console.end(fmt.Sprintf("built %s, %s", count(len(src.Closure.Paths), "store path"), size(src.Closure.NarSize())))
-	return plan, src, took, nil
+	took = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
+	return image.Sources{Store: s.store, Closure: closure}, took, nil
 }
 
 // close lets the garbage collector have what was built.
@@ -161,9 +157,7 @@ func (s *session) close() error {
 	if s.roots == nil {
 		return nil
 	}
-	roots := s.roots
-	s.roots = nil
-	return roots.Close()
+	return s.roots.Close()
 }
 
 // warnInsideFlake warns about an image in the folder of a flake that is not a

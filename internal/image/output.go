@@ -38,10 +38,10 @@ func (e *PlaceError) Error() string { return e.Path + " " + e.Reason }
 // io.WriterAt.
 //
 // Until then it has no name, so that nothing is left of it even if the process
-// is killed; on file systems without nameless files (O_TMPFILE, open(2)) it
-// has a temporary one in the same folder.
+// is killed; where there are no nameless files (O_TMPFILE, open(2)) it has a
+// temporary one in the same folder.
 type Output struct {
-	*os.File
+	file      *os.File
 	path      string
 	temporary string // its name; empty if it has none
 }
@@ -59,27 +59,57 @@ func CreateOutput(path string, force bool) (*Output, error) {
 	if err := checkReplaceable(path, force); err != nil {
 		return nil, err
 	}
-	folder := filepath.Dir(path)
-	fd, err := unix.Open(folder, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
-	if err == nil {
-		return &Output{File: os.NewFile(uintptr(fd), path), path: path}, nil
+	o := &Output{path: path}
+	if o.file = openNameless(filepath.Dir(path)); o.file != nil {
+		return o, nil
 	}
-	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
-		return nil, &fs.PathError{Op: "creating a file in", Path: folder, Err: err}
-	}
-	name := temporaryName(path)
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	o.temporary, err = claimName(filepath.Dir(path), func(name string) error {
+		o.file, err = os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Output{File: f, path: path, temporary: name}, nil
+	return o, nil
 }
 
-// temporaryName is a hidden name in the folder of path that no other process
-// uses.
-func temporaryName(path string) string {
-	return filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
+// openNameless opens a file that can be given a name later, or nil where that
+// is not possible.
+func openNameless(folder string) *os.File {
+	fd, err := unix.Open(folder, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		return nil
+	}
+	f := os.NewFile(uintptr(fd), folder)
+	if _, err := os.Stat(procName(f)); err != nil {
+		f.Close()
+		return nil
+	}
+	return f
 }
+
+// procName is a name of an open file, by which it can be given another one.
+func procName(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// claimName calls create with hidden names in the folder until one is not
+// taken. Process numbers alone are not unique: containers have their own.
+func claimName(folder string, create func(name string) error) (string, error) {
+	for i := 0; ; i++ {
+		name := filepath.Join(folder, fmt.Sprintf(".livebuild-%d-%d.tmp", os.Getpid(), i))
+		err := create(name)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		var cause unix.Errno
+		if errors.As(err, &cause) { // the name says nothing to the user
+			err = &fs.PathError{Op: "creating a file in", Path: folder, Err: cause}
+		}
+		return name, err
+	}
+}
+
+// WriteAt writes into the file.
+func (o *Output) WriteAt(p []byte, offset int64) (int, error) { return o.file.WriteAt(p, offset) }
 
 // followLink returns where a link leads: renaming over it would replace the
 // link and leave the file.
@@ -125,10 +155,10 @@ func checkReplaceable(path string, force bool) error {
 // sum cannot be made while writing; reading overlaps with syncing.
 func (o *Output) Commit(ctx context.Context) (sum string, err error) {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(o.Sync)
+	group.Go(o.file.Sync)
 	group.Go(func() error {
 		h := sha256.New()
-		if _, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(o.File, 0, math.MaxInt64)}); err != nil {
+		if _, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(o.file, 0, math.MaxInt64)}); err != nil {
 			return err
 		}
 		sum = hex.EncodeToString(h.Sum(nil))
@@ -138,14 +168,15 @@ func (o *Output) Commit(ctx context.Context) (sum string, err error) {
 		return "", err
 	}
 	if o.temporary == "" {
-		name := temporaryName(o.path)
-		proc := fmt.Sprintf("/proc/self/fd/%d", o.Fd())
-		if err := unix.Linkat(unix.AT_FDCWD, proc, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW); err != nil {
-			return "", &os.LinkError{Op: "naming", Old: proc, New: name, Err: err}
+		o.temporary, err = claimName(filepath.Dir(o.path), func(name string) error {
+			return unix.Linkat(unix.AT_FDCWD, procName(o.file), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+		})
+		if err != nil {
+			o.temporary = ""
+			return "", err
 		}
-		o.temporary = name
 	}
-	if err := o.Close(); err != nil {
+	if err := o.file.Close(); err != nil {
 		return "", err
 	}
 	if err := os.Rename(o.temporary, o.path); err != nil {
@@ -157,7 +188,7 @@ func (o *Output) Commit(ctx context.Context) (sum string, err error) {
 
 // Abort removes what has been written. After Commit it does nothing.
 func (o *Output) Abort() error {
-	err := o.Close()
+	err := o.file.Close()
 	if errors.Is(err, os.ErrClosed) {
 		err = nil
 	}

@@ -91,6 +91,9 @@ func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 		Epoch:   opts.Epoch,
 		Realise: nix.Targets(sys.Realise),
 	}
+	for _, source := range sys.Sources { // which exist, and have to stay
+		p.Realise = append(p.Realise, nix.Target{Path: source})
+	}
 	if p.Epoch.IsZero() {
 		p.Epoch = DefaultEpoch
 	}
