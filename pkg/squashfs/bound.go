@@ -15,7 +15,7 @@ func (t *Tree) MaxSize() int64 {
 		return nil
 	})
 	inodes += blocks * blockSizeSize
-	lookups := tails*int64(fragmentEntrySize) + int64(t.Inodes)*tableRefSize + idSize
+	lookups := tails*int64(fragmentEntrySize) + int64(t.Inodes)*inodeRefSize + idSize
 	metadata := inodes + listings + lookups
 	// Each metadata block has a header, and lookup tables an index entry.
 	metadataBlocks := metadata/metadataSize + 5

@@ -25,6 +25,10 @@ const (
 	dirCountMax  = 256 // SQUASHFS_DIR_COUNT: entries behind one directory header
 	dirSizeExtra = 3   // a listing's recorded size counts "." and "..", 3 bytes by convention
 
+	// symlinkMax is the longest target of a symbolic link: the kernel refuses
+	// one above a page (fs/squashfs/inode.c, squashfs_read_inode).
+	symlinkMax = 4096
+
 	invalidFragment = math.MaxUint32 // SQUASHFS_INVALID_FRAG: the file has no tail in a fragment
 	invalidXattr    = math.MaxUint32 // SQUASHFS_INVALID_XATTR: the inode has no extended attributes
 	invalidTable    = math.MaxUint64 // SQUASHFS_INVALID_BLK: the table is absent
@@ -50,12 +54,20 @@ const (
 type inodeType uint16
 
 const (
-	typeDir        inodeType = 1  // SQUASHFS_DIR_TYPE
-	typeFile       inodeType = 2  // SQUASHFS_REG_TYPE
-	typeSymlink    inodeType = 3  // SQUASHFS_SYMLINK_TYPE
+	typeDir         inodeType = 1 // SQUASHFS_DIR_TYPE
+	typeFile        inodeType = 2 // SQUASHFS_REG_TYPE
+	typeSymlink     inodeType = 3 // SQUASHFS_SYMLINK_TYPE
+	typeBlockDevice inodeType = 4 // SQUASHFS_BLKDEV_TYPE
+	typeCharDevice  inodeType = 5 // SQUASHFS_CHRDEV_TYPE
+	typeFIFO        inodeType = 6 // SQUASHFS_FIFO_TYPE
+	typeSocket      inodeType = 7 // SQUASHFS_SOCKET_TYPE
+
 	typeExtDir     inodeType = 8  // SQUASHFS_LDIR_TYPE
 	typeExtFile    inodeType = 9  // SQUASHFS_LREG_TYPE
 	typeExtSymlink inodeType = 10 // SQUASHFS_LSYMLINK_TYPE
+
+	// An extended type is its basic type and this.
+	extended = typeExtDir - typeDir
 )
 
 // superblock is struct squashfs_super_block, the image's first 96 bytes. Table
@@ -160,6 +172,19 @@ type symlinkInode struct {
 	TargetSize uint32
 }
 
+// deviceInode is struct squashfs_dev_inode after its header; in the extended
+// form a uint32 xattr index follows.
+type deviceInode struct {
+	Nlink uint32
+	Rdev  uint32
+}
+
+// ipcInode is struct squashfs_ipc_inode after its header; in the extended
+// form a uint32 xattr index follows.
+type ipcInode struct {
+	Nlink uint32
+}
+
 // dirHeader is struct squashfs_dir_header; Count+1 dirEntry records follow.
 type dirHeader struct {
 	Count      uint32 // entries behind this header, less one
@@ -182,14 +207,19 @@ type fragmentEntry struct {
 	Unused     uint32
 }
 
+// xattrTable is struct squashfs_xattr_id_table, at superblock.XattrTable.
+type xattrTable struct {
+	Start  uint64 // of the attributes' metadata, the first part of the table
+	IDs    uint32
+	Unused uint32
+}
+
 // Sizes on disk. format_test.go holds them against the specification's.
 var (
 	superblockSize    = binary.Size(superblock{})
 	inodeHeaderSize   = binary.Size(inodeHeader{})
-	dirInodeSize      = binary.Size(dirInode{})
 	extDirInodeSize   = binary.Size(extDirInode{})
 	dirIndexSize      = binary.Size(dirIndex{})
-	fileInodeSize     = binary.Size(fileInode{})
 	extFileInodeSize  = binary.Size(extFileInode{})
 	symlinkInodeSize  = binary.Size(symlinkInode{})
 	dirHeaderSize     = binary.Size(dirHeader{})
@@ -200,6 +230,7 @@ var (
 const (
 	metadataHeaderSize = 2 // the uint16 length before each metadata block
 	blockSizeSize      = 4 // a block's length in a file inode
+	inodeRefSize       = 8 // an inodeRef, in the export table
 	tableRefSize       = 8 // a metadata block's position in a lookup table's index
 	idSize             = 4 // a user or group ID
 )

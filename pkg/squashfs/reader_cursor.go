@@ -87,17 +87,3 @@ func (c *cursor) text(n uint32) (string, error) {
 	err := c.read(p)
 	return string(p), err
 }
-
-// skip passes over n bytes.
-func (c *cursor) skip(n int) error {
-	for n > 0 {
-		step := min(n, len(c.block.data)-c.used)
-		c.used += step
-		if n -= step; n > 0 {
-			if err := c.load(c.block.end); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}

@@ -7,35 +7,6 @@ import (
 	"time"
 )
 
-// Inode types that the reader knows beside those of format.go: what only a
-// directory entry or another program's image can hold.
-const (
-	typeBlockDevice inodeType = 4 // SQUASHFS_BLKDEV_TYPE
-	typeCharDevice  inodeType = 5 // SQUASHFS_CHRDEV_TYPE
-	typeFIFO        inodeType = 6 // SQUASHFS_FIFO_TYPE
-	typeSocket      inodeType = 7 // SQUASHFS_SOCKET_TYPE
-
-	// An extended type is its basic type and this.
-	extended = typeExtDir - typeDir
-)
-
-// symlinkMax is the longest target of a symbolic link: the kernel refuses one
-// above a page (fs/squashfs/inode.c, squashfs_read_inode).
-const symlinkMax = 4096
-
-// deviceInode is struct squashfs_dev_inode after its header; in the extended
-// form a uint32 xattr index follows.
-type deviceInode struct {
-	Nlink uint32
-	Rdev  uint32
-}
-
-// ipcInode is struct squashfs_ipc_inode after its header; in the extended
-// form a uint32 xattr index follows.
-type ipcInode struct {
-	Nlink uint32
-}
-
 // Inode is a file of any type, without the names that it has.
 type Inode struct {
 	Number  uint32      // from 1

@@ -5,16 +5,6 @@ import (
 	"fmt"
 )
 
-// xattrTable is struct squashfs_xattr_id_table, at superblock.XattrTable.
-type xattrTable struct {
-	Start  uint64 // of the attributes' metadata, the first part of the table
-	IDs    uint32
-	Unused uint32
-}
-
-// inodeRefSize is the size of an entry of the export table.
-const inodeRefSize = 8
-
 // xattrStart is where the extended attributes begin, which is where the table
 // before them ends.
 func (r *Reader) xattrStart(end uint64) (uint64, error) {
