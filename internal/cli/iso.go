@@ -103,6 +103,9 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
+	if err := s.plan.Check(); err != nil {
+		return err
+	}
 	path := outputPath(opts.output, s.plan.FileName())
 	s.warnInsideFlake(path)
 	out, err := image.CreateOutput(path, opts.force)

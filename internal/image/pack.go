@@ -91,6 +91,13 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 // compares it with what its compiled files recorded when they were built.
 var storeTime = time.Unix(1, 0)
 
+// Check finds out before the build whether this program can pack the image: it
+// may have been built without one of the codecs.
+func (p *Plan) Check() error {
+	_, err := p.codec()
+	return err
+}
+
 // codec makes the compressor that the plan names.
 func (p *Plan) codec() (*codec.Codec, error) {
 	blockSize := p.Compression.BlockSize
