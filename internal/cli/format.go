@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// indent puts a label before the first line of a text and spaces before the
+// others, unless they are empty.
+func indent(label, text string) string {
+	spaces := "\n" + strings.Repeat(" ", len(label))
+	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", spaces)
+	return label + strings.ReplaceAll(text, spaces+"\n", "\n\n")
+}
+
+// cut shortens a text to a number of columns.
+func cut(text string, columns int) string {
+	runes := []rune(text)
+	if len(runes) <= columns || columns < 1 {
+		return text
+	}
+	return string(runes[:columns-1]) + "…"
+}
+
+// size is a number of bytes as people read it, in powers of 1000 as disks are
+// sold.
+func size(n int64) string {
+	const units = "kMGTPE"
+	if n < 1000 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/1000, 0
+	for v >= 999.95 && i < len(units)-1 {
+		v /= 1000
+		i++
+	}
+	return fmt.Sprintf("%.1f %cB", v, units[i])
+}
+
+// count is a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func seconds(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
