@@ -4,6 +4,7 @@
 # ARCH is amd64 or arm64, whatever the machine this runs on. CACHE keeps the
 # downloaded packages: once it is filled, no network is needed and a run takes a few
 # seconds. Neither root nor a change to the machine's own apt and dpkg state is needed.
+# The mirror is MINI_MIRROR, or what the machine's own apt takes Debian 12 from.
 #
 # DIR receives
 #   bin/busybox        the static shell and builder
@@ -14,8 +15,6 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-mirror=${MINI_MIRROR:-}
-security=${MINI_SECURITY_MIRROR:-}
 suite=bookworm # its kernel modules are not compressed, its busybox has depmod
 
 die() {
@@ -36,17 +35,30 @@ private_apt() {
         "$@"
 }
 
+# sources: the lines of sources.list.
+sources() {
+    if [ -n "${MINI_MIRROR-}" ]; then
+        echo "deb [signed-by=$keyring] $MINI_MIRROR $suite main"
+        return
+    fi
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        sort -u | while read -r uri release component; do
+        case $release in
+        "$suite" | "$suite-updates" | "$suite-security")
+            [ "$component" != main ] || echo "deb [signed-by=$keyring] $uri $release main"
+            ;;
+        esac
+    done
+}
+
 # download PACKAGE...: fill the cache and write the list of its files, last, to $complete.
 download() {
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
     mkdir -p "$cache/state/lists/partial" "$cache/apt/archives/partial"
     : >"$cache/status"
-    cat >"$cache/sources.list" <<END
-deb [signed-by=$keyring] $mirror $suite main
-deb [signed-by=$keyring] $mirror $suite-updates main
-deb [signed-by=$keyring] $security $suite-security main
-END
+    sources >"$cache/sources.list"
+    [ -s "$cache/sources.list" ] || die "this machine's apt knows no mirror of Debian 12: name one in MINI_MIRROR"
     private_apt apt-get update
     # The meta package names the kernel of the day: older ones leave the mirror.
     kernel=$(private_apt apt-cache depends "linux-image-$arch" |
