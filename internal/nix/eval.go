@@ -9,8 +9,6 @@ import (
 	"strings"
 )
 
-type jsonNumber = json.Number
-
 // features turns the experimental commands on for one call of nix.
 var features = []string{"--extra-experimental-features", "nix-command flakes"}
 

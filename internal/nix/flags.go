@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -166,7 +167,7 @@ func settingFlags(config map[string]any) ([]string, error) {
 				words[i] = fmt.Sprint(w)
 			}
 			value = strings.Join(words, " ")
-		case string, bool, jsonNumber:
+		case string, bool, json.Number:
 			value = fmt.Sprint(v)
 		default:
 			return nil, fmt.Errorf("nixConfig.%s: a setting cannot be of type %T", name, v)

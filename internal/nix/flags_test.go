@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestSettingFlags(t *testing.T) {
 	got, err := settingFlags(map[string]any{
 		"extra-substituters": []any{"https://a", "https://b"},
 		"sandbox":            true,
-		"max-jobs":           jsonNumber("1000000"),
+		"max-jobs":           json.Number("1000000"),
 	})
 	want := []string{"--option", "extra-substituters", "https://a https://b",
 		"--option", "max-jobs", "1000000", "--option", "sandbox", "true"}
