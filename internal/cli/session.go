@@ -164,7 +164,7 @@ func (s *session) close() error {
 // git repository: Nix copies such a folder whole into its store, image and
 // all, at every evaluation.
 func (s *session) warnInsideFlake(path string) {
-	folder, ok := localFolder(s.installable.Ref)
+	folder, ok := s.installable.Folder()
 	if !ok {
 		return
 	}
@@ -184,15 +184,4 @@ func (s *session) warnInsideFlake(path string) {
 		s.app.console.warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
-}
-
-// localFolder is the folder that a flake reference names, if it names one.
-func localFolder(ref string) (string, bool) {
-	ref, _, _ = strings.Cut(ref, "?")
-	ref, isPath := strings.CutPrefix(ref, "path:")
-	if !isPath && !strings.HasPrefix(ref, ".") && !strings.HasPrefix(ref, "/") {
-		return "", false
-	}
-	folder, err := filepath.Abs(ref)
-	return folder, err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -17,8 +18,8 @@ type Installable struct {
 	Name string
 }
 
-// configurations is the flake output that Name is looked up in.
-const configurations = "nixosConfigurations"
+// Configurations is the flake output that Name is looked up in.
+const Configurations = "nixosConfigurations"
 
 func (i Installable) String() string {
 	if i.Name == "" {
@@ -63,12 +64,12 @@ func ParseInstallable(text string) (Installable, error) {
 	ref = flakeFolder(ref)
 
 	name := strings.TrimPrefix(fragment, ".") // ".#.x" starts at the root, as names do here anyway
-	rest, full := strings.CutPrefix(name, configurations+".")
+	rest, full := strings.CutPrefix(name, Configurations+".")
 	switch {
-	case name == configurations:
+	case name == Configurations:
 		return Installable{Ref: ref}, nil
 	case full && rest == "":
-		return fail("no name after %q", configurations+".")
+		return fail("no name after %q", Configurations+".")
 	case full:
 		name = rest
 	}
@@ -96,8 +97,10 @@ func ParseInstallable(text string) (Installable, error) {
 // and Lix refuse.
 func flakeFolder(ref string) string {
 	folder, query, hasQuery := strings.Cut(ref, "?")
-	if pathLike(folder) && path.Base(folder) == "flake.nix" {
-		folder = path.Dir(folder)
+	if !strings.Contains(folder, ":") && path.Base(folder) == "flake.nix" {
+		if folder = path.Dir(folder); !startsAsPath(folder) {
+			folder = "./" + folder
+		}
 	}
 	if folder == "" {
 		folder = "."
@@ -108,9 +111,29 @@ func flakeFolder(ref string) string {
 	return folder
 }
 
-// pathLike reports whether ref is a plain file name and not a URL-like
-// reference. A bare word other than the file flake.nix is a registry name, but
-// whoever asks has a folder to look at first.
-func pathLike(ref string) bool {
-	return !strings.Contains(ref, ":")
+// Folder returns the absolute name of the folder on this machine that the
+// reference means, and whether it means one.
+func (i Installable) Folder() (string, bool) {
+	ref, _, _ := strings.Cut(i.Ref, "?")
+	local := startsAsPath(ref)
+	for _, scheme := range []string{"git+file:", "path:"} {
+		if after, ok := strings.CutPrefix(ref, scheme); ok {
+			local = true
+			ref = strings.TrimPrefix(after, "//")
+			if decoded, err := url.PathUnescape(ref); err == nil {
+				ref = decoded
+			}
+		}
+	}
+	if !local {
+		return "", false
+	}
+	folder, err := filepath.Abs(ref)
+	return folder, err == nil
+}
+
+// startsAsPath reports whether Nix takes ref for a path. A bare word is the
+// name of a registry entry.
+func startsAsPath(ref string) bool {
+	return strings.HasPrefix(ref, ".") || strings.HasPrefix(ref, "/")
 }

@@ -2,6 +2,7 @@ package nix
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,9 @@ var installables = []struct {
 	{"#x", ".", "x"},
 	{"/abs/flake.nix#x", "/abs", "x"},
 	{"flake.nix#x", ".", "x"},
+	{"./sub/flake.nix#x", "./sub", "x"},
+	{"sub/flake.nix#x", "./sub", "x"},
+	{".hidden/flake.nix#x", ".hidden", "x"},
 	{"/flake.nix", "/", ""},
 	{"../a/flake.nix?dir=b#x", "../a?dir=b", "x"},
 	{"path:/a/flake.nix#x", "path:/a/flake.nix", "x"},
@@ -44,6 +48,30 @@ func TestParseInstallable(t *testing.T) {
 		got, err := ParseInstallable(test.text)
 		if want := (Installable{Ref: test.ref, Name: test.name}); err != nil || got != want {
 			t.Errorf("ParseInstallable(%q) = %+v, %v, want %+v", test.text, got, err, want)
+		}
+	}
+}
+
+// TestInstallableFolder tells references to folders from others.
+func TestInstallableFolder(t *testing.T) {
+	here := t.TempDir()
+	t.Chdir(here)
+	for ref, want := range map[string]string{
+		".":                            here,
+		"./sub?dir=x":                  here + "/sub",
+		"..":                           filepath.Dir(here),
+		"/abs":                         "/abs",
+		"path:sub":                     here + "/sub",
+		"path:/a%20b":                  "/a b",
+		"path:///abs":                  "/abs",
+		"git+file:///a?ref=main&dir=b": "/a",
+		"sub":                          "", // a registry entry
+		"nixpkgs/nixos-24.05":          "",
+		"github:owner/repo":            "",
+		"git+https://host/a":           "",
+	} {
+		if got, ok := (Installable{Ref: ref}).Folder(); got != want || ok != (want != "") {
+			t.Errorf("folder of %q = %q, %t, want %q", ref, got, ok, want)
 		}
 	}
 }

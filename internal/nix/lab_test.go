@@ -131,7 +131,7 @@ func (l *lab) targets(folder string, names ...string) []Target {
 	for _, name := range names {
 		apply += "cs." + name + " "
 	}
-	if err := l.Eval(l.t.Context(), "path:"+folder, configurations, apply+"]))", &deps); err != nil {
+	if err := l.Eval(l.t.Context(), "path:"+folder, Configurations, apply+"]))", &deps); err != nil {
 		l.t.Fatal(err)
 	}
 	return Targets(deps)

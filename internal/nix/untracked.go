@@ -3,7 +3,6 @@ package nix
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 // alone.
 func (e *Error) explainMissingFile(ctx context.Context, ref string) {
 	if e.Kind == KindMissingFile {
-		folder, ok := localFolder(ref)
+		folder, ok := Installable{Ref: ref}.Folder()
 		if !ok {
 			return
 		}
@@ -38,20 +37,6 @@ func (e *Error) explainMissingFile(ctx context.Context, ref string) {
 func (e *Error) setUntracked(file, repository string) {
 	e.Kind, e.File, e.Repository = KindUntrackedFile, file, repository
 	e.Message = fmt.Sprintf("%s is not tracked by git in %s, so Nix does not see it", file, repository)
-}
-
-// localFolder returns the folder on this machine that a flake reference means.
-func localFolder(ref string) (string, bool) {
-	ref, _, _ = strings.Cut(ref, "?")
-	for _, scheme := range []string{"git+file:", "path:"} {
-		if path, ok := strings.CutPrefix(ref, scheme); ok {
-			ref = strings.TrimPrefix(path, "//")
-			if decoded, err := url.PathUnescape(ref); err == nil {
-				ref = decoded
-			}
-		}
-	}
-	return ref, pathLike(ref)
 }
 
 // workTree returns the root of the git work tree that folder is in.

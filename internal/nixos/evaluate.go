@@ -17,9 +17,6 @@ type Evaluator interface {
 //go:embed eval.nix
 var evalFunction string
 
-// attribute is the flake output that eval.nix takes.
-const attribute = "nixosConfigurations"
-
 // Evaluate asks n once for everything that the configuration says. What it
 // asks for is written to the store as derivations, and nothing is built.
 //
@@ -31,7 +28,7 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable) (*System, er
 		Error  *refusal `json:"error"`
 		System *System  `json:"system"`
 	}
-	if err := n.Eval(ctx, of.Ref, attribute, expression(of.Name), &result); err != nil {
+	if err := n.Eval(ctx, of.Ref, nix.Configurations, expression(of.Name), &result); err != nil {
 		return nil, err
 	}
 	switch {
