@@ -3,6 +3,8 @@ package squashfs
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // The on-disk format, in the order of its description in the Linux kernel's
@@ -18,8 +20,8 @@ const (
 	padding      = 4096 // an image is padded to this, so that any block device holds it whole
 
 	// MinBlockSize and MaxBlockSize bound a data block; it is a power of two.
-	MinBlockSize = 4 << 10 // the smallest page size of a Linux machine
-	MaxBlockSize = 1 << 20 // SQUASHFS_FILE_MAX_SIZE
+	MinBlockSize = codec.MinBlockSize
+	MaxBlockSize = codec.MaxBlockSize
 
 	nameMax      = 256 // SQUASHFS_NAME_LEN; names are stored as length-1, Linux allows 255
 	dirCountMax  = 256 // SQUASHFS_DIR_COUNT: entries behind one directory header

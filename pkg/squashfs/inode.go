@@ -11,17 +11,13 @@ import (
 // listing holds the places of its children's inodes and its own inode the
 // place of the listing, so children go first.
 type inodeWriter struct {
-	inodes     *metadata
-	dirs       *metadata
-	modTime    uint32
-	rootParent uint32 // what the root names as its parent: one more than any inode, as mksquashfs has it
+	inodes  *metadata
+	dirs    *metadata
+	modTime uint32
 }
 
-// tree writes the inodes of the directory d and of all below it.
-func (w *inodeWriter) tree(ctx context.Context, d *node, path string) error {
-	return w.dir(ctx, d, path, w.rootParent)
-}
-
+// dir writes the inodes of the directory d, at path in the image, and of all
+// below it. The number of its parent's inode is parent.
 func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint32) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -40,10 +36,13 @@ func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint
 			err = w.symlink(c)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", path+"/"+c.name, err)
+			return err
 		}
 	}
-	return w.dirInode(d, parent, subdirs)
+	if err := w.dirInode(d, parent, subdirs); err != nil {
+		return fmt.Errorf("directory %s/: %w", path, err)
+	}
+	return nil
 }
 
 func (w *inodeWriter) file(n *node) error {
@@ -114,7 +113,7 @@ func (w *inodeWriter) dirInode(d *node, parent, subdirs uint32) error {
 		return w.inodes.write(body)
 	}
 	if size > math.MaxUint32 || len(indexes) > math.MaxUint16 {
-		return fmt.Errorf("directory of %d entries is larger than SquashFS can hold", len(d.children))
+		return fmt.Errorf("%d entries are more than SquashFS can hold", len(d.children))
 	}
 	body, err := w.begin(d, typeExtDir, extDirInode{
 		Nlink:      nlink,

@@ -55,9 +55,9 @@ type Permissions func(onHost fs.FileMode) fs.FileMode
 
 // Scan reads the names, types, permissions and sizes of everything that
 // entries name. Entries may come in any order. Without perm, permissions are
-// those of the host. A name that is empty, ".",
-// "..", longer than 255 bytes, taken twice or holds a slash or NUL is an
-// error, and so is anything that is not a file, directory or symbolic link.
+// those of the host. A name that is empty, ".", "..", longer than 255 bytes,
+// taken twice or holds a slash or NUL is an error, and so is anything that is
+// not a file, directory or symbolic link.
 func Scan(ctx context.Context, entries []Entry, perm Permissions) (*Tree, error) {
 	if perm == nil {
 		perm = func(onHost fs.FileMode) fs.FileMode { return onHost }

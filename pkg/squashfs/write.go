@@ -99,12 +99,12 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	}
 
 	meta := &inodeWriter{
-		inodes:     newMetadata(opts.Codec),
-		dirs:       newMetadata(opts.Codec),
-		modTime:    modTime,
-		rootParent: uint32(t.Inodes) + 1,
+		inodes:  newMetadata(opts.Codec),
+		dirs:    newMetadata(opts.Codec),
+		modTime: modTime,
 	}
-	if err := meta.tree(ctx, t.root, ""); err != nil {
+	// The root's parent is one more than any inode, as mksquashfs has it.
+	if err := meta.dir(ctx, t.root, "", uint32(t.Inodes)+1); err != nil {
 		return Summary{}, err
 	}
 	sb.RootInode = t.root.ref
