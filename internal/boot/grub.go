@@ -74,7 +74,7 @@ func (m *Menu) Grub(fonts []string) []byte {
 	for _, e := range m.Entries {
 		m.entry(s, e)
 	}
-	s.block("submenu "+grubQuote(optionsTitle)+" --class submenu --class hidpi {", func() {
+	s.block("submenu "+grubQuote(OptionsTitle)+" --class submenu --class hidpi {", func() {
 		m.preamble(s, fonts)
 		for _, g := range m.Options {
 			s.block("submenu "+grubQuote(g.Title)+" --class "+g.Class+" {", func() {

@@ -51,8 +51,8 @@ func (m *Menu) Isolinux() []byte {
 	for _, e := range m.Entries {
 		entry(e)
 	}
-	line("MENU BEGIN %s", optionsTitle)
-	line("MENU TITLE %s\n", optionsTitle)
+	line("MENU BEGIN %s", OptionsTitle)
+	line("MENU TITLE %s\n", OptionsTitle)
 	for _, g := range m.Options {
 		line("MENU BEGIN %s", g.Title)
 		line("MENU TITLE %s\n", g.Title)

@@ -90,8 +90,10 @@ var variants = []struct {
 	{"Serial console=ttyS0,115200n8", "serial", []string{"console=ttyS0,115200n8"}},
 }
 
+// OptionsTitle is what the submenu with the Options is called.
+const OptionsTitle = "Options"
+
 const (
-	optionsTitle = "Options"
 	bootLabel    = "boot"
 	memtestLabel = "memtest"
 	memtestTitle = "Memtest86+"

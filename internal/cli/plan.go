@@ -193,12 +193,10 @@ func printPaths(w io.Writer, paths []string) {
 // printMenu prints the entries. Those of the menu Options are the others with
 // something added to the kernel's line, the same to each.
 func (r *planResult) printMenu(w io.Writer) {
-	var lines []string
 	for _, e := range r.Entries {
 		if e.Menu != "" {
 			continue
 		}
-		lines = append(lines, e.Line)
 		fmt.Fprintf(w, "  %s\n    kernel %s\n", e.Title, e.Kernel)
 		if e.Initrd != "" {
 			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
@@ -211,7 +209,7 @@ func (r *planResult) printMenu(w io.Writer) {
 			continue
 		}
 		if menu = e.Menu; menu != "" {
-			fmt.Fprintf(w, "  Options > %s: %s\n", e.Menu, addition(lines[0], e.Line))
+			fmt.Fprintf(w, "  %s > %s: %s\n", boot.OptionsTitle, e.Menu, addition(r.Entries[0].Line, e.Line))
 		}
 	}
 }
