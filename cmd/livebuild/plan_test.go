@@ -243,6 +243,7 @@ func TestInstallables(t *testing.T) {
 		"here, without a reference": {mini, "#mini", "mini"},
 		"the only one":              {one, ".", "the.only-one"},
 		"the file":                  {one, "./flake.nix", "the.only-one"},
+		"a file below":              {filepath.Dir(one), "./" + filepath.Base(one) + "/flake.nix", "the.only-one"},
 		"folder above":              {filepath.Join(repository, "deep"), "..#x", "x"},
 		"folder below":              {filepath.Dir(one), "./" + filepath.Base(one), "the.only-one"},
 		"spaces":                    {spaces, ".#x", "x"},
