@@ -1,9 +1,7 @@
 package boot
 
 import (
-	"bytes"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -87,24 +85,4 @@ func specialise(t *testing.T, s *nixos.System, names ...string) *nixos.Configura
 	c.Toplevel.Out = "/nix/store/1-" + strings.Join(names, "-")
 	s.Configurations = append(s.Configurations, c)
 	return &s.Configurations[len(s.Configurations)-1]
-}
-
-// run returns the standard output of a program of that Debian package.
-func run(t *testing.T, debian, program string, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
-			t.Fatalf("%s is missing: apt-get install %s", program, debian)
-		}
-	}
-	var stderr bytes.Buffer
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "TZ=UTC")
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, &stderr)
-	}
-	return string(out)
 }

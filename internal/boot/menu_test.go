@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -343,5 +344,5 @@ func checkScript(t *testing.T, config string) {
 	if err := os.WriteFile(file, []byte(config), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "grub-common", "grub-script-check", file)
+	judge.Run(t, "grub-common", "grub-script-check", file)
 }

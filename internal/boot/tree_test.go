@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
@@ -221,16 +222,16 @@ func TestESP(t *testing.T) {
 	if err := os.WriteFile(path, image.Data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "dosfstools", "fsck.vfat", "-vn", path)
-	listing := run(t, "mtools", "mdir", "-/", "-b", "-i", path, "::")
+	judge.Run(t, "dosfstools", "fsck.vfat", "-vn", path)
+	listing := judge.Run(t, "mtools", "mdir", "-/", "-b", "-i", path, "::")
 	if want := "::/EFI/\n::/EFI/BOOT/\n::/EFI/BOOT/BOOTX64.EFI\n::/EFI/BOOT/grub.cfg\n::/EFI/BOOT/refind_x64.efi\n"; listing != want {
 		t.Errorf("mdir lists\n%s, want\n%s", listing, want)
 	}
-	if got := run(t, "util-linux", "blkid", "-p", "-o", "export", path); !strings.Contains(got, "\nLABEL=EFIBOOT\nUUID=1234-5678\n") {
+	if got := judge.Run(t, "util-linux", "blkid", "-p", "-o", "export", path); !strings.Contains(got, "\nLABEL=EFIBOOT\nUUID=1234-5678\n") {
 		t.Errorf("blkid says\n%s", got)
 	}
 	for _, name := range []string{"EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grub.cfg"} {
-		if got := run(t, "mtools", "mtype", "-i", path, "::"+name); got != string(find(files, name).Data) {
+		if got := judge.Run(t, "mtools", "mtype", "-i", path, "::"+name); got != string(find(files, name).Data) {
 			t.Errorf("%s differs from that of the medium", name)
 		}
 	}

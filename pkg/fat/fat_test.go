@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/fat12"
 	"github.com/diskfs/go-diskfs/filesystem/fat16"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 var millennium = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -175,10 +176,10 @@ func TestSameBytes(t *testing.T) {
 
 func TestESPWithMtools(t *testing.T) {
 	path := check(t, esp())
-	if got := run(t, "mtools", "minfo", "-i", path, "::"); !strings.Contains(got, "serial number: 12345678") {
+	if got := judge.Run(t, "mtools", "minfo", "-i", path, "::"); !strings.Contains(got, "serial number: 12345678") {
 		t.Errorf("minfo has no serial number 12345678:\n%s", got)
 	}
-	listing := run(t, "mtools", "mdir", "-/", "-i", path, "::")
+	listing := judge.Run(t, "mtools", "mdir", "-/", "-i", path, "::")
 	for _, want := range []string{"Volume in drive : is EFIBOOT", "Volume Serial Number is 1234-5678",
 		"BOOTX64  EFI   1100000 2000-01-01   0:00", "refind_x64.efi", "grub.cfg"} {
 		if !strings.Contains(listing, want) {
@@ -186,7 +187,7 @@ func TestESPWithMtools(t *testing.T) {
 		}
 	}
 	for _, f := range esp().Files {
-		if got := run(t, "mtools", "mtype", "-i", path, "::"+f.Path); got != string(f.Data) {
+		if got := judge.Run(t, "mtools", "mtype", "-i", path, "::"+f.Path); got != string(f.Data) {
 			t.Errorf("mtype %s differs from what was written", f.Path)
 		}
 	}
@@ -220,7 +221,7 @@ func TestOddTrees(t *testing.T) {
 			case strings.HasPrefix(f.Path, "many/") && !strings.HasSuffix(f.Path, "7.text"):
 				continue // a sample is enough
 			}
-			if got := run(t, "mtools", "mtype", "-i", path, "::"+f.Path); got != string(f.Data) {
+			if got := judge.Run(t, "mtools", "mtype", "-i", path, "::"+f.Path); got != string(f.Data) {
 				t.Errorf("mtype %s = %d bytes, want %d", f.Path, len(got), len(f.Data))
 			}
 		}
@@ -284,28 +285,8 @@ func check(t testing.TB, image Image) string {
 	if err := os.WriteFile(path, build(t, image), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if out := run(t, "dosfstools", "fsck.vfat", "-vn", path); strings.Contains(out, "Unused") {
+	if out := judge.Run(t, "dosfstools", "fsck.vfat", "-vn", path); strings.Contains(out, "Unused") {
 		t.Errorf("fsck.vfat complains:\n%s", out)
 	}
 	return path
-}
-
-// run returns the standard output of a program of that Debian package.
-func run(t testing.TB, debian, program string, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
-			t.Fatalf("%s is missing: apt-get install %s", program, debian)
-		}
-	}
-	var stderr bytes.Buffer
-	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=0", "LC_ALL=C.UTF-8", "TZ=UTC")
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, &stderr)
-	}
-	return string(out)
 }

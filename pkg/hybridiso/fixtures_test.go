@@ -5,38 +5,15 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 var testTime = time.Date(2024, 2, 29, 12, 34, 56, 0, time.UTC)
-
-// tool returns the path of a program that judges images, which must be there.
-func tool(t testing.TB, name, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path = filepath.Join("/usr/sbin", name) // not in an ordinary user's PATH
-		if _, err := os.Stat(path); err != nil {
-			t.Fatalf("%s is missing: install the Debian package %s", name, debianPackage)
-		}
-	}
-	return path
-}
-
-// run returns what a program prints on both outputs; it must succeed.
-func run(t testing.TB, path string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(path, args...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
-	}
-	return string(out)
-}
 
 // content returns size bytes that differ with the seed.
 func content(seed byte, size int) []byte {
@@ -53,7 +30,7 @@ func content(seed byte, size int) []byte {
 func fatImage(t testing.TB) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "esp.img")
-	run(t, tool(t, "mkfs.vfat", "dosfstools"), "--invariant", "-i", "12345678", "-n", "EFIBOOT", "-C", path, "1024")
+	judge.Run(t, "dosfstools", "mkfs.vfat", "--invariant", "-i", "12345678", "-n", "EFIBOOT", "-C", path, "1024")
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,8 @@ import (
 	iso "github.com/diskfs/go-diskfs/filesystem/iso9660"
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"github.com/kdomanski/iso9660"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // section copies bytes of an image to a file of its own, sparse where they are
@@ -75,7 +77,7 @@ func mustContain(t *testing.T, text string, lines ...string) {
 func extracted(t *testing.T, image string) map[string]wantEntry {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "tree")
-	run(t, tool(t, "xorriso", "xorriso"), "-osirrox", "on", "-indev", "stdio:"+image, "-extract", "/", root)
+	judge.Run(t, "xorriso", "xorriso", "-osirrox", "on", "-indev", "stdio:"+image, "-extract", "/", root)
 	got := make(map[string]wantEntry)
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || path == root {
@@ -156,7 +158,6 @@ func checkBootInformation(t *testing.T, got, original []byte) {
 
 // TestXorrisoReports asks for the boot entries and partition tables.
 func TestXorrisoReports(t *testing.T) {
-	xorriso := tool(t, "xorriso", "xorriso")
 	bios := []string{`El Torito boot img : +1  BIOS  y   none  0x0000  0x00      4 +\d+`,
 		`El Torito img path : +1  /isolinux/isolinux.bin`, `El Torito img opts : +1  boot-info-table`}
 	efi := func(n int) []string {
@@ -180,7 +181,7 @@ func TestXorrisoReports(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path, _ := writeImage(t, images[name], streamOf(sampleStream))
-			report := run(t, xorriso, "-indev", "stdio:"+path, "-report_el_torito", "plain", "-report_system_area", "plain")
+			report := judge.Run(t, "xorriso", "xorriso", "-indev", "stdio:"+path, "-report_el_torito", "plain", "-report_system_area", "plain")
 			mustContain(t, report, want...)
 			for _, word := range []string{"WARNING", "SORRY", "FAILURE"} {
 				if strings.Contains(report, word) {
@@ -206,24 +207,23 @@ func TestXorrisoReports(t *testing.T) {
 // TestIsoinfo reads both hierarchies, and the path table, which no other judge
 // reads.
 func TestIsoinfo(t *testing.T) {
-	isoinfo := tool(t, "isoinfo", "genisoimage")
 	img := sampleImage(t)
 	path, _ := writeImage(t, img, streamOf(sampleStream))
 	for _, volume := range []string{path, partitions(t, path)[0]} {
-		if out := run(t, isoinfo, "-R", "-f", "-i", volume); !strings.Contains(out, "/"+strings.Repeat("n", 255)+"\n") {
+		if out := judge.Run(t, "genisoimage", "isoinfo", "-R", "-f", "-i", volume); !strings.Contains(out, "/"+strings.Repeat("n", 255)+"\n") {
 			t.Errorf("isoinfo -R lacks the long name:\n%s", out)
 		}
-		joliet := run(t, isoinfo, "-j", "iso8859-15", "-J", "-f", "-i", volume)
+		joliet := judge.Run(t, "genisoimage", "isoinfo", "-j", "iso8859-15", "-J", "-f", "-i", volume)
 		for _, want := range []string{"/names/Gr\xfc\xdfe \xa4.txt;1\n", "/isolinux/isolinux.cfg;1\n", "/nix-store.squashfs;1\n", "/readme;1\n", "/README;1\n"} {
 			if !strings.Contains(joliet, want) {
 				t.Errorf("isoinfo -J lacks %q:\n%s", want, joliet)
 			}
 		}
-		plain := run(t, isoinfo, "-l", "-i", volume)
+		plain := judge.Run(t, "genisoimage", "isoinfo", "-l", "-i", volume)
 		mustContain(t, plain, `.*\] +NIX_STORE\.SQUASHFS;1 *`, `.*\] +README_2\.;1 *`, `Directory listing of /ISOLINUX/`)
-		tables := run(t, isoinfo, "-p", "-i", volume)
+		tables := judge.Run(t, "genisoimage", "isoinfo", "-p", "-i", volume)
 		mustContain(t, tables, ` +1: +1 +[0-9a-f]+ +`, `.*ISOLINUX`)
-		if got := run(t, isoinfo, "-R", "-x", "/readme", "-i", volume); got != string(content(3, 2048)) {
+		if got := judge.Run(t, "genisoimage", "isoinfo", "-R", "-x", "/readme", "-i", volume); got != string(content(3, 2048)) {
 			t.Errorf("isoinfo -x /readme: %d other bytes", len(got))
 		}
 	}
@@ -232,14 +232,14 @@ func TestIsoinfo(t *testing.T) {
 // TestPartitionTools asks for the partition tables.
 func TestPartitionTools(t *testing.T) {
 	path, _ := writeImage(t, sampleImage(t), streamOf(sampleStream))
-	if out := run(t, tool(t, "sgdisk", "gdisk"), "-v", path); !strings.Contains(out, "No problems found") {
+	if out := judge.Run(t, "gdisk", "sgdisk", "-v", path); !strings.Contains(out, "No problems found") {
 		t.Errorf("sgdisk -v:\n%s", out)
 	}
-	out := run(t, tool(t, "sfdisk", "fdisk"), "-d", path)
+	out := judge.Run(t, "fdisk", "sfdisk", "-d", path)
 	mustContain(t, out, `label: gpt`,
 		`.*1 : start= +64, size= +\d+, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4, .*name="ISO 9660", attrs="LegacyBIOSBootable GUID:60,63"`,
 		`.*2 : start= +\d+, size= +2048, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, .*name="EFI system"`)
-	if out := run(t, tool(t, "sfdisk", "fdisk"), "--verify", path); !strings.Contains(out, "No errors detected") {
+	if out := judge.Run(t, "fdisk", "sfdisk", "--verify", path); !strings.Contains(out, "No errors detected") {
 		t.Errorf("sfdisk --verify:\n%s", out)
 	}
 
@@ -259,7 +259,6 @@ func TestPartitionTools(t *testing.T) {
 
 // TestLabels asks libblkid, and so what udev would link to.
 func TestLabels(t *testing.T) {
-	blkid := tool(t, "blkid", "util-linux")
 	for _, id := range []string{"NIXOS", "nixos-minimal-24.05-x86_64-Linux", "exactly-16-chars"} {
 		img := sampleImage(t)
 		img.VolumeID = id
@@ -271,7 +270,7 @@ func TestLabels(t *testing.T) {
 			{parts[0], PartitionVolumeID(id), "iso9660"},
 			{parts[1], "EFIBOOT", "vfat"},
 		} {
-			out := run(t, blkid, "-p", "-o", "export", c.path)
+			out := judge.Run(t, "util-linux", "blkid", "-p", "-o", "export", c.path)
 			mustContain(t, out, "LABEL="+regexp.QuoteMeta(c.label), "TYPE="+c.kind)
 			uuid := regexp.MustCompile(`(?m)^UUID=.*$`).FindString(out)
 			if uuids[uuid] {
@@ -352,13 +351,12 @@ func TestLargeStream(t *testing.T) {
 		t.Fatalf("Result.StreamSize = %d, want %d", result.StreamSize, int64(size))
 	}
 
-	xorriso := tool(t, "xorriso", "xorriso")
-	list := run(t, xorriso, "-indev", "stdio:"+path, "-find", "/nix-store.squashfs", "-exec", "report_lba")
+	list := judge.Run(t, "xorriso", "xorriso", "-indev", "stdio:"+path, "-find", "/nix-store.squashfs", "-exec", "report_lba")
 	for i, bytes := range []int64{maxExtent, maxExtent, size - 2*maxExtent} {
 		block := result.StreamOffset/blockSize + int64(i)*maxExtent/blockSize
 		mustContain(t, list, fmt.Sprintf(`File data lba: +%d , +%d , +%d , +%d , '/nix-store.squashfs'`, i, block, blocksOf(bytes), int64(size)))
 	}
-	if out := run(t, tool(t, "sgdisk", "gdisk"), "-v", path); !strings.Contains(out, "No problems found") {
+	if out := judge.Run(t, "gdisk", "sgdisk", "-v", path); !strings.Contains(out, "No problems found") {
 		t.Errorf("sgdisk -v:\n%s", out)
 	}
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 func TestReadVolume(t *testing.T) {
@@ -129,7 +131,7 @@ func xorrisoImage(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "out.iso")
-	run(t, tool(t, "xorriso", "xorriso"), "-as", "mkisofs", "-iso-level", "3", "-volid", "XORRISO", "-full-iso9660-filenames", "-joliet",
+	judge.Run(t, "xorriso", "xorriso", "-as", "mkisofs", "-iso-level", "3", "-volid", "XORRISO", "-full-iso9660-filenames", "-joliet",
 		"-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", ".boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
 		"-isohybrid-mbr", mbr, "-eltorito-alt-boot", "-e", "boot/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
 		"-r", "-o", out, tree)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // FuzzOpen: whatever the bytes, reading ends without a panic, and what Check
@@ -39,13 +41,12 @@ func FuzzOpen(f *testing.F) {
 	} {
 		image := filepath.Join(f.TempDir(), "image")
 		debianPackage := map[string]string{"mksquashfs": "squashfs-tools", "gensquashfs": "squashfs-tools-ng"}[args[0]]
-		program := tool(f, args[0], debianPackage)
 		for i := range args {
 			if args[i] == "IMAGE" {
 				args[i] = image
 			}
 		}
-		run(f, program, args[1:]...)
+		judge.Run(f, debianPackage, args[0], args[1:]...)
 		data, err := os.ReadFile(image)
 		if err != nil {
 			f.Fatal(err)

@@ -8,35 +8,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // The judges of these tests are other people's readers: unsquashfs
 // (squashfs-tools), rdsquashfs (squashfs-tools-ng) and the kernel.
-
-// tool is the path of a program that a test cannot do without.
-func tool(t testing.TB, name, debianPackage string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is missing: install the package %s", name, debianPackage)
-	}
-	return path
-}
-
-func run(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
-}
 
 var testOptions = Options{MkfsTime: time.Unix(315532800, 0), ModTime: time.Unix(1, 0)}
 
@@ -126,22 +107,22 @@ func hashFile(t testing.TB, path string) [sha256.Size]byte {
 func mountImage(t testing.TB, image string) string {
 	t.Helper()
 	dir := t.TempDir()
-	run(t, tool(t, "mount", "mount"), "-t", "squashfs", "-o", "loop,ro", image, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	judge.Run(t, "mount", "mount", "-t", "squashfs", "-o", "loop,ro", image, dir)
+	t.Cleanup(func() { judge.Run(t, "mount", "umount", dir) })
 	return dir
 }
 
 func unsquash(t testing.TB, image string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "root")
-	run(t, tool(t, "unsquashfs", "squashfs-tools"), "-no-progress", "-quiet", "-dest", dir, image)
+	judge.Run(t, "squashfs-tools", "unsquashfs", "-no-progress", "-quiet", "-dest", dir, image)
 	return dir
 }
 
 func rdsquash(t testing.TB, image string) string {
 	t.Helper()
 	dir := t.TempDir()
-	run(t, tool(t, "rdsquashfs", "squashfs-tools-ng"), "--quiet", "--chmod", "--unpack-path", "/", "--unpack-root", dir, image)
+	judge.Run(t, "squashfs-tools-ng", "rdsquashfs", "--quiet", "--chmod", "--unpack-path", "/", "--unpack-root", dir, image)
 	return dir
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // Every case sits at a limit of the format.
@@ -86,7 +88,7 @@ func TestLimits(t *testing.T) {
 			}
 			compareTrees(t, src, mount)
 			if strings.Contains(tt.name, "32,768") {
-				run(t, tool(t, "unsquashfs", "squashfs-tools"), "-lln", image) // unpacking takes long
+				judge.Run(t, "squashfs-tools", "unsquashfs", "-lln", image) // unpacking takes long
 				return
 			}
 			compareTrees(t, src, unsquash(t, image))

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // victim is an image whose metadata is not compressed, so that records can be
@@ -42,7 +44,7 @@ func newVictim(t *testing.T) *victim {
 	write(t, dir, "sub/c/d", nil, 0o644)
 	link(t, dir, "link", "target")
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress", "-b", "4K", "-noI", "-noD", "-noF")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-b", "4K", "-noI", "-noD", "-noF")
 	data, err := os.ReadFile(image)
 	if err != nil {
 		t.Fatal(err)

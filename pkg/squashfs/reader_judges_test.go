@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // The images of the reader's tests come from other people's writers:
@@ -53,7 +55,7 @@ func packers() []packer {
 	} {
 		list = append(list, packer{"mksquashfs " + options, kept{true, !strings.Contains(options, "-no-hardlinks")}, func(t testing.TB, dir, image string) {
 			args := []string{dir, image, "-noappend", "-no-progress", "-quiet"}
-			run(t, tool(t, "mksquashfs", "squashfs-tools"), append(args, strings.Fields(options)...)...)
+			judge.Run(t, "squashfs-tools", "mksquashfs", append(args, strings.Fields(options)...)...)
 		}})
 	}
 	for _, options := range []string{
@@ -69,7 +71,7 @@ func packers() []packer {
 		list = append(list, packer{"gensquashfs " + options, kept{attributes: true}, func(t testing.TB, dir, image string) {
 			args := []string{"-D", dir, "-k", "-q"}
 			args = append(args, strings.Fields(options)...)
-			run(t, tool(t, "gensquashfs", "squashfs-tools-ng"), append(args, image)...)
+			judge.Run(t, "squashfs-tools-ng", "gensquashfs", append(args, image)...)
 		}})
 	}
 	return list
@@ -187,7 +189,7 @@ func packTar(t testing.TB, headers []tar.Header) map[string]*Reader {
 		{"tar2sqfs", "squashfs-tools-ng", "-c zstd -q -e"},
 	} {
 		image := filepath.Join(t.TempDir(), "image")
-		cmd := exec.Command(tool(t, p.program, p.debianPackage), append(strings.Fields(p.options), image)...)
+		cmd := exec.Command(judge.Path(t, p.debianPackage, p.program), append(strings.Fields(p.options), image)...)
 		cmd.Stdin = bytes.NewReader(archive.Bytes())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", p.program, err, out)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 func TestReadWhatOthersWrote(t *testing.T) {
@@ -23,7 +25,7 @@ func TestReadWhatOthersWrote(t *testing.T) {
 	// mksquashfs 4.5 takes two names for one file if all that stat(2) says of
 	// them is the same, access times included: the first access comes before
 	// it, later ones on the same day change nothing (relatime, mount(8)).
-	run(t, "sh", "-c", `find "$1" -type f -exec cat {} + -o -type l -exec readlink {} + >/dev/null`, "sh", dir)
+	judge.Run(t, "dash", "sh", "-c", `find "$1" -type f -exec cat {} + -o -type l -exec readlink {} + >/dev/null`, "sh", dir)
 	for _, p := range packers() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +144,7 @@ func compareFile(t *testing.T, r *Reader, ino Inode, host string) {
 func TestReadAt(t *testing.T) {
 	dir := oddTree(t)
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress", "-b", "4K")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-b", "4K")
 	r := openImage(t, image)
 	for _, name := range []string{"sizes/text-0", "sizes/noise-4097", "sizes/text-131071", "holes"} {
 		want, err := os.ReadFile(filepath.Join(dir, name))
@@ -177,7 +179,7 @@ func TestReadAt(t *testing.T) {
 func TestConcurrentReads(t *testing.T) {
 	dir := oddTree(t)
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress", "-comp", "zstd", "-b", "4K")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-comp", "zstd", "-b", "4K")
 	r := openImage(t, image)
 	const name = "sizes/noise-1053576"
 	want, err := os.ReadFile(filepath.Join(dir, name))
@@ -258,7 +260,7 @@ func TestSparseFileBeyond4GiB(t *testing.T) {
 		mustDo(t, err)
 	}
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress", "-b", "1M")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-b", "1M")
 	r := openImage(t, image)
 	mustDo(t, r.Check(context.Background()))
 	ino, err := r.Lookup("sparse")
@@ -329,7 +331,7 @@ func TestInfo(t *testing.T) {
 	write(t, dir, "a", []byte("text"), 0o644)
 	link(t, dir, "b", "a")
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress",
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress",
 		"-comp", "zstd", "-Xcompression-level", "7", "-b", "64K", "-mkfs-time", "1600000000")
 	info := openImage(t, image).Info()
 	if s := info.Codec.Settings(); s.Name != "zstd" || s.Level != 7 {
@@ -345,7 +347,7 @@ func TestLookup(t *testing.T) {
 	write(t, dir, "a/b/c", []byte("text"), 0o644)
 	link(t, dir, "link", "a")
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress")
 	r := openImage(t, image)
 	for _, test := range []struct {
 		path string
@@ -378,7 +380,7 @@ func TestWalkSkipsDirectories(t *testing.T) {
 		write(t, dir, name, nil, 0o644)
 	}
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress")
 	var got []string
 	stop := errors.New("stop")
 	err := openImage(t, image).Walk(func(path string, _ Inode) error {
@@ -406,7 +408,7 @@ func TestFS(t *testing.T) {
 	link(t, dir, "chain", "dirlink/../up")
 	mustDo(t, os.Mkdir(filepath.Join(dir, "none"), 0o755))
 	image := filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress", "-b", "4K")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-b", "4K")
 	fsys := openImage(t, image).FS()
 	if err := fstest.TestFS(fsys, "a/b/file", "a/empty", "a/up", "a/b/absolute", "dirlink", "chain", "none"); err != nil {
 		t.Error(err)
@@ -420,7 +422,7 @@ func TestFS(t *testing.T) {
 	link(t, dir, "self", "self")
 	link(t, dir, "out", "../../../../etc/passwd")
 	image = filepath.Join(t.TempDir(), "image")
-	run(t, tool(t, "mksquashfs", "squashfs-tools"), dir, image, "-quiet", "-no-progress")
+	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress")
 	fsys = openImage(t, image).FS()
 	for _, name := range []string{"self", "out", "nothing", "../x"} {
 		if _, err := fsys.Open(name); err == nil {

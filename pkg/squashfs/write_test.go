@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // fill makes a tree of everything that a Nix store holds, under dir.
@@ -126,7 +128,7 @@ func TestOwnersTimesAndRootMode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := run(t, "unsquashfs", "-stat", image); !strings.Contains(out, "Tue Jan  1 00:00:00 1980") ||
+	if out := judge.Run(t, "squashfs-tools", "unsquashfs", "-stat", image); !strings.Contains(out, "Tue Jan  1 00:00:00 1980") ||
 		!strings.Contains(out, "exportable") {
 		t.Errorf("unsquashfs -stat says:\n%s", out)
 	}
@@ -151,7 +153,7 @@ func TestSameBytes(t *testing.T) {
 		// tar --sort=inode makes another order on disk; hard links and holes
 		// are not kept, owners and times are others.
 		copied := t.TempDir()
-		run(t, "sh", "-c", `cd "$1" && tar --create --hard-dereference --sort=inode . | tar --extract --touch --directory "$2"`, "sh", src, copied)
+		judge.Run(t, "dash", "sh", "-c", `cd "$1" && tar --create --hard-dereference --sort=inode . | tar --extract --touch --directory "$2"`, "sh", src, copied)
 		entries := dirEntries(t, copied)
 		rand.New(rand.NewPCG(1, 2)).Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
 		if got := hashFile(t, first(writeImage(t, entries, opts))); got != want {
