@@ -26,6 +26,21 @@ func content(seed byte, size int) []byte {
 	return b
 }
 
+// volumeOf reads the volume of an image; the file is open until the test ends.
+func volumeOf(t testing.TB, image string) (*os.File, Volume) {
+	t.Helper()
+	f, err := os.Open(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	v, err := ReadVolume(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, v
+}
+
 // fatImage returns a FAT file system labelled EFIBOOT.
 func fatImage(t testing.TB) []byte {
 	t.Helper()

@@ -47,15 +47,7 @@ func section(t *testing.T, image string, offset, size int64) string {
 // partitions copies the partitions of an image to files.
 func partitions(t *testing.T, image string) []string {
 	t.Helper()
-	f, err := os.Open(image)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	v, err := ReadVolume(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, v := volumeOf(t, image)
 	var paths []string
 	for _, p := range v.Partitions {
 		paths = append(paths, section(t, image, p.Offset, p.Size))
@@ -360,15 +352,7 @@ func TestLargeStream(t *testing.T) {
 		t.Errorf("sgdisk -v:\n%s", out)
 	}
 
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	v, err := ReadVolume(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f, v := volumeOf(t, path)
 	p := v.Partitions[0]
 	for name, r := range map[string]io.ReaderAt{"image": f, "partition": io.NewSectionReader(f, p.Offset, p.Size)} {
 		entries, err := ReadTree(r)

@@ -14,16 +14,7 @@ import (
 func TestReadVolume(t *testing.T) {
 	for name, img := range variants(t) {
 		path, result := writeImage(t, img, streamOf(sampleStream))
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		v, err := ReadVolume(f)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
+		_, v := volumeOf(t, path)
 		want := Volume{
 			ID:           img.VolumeID,
 			SystemID:     img.SystemID,
@@ -61,15 +52,7 @@ func TestLargeEFIImage(t *testing.T) {
 		img := Image{VolumeID: "V", Time: testTime, Boot: Boot{EFI: &EFIBoot{Path: "e"}, Hybrid: true}}
 		img.Files = []File{{Path: "e", Data: make([]byte, test.size)}}
 		path, _ := writeImage(t, img, nil)
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		v, err := ReadVolume(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, v := volumeOf(t, path)
 		if got := v.BootEntries[0].LoadSize; got != test.load {
 			t.Errorf("EFI image of %d bytes: load size %d, want %d", test.size, got, test.load)
 		}
