@@ -72,14 +72,15 @@ func (c *console) spin(phase string) {
 	}
 }
 
-// beginBytes starts a phase that deals with so many bytes.
-func (c *console) beginBytes(phase string, total int64) {
+// goOnBytes goes on with the phase at work under another name, dealing with
+// bytes of which setBytes tells.
+func (c *console) goOnBytes(phase string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.started = time.Now()
+	c.clear()
 	c.show(phase)
 	if c.terminal {
-		c.bar = progressbar.NewOptions64(total, c.barOptions(phase,
+		c.bar = progressbar.NewOptions64(0, c.barOptions(phase,
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionShowCount(),
 			progressbar.OptionSetPredictTime(true),
@@ -118,7 +119,7 @@ func (c *console) step(text string) {
 	}
 }
 
-// setBytes tells how far a phase begun with beginBytes is.
+// setBytes tells how far a phase of goOnBytes is.
 func (c *console) setBytes(done, total int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

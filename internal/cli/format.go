@@ -38,6 +38,14 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %cB", v, units[i])
 }
 
+// percent is a part of a whole, rounded down: 100 % is all of it.
+func percent(part, whole int64) string {
+	if whole <= 0 {
+		return "0 %"
+	}
+	return fmt.Sprintf("%d %%", part*100/whole)
+}
+
 // count is a number of things.
 func count(n int, thing string) string {
 	if n == 1 {

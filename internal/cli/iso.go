@@ -23,6 +23,7 @@ type isoOptions struct {
 	output string
 	force  bool
 	jobs   int
+	reuse  string
 	dryRun bool
 }
 
@@ -59,6 +60,7 @@ The name of the file is printed on standard output.`,
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
+	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
 	return cmd
 }
@@ -92,6 +94,9 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err := checkFolder(opts.output); err != nil {
 		return err
 	}
+	if err := checkReuse(opts.reuse); err != nil {
+		return err
+	}
 	s, err := a.open(ctx, installable, opts.planOptions)
 	if err != nil {
 		return err
@@ -118,8 +123,14 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
-	a.console.beginBytes("packing", 0)
-	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
+	a.console.begin("packing")
+	reuse, err := s.openEarlier(ctx, opts.reuse, path, src, opts.jobs)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
+	a.console.goOnBytes("packing")
+	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Earlier: reuse.earlier, Progress: a.console.setBytes})
 	if err != nil {
 		return err
 	}
@@ -129,6 +140,8 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 		return err
 	}
 	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
+	reuse.report(a.console, packed.Squashfs)
+	reuse.remember(a.console, path, s, packed)
 
 	if !opts.json {
 		_, err = fmt.Fprintln(a.out, path)
@@ -150,6 +163,7 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 		StorePaths:    len(src.Closure.Paths),
 		StoreBytes:    src.Closure.NarSize(),
 		SquashfsBytes: packed.Squashfs.Size,
+		ReusedBytes:   packed.Squashfs.ReusedBytes,
 		Seconds: isoSeconds{
 			Evaluate: evaluating.Seconds(),
 			Build:    building.Seconds(),

@@ -123,11 +123,7 @@ func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) 
 // build realises what the plan needs and reads its closure. What is built is
 // protected from garbage collection until close.
 func (s *session) build(ctx context.Context) (src image.Sources, took time.Duration, err error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
-	}
-	if s.roots, err = nix.NewRoots(cache); err != nil {
+	if s.roots, err = nix.NewRoots(userCache()); err != nil {
 		return image.Sources{}, 0, err
 	}
 	console := s.app.console
@@ -150,6 +146,15 @@ func (s *session) build(ctx context.Context) (src image.Sources, took time.Durat
 	}
 	took = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
 	return image.Sources{Store: s.store, Closure: closure}, took, nil
+}
+
+// userCache is the folder for what can be made again.
+func userCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
+	}
+	return cache
 }
 
 // close lets the garbage collector have what was built.

@@ -111,6 +111,9 @@ func claimName(folder string, create func(name string) error) (string, error) {
 // WriteAt writes into the file.
 func (o *Output) WriteAt(p []byte, offset int64) (int, error) { return o.file.WriteAt(p, offset) }
 
+// Outer returns the file itself, into which the kernel can copy.
+func (o *Output) Outer() (w io.WriterAt, offset int64) { return o.file, 0 }
+
 // followLink returns where a link leads: renaming over it would replace the
 // link and leave the file.
 func followLink(path string) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -34,6 +35,10 @@ type Sources struct {
 // PackOptions do not change a byte of the image.
 type PackOptions struct {
 	Workers int // compressors at work; 0: one for each processor
+
+	// Earlier is an image from which to take what has not changed, or nil.
+	Earlier *Earlier
+
 	// Progress, if set, is called from one goroutine with how many bytes of
 	// the store, of how many, are packed.
 	Progress func(done, total int64)
@@ -53,7 +58,8 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	if err != nil {
 		return Result{}, err
 	}
-	tree, err := storeTree(ctx, src)
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
+	tree, err := storeTree(ctx, src, opts.Earlier)
 	if err != nil {
 		return Result{}, err
 	}
@@ -86,6 +92,11 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	return result, nil
 }
 
+// collectAt is by how many percent memory in use grows before garbage is
+// collected. Most of it are buffers, in which nothing has to be looked for, so
+// that collecting often is cheap.
+const collectAt = 25
+
 // storeTime is the modification time of every file in a Nix store
 // (libstore/posix-fs-canonicalise.cc, mtimeStore). Programs rely on it: Python
 // compares it with what its compiled files recorded when they were built.
@@ -109,19 +120,26 @@ func (p *Plan) codec() (*codec.Codec, error) {
 
 // storeTree is the tree of the squashfs: each store path by its base name,
 // which is how stage 1 mounts it over /nix/store, and the registration.
-func storeTree(ctx context.Context, src Sources) (*squashfs.Tree, error) {
+// Versions and outputs of a package are kin.
+func storeTree(ctx context.Context, src Sources, earlier *Earlier) (*squashfs.Tree, error) {
 	var registration bytes.Buffer
 	if err := src.Closure.WriteRegistration(&registration); err != nil {
 		return nil, err
 	}
 	entries := []squashfs.Entry{{Name: Registration, Data: registration.Bytes()}}
 	for _, info := range src.Closure.Paths {
+		name := path.Base(info.Path)
 		entries = append(entries, squashfs.Entry{
-			Name: path.Base(info.Path),
+			Name: name,
 			Path: src.Store.PhysicalPath(info.Path),
+			Kin:  nix.PackageName(info.Path),
+			Kept: earlier != nil && earlier.kept[name],
 		})
 	}
-	return squashfs.Scan(ctx, entries, archived)
+	if earlier == nil {
+		return squashfs.Scan(ctx, entries, archived, nil)
+	}
+	return squashfs.Scan(ctx, entries, archived, earlier.squashfs)
 }
 
 // archived are the permissions that a Nix archive keeps of a file: whether it

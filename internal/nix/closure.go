@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -91,8 +92,9 @@ func (c *Closure) check() error {
 // maxReferences bounds what a record may announce, far above any real one.
 const maxReferences = 1 << 20
 
-// parseDump reads the records of "nix-store --dump-db": path, NAR hash in hex,
-// NAR size, deriver or an empty line, number of references, references.
+// parseDump reads the records of "nix-store --dump-db" or of a registration:
+// path, NAR hash, NAR size, deriver or an empty line, number of references,
+// references.
 func parseDump(r io.Reader) ([]PathInfo, error) {
 	lines := dumpReader{Reader: bufio.NewReader(r)}
 	var paths []PathInfo
@@ -138,8 +140,8 @@ func (r *dumpReader) record(first string) (PathInfo, error) {
 	if err != nil {
 		return info, err
 	}
-	if hash, err := hex.DecodeString(line); err != nil || copy(info.NarHash[:], hash) != len(info.NarHash) || len(hash) != len(info.NarHash) {
-		return info, fmt.Errorf("%q is not a SHA-256 hash", line)
+	if info.NarHash, err = parseHash(line); err != nil {
+		return info, err
 	}
 	if info.NarSize, err = r.count(1<<63 - 1); err != nil {
 		return info, err
@@ -163,6 +165,21 @@ func (r *dumpReader) record(first string) (PathInfo, error) {
 	}
 	slices.Sort(info.References)
 	return info, nil
+}
+
+// parseHash reads a SHA-256 in hex, as --dump-db prints it, or as "sha256:" and
+// base 32, as a registration has it.
+func parseHash(text string) (hash [sha256.Size]byte, err error) {
+	var data []byte
+	if digits, ok := strings.CutPrefix(text, "sha256:"); ok {
+		data, err = parseBase32(digits, sha256.Size)
+	} else {
+		data, err = hex.DecodeString(text)
+	}
+	if err != nil || len(data) != sha256.Size {
+		return hash, fmt.Errorf("%q is not a SHA-256 hash", text)
+	}
+	return [sha256.Size]byte(data), nil
 }
 
 // count reads a line with a number up to limit.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // WriteRegistration writes the closure in the format that "nix-store
@@ -19,6 +20,15 @@ func (c *Closure) WriteRegistration(w io.Writer) error {
 		}
 	}
 	return b.Flush()
+}
+
+// ReadRegistration reads what WriteRegistration wrote.
+func ReadRegistration(r io.Reader) (*Closure, error) {
+	paths, err := parseDump(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading registration: %w", err)
+	}
+	return &Closure{Paths: paths}, nil
 }
 
 // base32Digits are the digits of Nix's base 32: no e, o, u, t.
@@ -38,4 +48,29 @@ func base32(data []byte) string {
 		digits[i] = base32Digits[value%uint(len(base32Digits))]
 	}
 	return string(digits)
+}
+
+// parseBase32 decodes what base32 made of size bytes.
+func parseBase32(text string, size int) ([]byte, error) {
+	const bitsPerDigit = 5
+	if len(text) != (size*8+bitsPerDigit-1)/bitsPerDigit {
+		return nil, fmt.Errorf("%d digits for %d bytes", len(text), size)
+	}
+	data := make([]byte, size)
+	for i := range len(text) {
+		value := strings.IndexByte(base32Digits, text[len(text)-1-i])
+		if value < 0 {
+			return nil, fmt.Errorf("%q is not a digit", text[len(text)-1-i])
+		}
+		bit := i * bitsPerDigit
+		word := uint(value) << (bit % 8)
+		data[bit/8] |= byte(word)
+		if high := byte(word >> 8); high != 0 {
+			if bit/8+1 == size {
+				return nil, fmt.Errorf("more than %d bytes", size)
+			}
+			data[bit/8+1] |= high
+		}
+	}
+	return data, nil
 }

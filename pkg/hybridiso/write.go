@@ -17,7 +17,8 @@ const (
 )
 
 // StreamFunc writes the stream at offset 0 and up of w, in any order, and
-// returns its size. It leaves no byte of it unwritten unless the medium is
+// returns its size. w has a method Outer() (io.WriterAt, int64) that tells what
+// it is a part of. It leaves no byte of it unwritten unless the medium is
 // known to hold zeros.
 type StreamFunc func(ctx context.Context, w io.WriterAt) (size int64, err error)
 
@@ -91,7 +92,7 @@ func (l *Layout) writeStream(ctx context.Context, w io.WriterAt, stream StreamFu
 	if stream == nil {
 		return 0, fmt.Errorf("file %q: no function to write the stream", path)
 	}
-	size, err := stream(ctx, io.NewOffsetWriter(w, l.StreamOffset()))
+	size, err := stream(ctx, &streamWriter{w, l.StreamOffset()})
 	if err != nil {
 		return 0, fmt.Errorf("file %q: %w", path, err)
 	}
@@ -100,6 +101,20 @@ func (l *Layout) writeStream(ctx context.Context, w io.WriterAt, stream StreamFu
 	}
 	return size, nil
 }
+
+// streamWriter is where the stream goes.
+type streamWriter struct {
+	w      io.WriterAt
+	offset int64
+}
+
+func (s *streamWriter) WriteAt(p []byte, offset int64) (int, error) {
+	return s.w.WriteAt(p, s.offset+offset)
+}
+
+// Outer returns what the stream is a part of and where it begins there, as
+// io.SectionReader does for reading.
+func (s *streamWriter) Outer() (w io.WriterAt, offset int64) { return s.w, s.offset }
 
 // writeTail writes everything behind the stream.
 func (l *Layout) writeTail(ctx context.Context, w io.WriterAt, g geometry) error {

@@ -1,32 +1,39 @@
 package squashfs
 
-import "crypto/sha256"
+import (
+	"cmp"
+	"crypto/sha256"
+	"slices"
+)
 
-// assemble passes blocks on and puts small files into fragment blocks, each
-// content once.
+// assemble passes pieces on and puts small files into fragment blocks, each
+// content once and like beside like.
 func (p *pipeline) assemble() error {
 	defer close(p.assembled)
 	a := &assembler{pipeline: p, known: make(map[contentKey]*content)}
 	for x := range p.planned {
 		var err error
 		switch x := x.(type) {
-		case *block:
-			err = send(p.ctx, p.assembled, x)
 		case *batch:
 			err = a.batch(x)
+		case windowEnd:
+			err = a.endWindow()
+		default:
+			err = send(p.ctx, p.assembled, x)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return a.endFragment()
+	return p.ctx.Err()
 }
 
 type assembler struct {
 	*pipeline
-	known    map[contentKey]*content
-	fragment *block // being filled, or nil
-	index    uint32 // of that fragment
+	known    map[contentKey]*content // of files hashed when they were read
+	batches  []*batch                // of the window
+	window   []*batchFile            // their files
+	fragment *block                  // being filled, or nil
 }
 
 // contentKey identifies contents: two files with equal keys are equal.
@@ -35,50 +42,99 @@ type contentKey struct {
 	sum  [sha256.Size]byte
 }
 
+// batch adds the files of a batch to the window.
 func (a *assembler) batch(b *batch) error {
 	if err := b.wait(a.ctx); err != nil {
 		return err
 	}
-	at := 0
+	a.batches = append(a.batches, b)
 	for i := range b.files {
-		f := &b.files[i]
-		end := at + int(f.node.size)
-		key := contentKey{f.node.size, f.sum}
-		if c, ok := a.known[key]; f.hash && ok {
-			f.node.content = c
-			a.result.summary.DuplicateFiles++
-			a.result.summary.DuplicateBytes += int64(f.node.size)
-			a.skipped.Add(int64(f.node.size))
-		} else {
-			c, err := a.append(b.raw[at:end])
-			if err != nil {
-				return err
-			}
-			f.node.content = c
-			if f.hash {
-				a.known[key] = c
-			}
-		}
-		at = end
+		a.window = append(a.window, &b.files[i])
 	}
-	a.buffers.put(b.raw)
+	return nil
+}
+
+// endWindow stores the files of the window.
+func (a *assembler) endWindow() error {
+	o := &ordering{future: newFuture(), files: a.dropEqual(), blockSize: a.blockSize}
+	if a.opts.Codec.Stores() {
+		o.finish(nil) // blocks that are stored as they are gain nothing
+	} else if err := send[job](a.ctx, a.pool, o); err != nil {
+		return err
+	}
+	if err := o.wait(a.ctx); err != nil {
+		return err
+	}
+	for _, f := range o.files {
+		if err := a.append(f.node.content, f.contents); err != nil {
+			return err
+		}
+	}
+	for _, b := range a.batches {
+		a.buffers.put(b.raw)
+	}
+	clear(a.batches)
+	clear(a.window)
+	a.batches, a.window = a.batches[:0], a.window[:0]
+	return a.endFragment()
+}
+
+// dropEqual returns the files of the window that are not equal to earlier
+// ones. As in settle, the first in the order of paths is stored, so that the
+// image does not depend on what was known before the files were read.
+func (a *assembler) dropEqual() []*batchFile {
+	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.place, y.place) })
+	for _, f := range byPath {
+		if !f.hash {
+			continue
+		}
+		key := contentKey{f.node.size, f.sum}
+		if f.node.content = a.known[key]; f.node.content != nil {
+			a.duplicate(f.node)
+			continue
+		}
+		f.node.content = newContent(f.node)
+		a.known[key] = f.node.content
+	}
+	return slices.DeleteFunc(slices.Clone(a.window), func(f *batchFile) bool { return f.node.content.owner != f.node })
+}
+
+// ordering is the job of finding the order of a window's files.
+type ordering struct {
+	future
+	files     []*batchFile
+	blockSize int
+}
+
+func (o *ordering) work(w *worker) error {
+	sizes := make([]int, len(o.files))
+	sketches := make([]sketch, len(o.files))
+	for i, f := range o.files {
+		sizes[i], sketches[i] = len(f.contents), f.sketch
+	}
+	ordered := make([]*batchFile, len(o.files))
+	for i, from := range w.likeness.order(sizes, sketches, o.blockSize) {
+		ordered[i] = o.files[from]
+	}
+	o.files = ordered
 	return nil
 }
 
 // append puts a file's contents into the fragment block being filled, or into
 // a new one.
-func (a *assembler) append(p []byte) (*content, error) {
+func (a *assembler) append(c *content, p []byte) error {
 	if a.fragment != nil && a.fragment.length+len(p) > a.blockSize {
 		if err := a.endFragment(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if a.fragment == nil {
 		a.fragment = &block{future: newFuture(), raw: a.buffers.get()}
 	}
-	c := &content{fragment: a.index, offset: uint32(a.fragment.length)}
+	c.offset = uint32(a.fragment.length)
+	a.fragment.members = append(a.fragment.members, c)
 	a.fragment.length += copy(a.fragment.raw[a.fragment.length:], p)
-	return c, nil
+	return nil
 }
 
 // endFragment hands on the fragment block being filled, if there is one.
@@ -88,9 +144,8 @@ func (a *assembler) endFragment() error {
 		return nil
 	}
 	a.fragment = nil
-	a.index++
-	if err := send(a.ctx, a.assembled, b); err != nil {
+	if err := send[piece](a.ctx, a.assembled, b); err != nil {
 		return err
 	}
-	return send[piece](a.ctx, a.pool, b)
+	return send[job](a.ctx, a.pool, b)
 }

@@ -5,7 +5,7 @@ package squashfs
 func (t *Tree) MaxSize() int64 {
 	const (
 		optionsMax = metadataHeaderSize + metadataSize // compressor options
-		padMax     = padding
+		padMax     = 2 * padding                       // before the first group, and behind the image
 	)
 	blocks, tails := int64(0), int64(0)
 	inodes, listings := t.root.metadataBound()
@@ -19,7 +19,10 @@ func (t *Tree) MaxSize() int64 {
 	metadata := inodes + listings + lookups
 	// Each metadata block has a header, and lookup tables an index entry.
 	metadataBlocks := metadata/metadataSize + 5
-	return int64(superblockSize) + optionsMax + t.Bytes + metadata + metadataBlocks*(metadataHeaderSize+tableRefSize) + padMax
+	// There are no more groups than entries, and each begins at a multiple of padding.
+	pads := int64(len(t.entries)) * padding
+	return int64(superblockSize) + optionsMax + t.Bytes + pads + metadata +
+		metadataBlocks*(metadataHeaderSize+tableRefSize) + padMax + recordSizeMax(len(t.entries))
 }
 
 // metadataBound is the most that the inodes, without block lists, and the

@@ -14,20 +14,23 @@ import (
 
 // How file contents reach the image:
 //
-//	files in order -> plan -> [blocks and batches] -> assemble -> [blocks] -> store
-//	                              \                       |
-//	                               `---- work for the pool of workers
+//	groups -> plan -> [blocks and batches] -> assemble -> [blocks] -> store
+//	              \                              |               |
+//	               `---- jobs for the pool of workers -----------'
 //
 // plan cuts large files into blocks and gathers small ones in batches;
 // assemble drops small files that are duplicates and fills fragment blocks
-// with the others; store writes blocks one after the other. Reading, hashing
-// and compressing happen in the pool. Whoever hands on a piece puts it into
-// the next queue first and gives it to the pool second: order comes from the
-// queue, whenever the pool is done with the piece, and the length of the queue
-// bounds the memory.
+// with the others, by likeness; store writes blocks one after the other.
+// Reading, hashing, comparing, compressing and copying happen in the pool.
+// Whoever hands on a piece puts it into the next queue first and gives it to
+// the pool second: order comes from the queue, whenever the pool is done with
+// the piece, and the length of the queue bounds the memory.
+//
+// What the earlier image has goes straight from plan to store.
 
-// content is where a file's bytes lie in the image.
+// content is where a file's bytes lie in an image.
 type content struct {
+	owner    *node    // the file that they were stored for
 	start    uint64   // of the first block
 	sizes    []uint32 // of each block as the inode has it, 0 for a hole
 	sparse   uint64   // bytes in holes
@@ -35,13 +38,36 @@ type content struct {
 	offset   uint32   // in the fragment block
 }
 
-// piece is something that the pool works on.
-type piece interface {
+func newContent(owner *node) *content {
+	return &content{owner: owner, fragment: invalidFragment}
+}
+
+// blockBytes is how much room the blocks take in the image.
+func (c *content) blockBytes() (sum uint64) {
+	for _, size := range c.sizes {
+		sum += placedBlock{size: size}.length()
+	}
+	return sum
+}
+
+// piece is something on its way through the queues: a *block, a *batch, a
+// *copiedGroup, a *copiedFile or a mark.
+type piece interface{}
+
+// Marks stand between the pieces.
+type (
+	groupStart struct{ group *group }
+	groupEnd   struct{ group *group }
+	windowEnd  struct{}
+)
+
+// job is something that the pool works on.
+type job interface {
 	work(*worker) error
 	finish(error)
 }
 
-// future is the part of a piece that tells when the pool is done with it.
+// future is the part of a job that tells when the pool is done with it.
 type future struct {
 	done chan struct{} // closed when err is set
 	err  error
@@ -66,9 +92,10 @@ func (f *future) wait(ctx context.Context) error {
 // block is a piece of a large file, or a fragment block, on its way.
 type block struct {
 	future
-	file     *content // of which it is the next block; nil: a fragment block
-	source   source   // of the file
-	offset   int64    // in the file
+	file     *content   // of which it is the next block; nil: a fragment block
+	members  []*content // of a fragment block
+	source   source     // of the file
+	offset   int64      // in the file
 	length   int
 	last     bool   // the file must end here
 	hole     bool   // known to be all zero
@@ -107,8 +134,17 @@ func (b *block) work(w *worker) error {
 // writtenData is what writeData leaves for the inodes and tables.
 type writtenData struct {
 	fragments []fragmentEntry
+	groups    []groupRecord
 	summary   Summary
 }
+
+// Queue lengths for each worker, in pieces of up to a block. Pieces before
+// assemble wait for a window to be put in order, which takes as long as the
+// fastest codecs need for a few blocks.
+const (
+	plannedPerWorker   = 4
+	assembledPerWorker = 3
+)
 
 // writeData writes the contents of all files and notes in the nodes where
 // they lie.
@@ -123,33 +159,41 @@ func (t *Tree) writeData(ctx context.Context, out *sequentialWriter, opts Option
 		ctx:       ctx,
 		opts:      opts,
 		blockSize: blockSize,
+		groups:    t.groups(blockSize),
+		earlier:   t.earlier,
 		equal:     equal,
-		pool:      make(chan piece),
-		planned:   make(chan piece, 2*opts.Workers),
-		assembled: make(chan *block, 2*opts.Workers),
-		buffers:   &buffers{size: max(blockSize+1, opts.Codec.Bound()), free: make(chan []byte, 16*opts.Workers)},
+		known:     make(map[identity]*content),
+		pool:      make(chan job),
+		planned:   make(chan piece, plannedPerWorker*opts.Workers),
+		assembled: make(chan piece, assembledPerWorker*opts.Workers),
+		buffers:   newBuffers(max(blockSize+1, opts.Codec.Bound())),
 	}
 	var pool sync.WaitGroup
 	for range opts.Workers {
-		w := &worker{encoder: opts.Codec.NewEncoder(), buffers: p.buffers}
+		w := &worker{encoder: opts.Codec.NewEncoder(), buffers: p.buffers, likeness: &likeness{}}
 		pool.Go(func() {
-			for x := range p.pool {
-				x.finish(x.work(w))
+			for j := range p.pool {
+				j.finish(j.work(w))
 			}
 		})
 	}
 	stages.Go(func() error { return p.plan(t) })
 	stages.Go(p.assemble)
-	stages.Go(func() error { return p.store(out) })
+	stages.Go(func() error { return (&storer{pipeline: p, out: out}).store() })
 	err = stages.Wait()
 	close(p.pool)
 	pool.Wait()
 	if err != nil {
 		return nil, err
 	}
-	equal.share()
-	p.result.summary.DuplicateFiles += equal.files
-	p.result.summary.DuplicateBytes += equal.bytes
+	for _, g := range p.groups {
+		if g.record.Size > 0 {
+			g.record.Key = groupKey(t, g)
+			p.result.groups = append(p.result.groups, g.record)
+		}
+	}
+	p.result.summary.DuplicateFiles = int(p.duplicateFiles.Load())
+	p.result.summary.DuplicateBytes = p.duplicateBytes.Load()
 	opts.Progress(p.skipped.Swap(0))
 	return &p.result, nil
 }
@@ -159,22 +203,29 @@ type pipeline struct {
 	ctx       context.Context
 	opts      Options
 	blockSize int
-	equal     *equalFiles
+	groups    []*group
+	earlier   *Earlier // nil if there is none
+	equal     *equality
+	known     map[identity]*content // files that plan met
 	result    writtenData
-	pool      chan piece
+	pool      chan job
 	planned   chan piece
-	assembled chan *block
+	assembled chan piece
 	buffers   *buffers
-	skipped   atomic.Int64 // bytes of duplicates, not yet told to Options.Progress
+
+	duplicateFiles atomic.Int64
+	duplicateBytes atomic.Int64
+	skipped        atomic.Int64 // bytes of duplicates, not yet told to Options.Progress
 }
 
 // worker is what one goroutine of the pool has to itself.
 type worker struct {
-	encoder *codec.Encoder
-	buffers *buffers
+	encoder  *codec.Encoder
+	buffers  *buffers
+	likeness *likeness
 }
 
-// send puts a piece into a queue.
+// send puts something into a queue.
 func send[T any](ctx context.Context, queue chan<- T, x T) error {
 	select {
 	case queue <- x:
@@ -182,38 +233,6 @@ func send[T any](ctx context.Context, queue chan<- T, x T) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// store writes blocks in the order in which they were assembled.
-func (p *pipeline) store(out *sequentialWriter) error {
-	for b := range p.assembled {
-		if err := b.wait(p.ctx); err != nil {
-			return err
-		}
-		start := uint64(out.pos)
-		switch {
-		case b.file == nil:
-			p.result.fragments = append(p.result.fragments, fragmentEntry{StartBlock: start, Size: b.diskSize})
-			p.result.summary.Fragments++
-		case b.hole:
-			b.file.sizes = append(b.file.sizes, 0)
-			b.file.sparse += uint64(b.length)
-			p.result.summary.SparseBytes += int64(b.length)
-		default:
-			if b.file.start == 0 {
-				b.file.start = start
-			}
-			b.file.sizes = append(b.file.sizes, b.diskSize)
-			p.result.summary.Blocks++
-		}
-		if err := out.write(b.stored); err != nil {
-			return err
-		}
-		p.opts.Progress(int64(b.length) + p.skipped.Swap(0))
-		p.buffers.put(b.raw)
-		p.buffers.put(b.packed)
-	}
-	return p.ctx.Err()
 }
 
 var zeros [64 << 10]byte
@@ -232,6 +251,14 @@ func isZero(p []byte) bool {
 type buffers struct {
 	size int
 	free chan []byte
+}
+
+// buffersKept is how many free buffers are kept: about as many as are in use
+// at a time with two workers.
+const buffersKept = 48
+
+func newBuffers(size int) *buffers {
+	return &buffers{size: size, free: make(chan []byte, buffersKept)}
 }
 
 func (b *buffers) get() []byte {

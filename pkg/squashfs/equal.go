@@ -8,46 +8,106 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// equalFiles tells which files may be stored with an earlier one.
+// equality tells which files have the same contents. Only files of the same
+// size can, so a file of a size of its own is never read for it. Of the others:
 //
-// Only files of the same size can be equal, so only those are hashed: small
-// ones when their batch is read, large ones here, before any block of theirs
-// is compressed. A duplicate costs a second read of a file, but no
-// compression.
-type equalFiles struct {
-	sizes map[uint64]int  // how many files have a size
-	first map[*node]*node // a large file to the earlier one that it is equal to
-	files int             // in first
-	bytes int64           // their sizes added up
+//   - Files of an earlier image are equal if they lie in the same place there,
+//     for it was packed by the same rules.
+//   - Files of a size that both the earlier image and the host have are read
+//     and hashed before anything is packed, those of the earlier image once
+//     for each place.
+//   - So are files of a block or more: a duplicate costs a second read, but no
+//     compression.
+//   - Smaller files are hashed when they are read for their fragment block.
+type equality struct {
+	blockSize int
+	sizes     map[uint64]*sizeClass
+	sums      map[*node][sha256.Size]byte // of files hashed beforehand
 }
 
-func findEqual(ctx context.Context, t *Tree, opts Options) (*equalFiles, error) {
-	e := &equalFiles{sizes: make(map[uint64]int), first: make(map[*node]*node)}
+// sizeClass is the files of one size.
+type sizeClass struct {
+	files int // names
+	kept  int // of them, in an earlier image
+}
+
+// identity stands for contents: files with equal ones are equal. Within a
+// size, identities are all sums or all places.
+type identity struct {
+	size  uint64
+	sum   [sha256.Size]byte
+	place place
+}
+
+// place is where an earlier image has a file: its first block, or its fragment
+// and offset.
+type place struct {
+	start            uint64
+	fragment, offset uint32
+}
+
+func (c *content) place() place {
+	return place{start: c.start, fragment: c.fragment, offset: c.offset}
+}
+
+func (c *sizeClass) mixed() bool { return c.kept > 0 && c.kept < c.files }
+
+func findEqual(ctx context.Context, t *Tree, opts Options) (*equality, error) {
+	e := &equality{
+		blockSize: opts.Codec.Settings().BlockSize,
+		sizes:     make(map[uint64]*sizeClass),
+		sums:      make(map[*node][sha256.Size]byte),
+	}
 	count := func(n *node, _ string) error {
-		e.sizes[n.size]++
+		c := e.sizes[n.size]
+		if c == nil {
+			c = &sizeClass{}
+			e.sizes[n.size] = c
+		}
+		c.files++
+		if n.kept != nil {
+			c.kept++
+		}
 		return nil
 	}
 	if err := t.visit(count); err != nil {
 		return nil, err
 	}
+	return e, e.hash(ctx, t, opts.Workers)
+}
 
+// hash makes the sums that must be known beforehand.
+func (e *equality) hash(ctx context.Context, t *Tree, workers int) error {
 	type candidate struct {
-		node *node
-		src  source
-		sum  [sha256.Size]byte
+		nodes []*node // in one place
+		src   source
+		sum   [sha256.Size]byte
 	}
 	var candidates []*candidate
+	places := make(map[identity]*candidate)
 	collect := func(n *node, path string) error {
-		if n.size >= uint64(opts.Codec.Settings().BlockSize) && e.sizes[n.size] > 1 {
-			candidates = append(candidates, &candidate{node: n, src: source{path: path, data: n.data, size: n.size}})
+		c := e.sizes[n.size]
+		large := n.size >= uint64(e.blockSize) && c.files > 1 && c.kept == 0
+		if !large && !c.mixed() {
+			return nil
 		}
+		this := &candidate{nodes: []*node{n}, src: source{path: path, data: n.data, size: n.size}}
+		if n.kept != nil {
+			id := identity{size: n.size, place: n.kept.place()}
+			if known := places[id]; known != nil {
+				known.nodes = append(known.nodes, n)
+				return nil
+			}
+			places[id] = this
+		}
+		candidates = append(candidates, this)
 		return nil
 	}
 	if err := t.visit(collect); err != nil {
-		return nil, err
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(opts.Workers)
+	group.SetLimit(workers)
 	for _, c := range candidates {
 		group.Go(func() (err error) {
 			c.sum, err = c.src.sum(ctx)
@@ -55,32 +115,34 @@ func findEqual(ctx context.Context, t *Tree, opts Options) (*equalFiles, error) 
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return err
 	}
-
-	known := make(map[contentKey]*node)
 	for _, c := range candidates {
-		key := contentKey{c.node.size, c.sum}
-		if first, ok := known[key]; ok {
-			e.first[c.node] = first
-			e.files++
-			e.bytes += int64(c.node.size)
-		} else {
-			known[key] = c.node
+		for _, n := range c.nodes {
+			e.sums[n] = c.sum
 		}
 	}
-	return e, nil
+	return nil
 }
 
-// isLater says whether n, a large file, is stored with an earlier one.
-func (e *equalFiles) isLater(n *node) bool { return e.first[n] != nil }
-
-// share gives the large duplicates the contents of the files they are equal
-// to, once those are written.
-func (e *equalFiles) share() {
-	for later, first := range e.first {
-		later.content = first.content
+// identify returns the identity of a file's contents. It is not known (false)
+// for one that is equal to no other, and for one that is to be hashed when it
+// is read.
+func (e *equality) identify(n *node) (identity, bool) {
+	if sum, ok := e.sums[n]; ok {
+		return identity{size: n.size, sum: sum}, true
 	}
+	c := e.sizes[n.size]
+	if n.kept != nil && c.files > 1 {
+		return identity{size: n.size, place: n.kept.place()}, true
+	}
+	return identity{}, false
+}
+
+// hashLater says whether a file is to be hashed when it is read.
+func (e *equality) hashLater(n *node) bool {
+	c := e.sizes[n.size]
+	return n.size < uint64(e.blockSize) && c.files > 1 && c.kept == 0
 }
 
 // sum is the SHA-256 of the file.
@@ -91,8 +153,12 @@ func (s source) sum(ctx context.Context) (sum [sha256.Size]byte, err error) {
 	}
 	defer r.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &contextReader{ctx, r}); err != nil {
+	n, err := io.Copy(h, &contextReader{ctx, r})
+	if err != nil {
 		return sum, err
+	}
+	if n != int64(s.size) {
+		return sum, &ChangedError{Path: s.path, Size: int64(s.size)}
 	}
 	return [sha256.Size]byte(h.Sum(nil)), nil
 }

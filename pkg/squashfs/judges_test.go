@@ -54,7 +54,7 @@ func dirEntries(t testing.TB, dir string) []Entry {
 // writeImage packs entries into a file in a temporary folder.
 func writeImage(t testing.TB, entries []Entry, opts Options) (path string, summary Summary) {
 	t.Helper()
-	tree, err := Scan(context.Background(), entries, nil)
+	tree, err := Scan(context.Background(), entries, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,30 +4,172 @@ import (
 	"crypto/sha256"
 	"errors"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
+)
+
+// A window is the small files of a group that are brought in order by
+// likeness, so that their contents are in memory at the same time. A group has
+// more than one if it consists of one large entry; they follow the order of
+// paths, so that whoever reads a folder finds its files near each other.
+const (
+	windowBytes = groupMax
+	windowFiles = 4096
 )
 
 // batchFiles bounds the files of a batch. Handing over a piece costs about a
 // microsecond, opening and reading a small file ten.
 const batchFiles = 256
 
+// plan goes through the groups in the order of the image. Those that the
+// earlier image has are copied. In the others the large files are cut into
+// blocks, and the small ones, which will be parts of fragment blocks, are
+// gathered in batches.
+func (p *pipeline) plan(t *Tree) error {
+	defer close(p.planned)
+	for _, g := range p.groups {
+		settled, err := p.settle(t, g)
+		if err != nil {
+			return err
+		}
+		if old := p.earlier.sameGroup(t, g, settled); old != nil {
+			err = p.planCopy(t, g, old)
+		} else {
+			err = p.planGroup(t, g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle decides for each file of a group whether it is stored there, or with
+// an equal one before it. It returns false if that is not known of all of them
+// before they are read: those get no content.
+func (p *pipeline) settle(t *Tree, g *group) (all bool, err error) {
+	all = true
+	err = t.visitGroup(g, func(n *node, _ string) error {
+		n.content = nil
+		if p.equal.hashLater(n) {
+			all = false
+			return nil
+		}
+		id, shared := p.equal.identify(n)
+		if first := p.known[id]; shared && first != nil {
+			n.content = first
+			p.duplicate(n)
+			return nil
+		}
+		n.content = newContent(n)
+		if shared {
+			p.known[id] = n.content
+		}
+		return nil
+	})
+	return all, err
+}
+
+// duplicate counts a file that is stored with an equal one.
+func (p *pipeline) duplicate(n *node) {
+	p.duplicateFiles.Add(1)
+	p.duplicateBytes.Add(int64(n.size))
+	p.skipped.Add(int64(n.size))
+}
+
+// planGroup plans a group from the host's files.
+func (p *pipeline) planGroup(t *Tree, g *group) error {
+	if err := send[piece](p.ctx, p.planned, groupStart{g}); err != nil {
+		return err
+	}
+	var small []smallFile
+	err := t.visitGroup(g, func(n *node, path string) error {
+		src := source{path: path, data: n.data, size: n.size}
+		switch {
+		case n.content != nil && n.content.owner != n:
+			return nil
+		case n.size < uint64(p.blockSize):
+			small = append(small, smallFile{node: n, source: src, place: len(small)})
+			return nil
+		case p.earlier.hasFile(n):
+			return send[piece](p.ctx, p.planned, &copiedFile{node: n})
+		}
+		return p.planBlocks(n, src)
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.planWindows(small); err != nil {
+		return err
+	}
+	return send[piece](p.ctx, p.planned, groupEnd{g})
+}
+
+// smallFile is a file that is to be a part of a fragment block.
+type smallFile struct {
+	node   *node
+	source source
+	place  int // among the small files of the group, in the order of paths
+}
+
+// planWindows cuts small files into windows and these into batches.
+func (p *pipeline) planWindows(files []smallFile) error {
+	for len(files) > 0 {
+		n, bytes := 0, 0
+		for n < len(files) && n < windowFiles && bytes < windowBytes {
+			bytes += int(files[n].node.size)
+			n++
+		}
+		slices.SortFunc(files[:n], func(a, b smallFile) int { return byType(a.source.path, b.source.path) })
+		if err := p.planBatches(files[:n]); err != nil {
+			return err
+		}
+		if err := send[piece](p.ctx, p.planned, windowEnd{}); err != nil {
+			return err
+		}
+		files = files[n:]
+	}
+	return nil
+}
+
+func (p *pipeline) planBatches(files []smallFile) error {
+	for len(files) > 0 {
+		n, bytes := 0, 0
+		for n < len(files) && n < batchFiles && bytes+int(files[n].node.size) <= p.blockSize {
+			bytes += int(files[n].node.size)
+			n++
+		}
+		b := &batch{future: newFuture(), files: make([]batchFile, n), sketch: !p.opts.Codec.Stores()}
+		for i, f := range files[:n] {
+			b.files[i] = batchFile{smallFile: f, hash: f.node.content == nil}
+		}
+		if err := p.hand(b, b); err != nil {
+			return err
+		}
+		files = files[n:]
+	}
+	return nil
+}
+
 // batch is a piece that holds several whole small files.
 type batch struct {
 	future
 	files  []batchFile
-	length int    // of all files
-	raw    []byte // a buffer with their contents, one after the other
+	sketch bool   // sketches are wanted
+	raw    []byte // a buffer with the files' contents, one after the other
 }
 
 type batchFile struct {
-	node   *node
-	source source
-	hash   bool // sum is wanted
-	sum    [sha256.Size]byte
+	smallFile
+	hash     bool // sum is wanted
+	contents []byte
+	sum      [sha256.Size]byte
+	sketch   sketch
 }
 
-// work reads the files, and hashes those that may be equal to another.
+// work reads the files, hashes those that may be equal to another, and
+// sketches them.
 func (b *batch) work(w *worker) error {
 	b.raw = w.buffers.get()
 	at := 0
@@ -37,46 +179,19 @@ func (b *batch) work(w *worker) error {
 		if err := f.source.read(b.raw[at:end+1], 0, true); err != nil {
 			return err
 		}
+		f.contents = b.raw[at:end:end]
 		if f.hash {
-			f.sum = sha256.Sum256(b.raw[at:end])
+			f.sum = sha256.Sum256(f.contents)
+		}
+		if b.sketch {
+			f.sketch = newSketch(f.contents)
 		}
 		at = end
 	}
 	return nil
 }
 
-// plan goes through the files in the order of the image, cuts the large ones
-// into blocks and gathers the small ones, which will be parts of fragments, in
-// batches.
-func (p *pipeline) plan(t *Tree) error {
-	defer close(p.planned)
-	next := &batch{future: newFuture()}
-	err := t.visit(func(n *node, path string) error {
-		src := source{path: path, data: n.data, size: n.size}
-		if n.size >= uint64(p.blockSize) {
-			if p.equal.isLater(n) {
-				p.skipped.Add(int64(n.size))
-				return nil
-			}
-			n.content = &content{fragment: invalidFragment}
-			return p.planBlocks(n, src)
-		}
-		if next.length+int(n.size) > p.blockSize || len(next.files) == batchFiles {
-			if err := p.hand(next); err != nil {
-				return err
-			}
-			next = &batch{future: newFuture()}
-		}
-		next.files = append(next.files, batchFile{node: n, source: src, hash: p.equal.sizes[n.size] > 1})
-		next.length += int(n.size)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return p.hand(next)
-}
-
+// planBlocks cuts a large file into blocks.
 func (p *pipeline) planBlocks(n *node, src source) (err error) {
 	holes := &holeFinder{}
 	if n.holes {
@@ -103,7 +218,7 @@ func (p *pipeline) planBlocks(n *node, src source) (err error) {
 			b.finish(nil)
 			err = send[piece](p.ctx, p.planned, b)
 		} else {
-			err = p.hand(b)
+			err = p.hand(b, b)
 		}
 		if err != nil {
 			return err
@@ -112,12 +227,12 @@ func (p *pipeline) planBlocks(n *node, src source) (err error) {
 	return nil
 }
 
-// hand puts a piece into the order and gives it to the pool.
-func (p *pipeline) hand(x piece) error {
+// hand puts a piece into the order and gives what is to be done to the pool.
+func (p *pipeline) hand(x piece, j job) error {
 	if err := send(p.ctx, p.planned, x); err != nil {
 		return err
 	}
-	return send(p.ctx, p.pool, x)
+	return send(p.ctx, p.pool, j)
 }
 
 // holeFinder tells which ranges of a sparse file need not be read. Ranges are

@@ -20,16 +20,25 @@ type WalkFunc func(path string, ino Inode) error
 // directory that has two names, and so might contain itself, is an error, and
 // so is a path of 4096 bytes or more.
 func (r *Reader) Walk(f WalkFunc) error {
+	root, err := r.Root()
+	if err != nil {
+		return err
+	}
+	return r.WalkFrom(root, f)
+}
+
+// WalkFrom is Walk for top and everything below it; paths are from there.
+func (r *Reader) WalkFrom(top Inode, f WalkFunc) error {
+	w := r.newWalker()
+	w.visit = func(path string, ino, _ Inode) error { return f(path, ino) }
+	return w.enter(".", top, Inode{})
+}
+
+func (r *Reader) newWalker() *walker {
 	// Listings cannot hold more bytes than the metadata blocks of their table,
 	// and a block takes a header and a byte at least.
 	blocks := (r.listings.end - r.listings.start) / (metadataHeaderSize + 1)
-	w := &walker{
-		r:            r,
-		seen:         make(map[inodeRef]bool),
-		listingBytes: blocks * metadataSize,
-		visit:        func(path string, ino, _ Inode) error { return f(path, ino) },
-	}
-	return w.walk()
+	return &walker{r: r, seen: make(map[inodeRef]bool), listingBytes: blocks * metadataSize}
 }
 
 // walker walks through the tree of an image. Listings that overlap in the

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Entry is one name in the root directory of an image: what the host has at
@@ -17,6 +20,14 @@ type Entry struct {
 	Name string
 	Path string
 	Data []byte
+
+	// Kin is what the entry is kept near to: entries are laid down in the order
+	// of their kin, by default their names.
+	Kin string
+
+	// Kept says that the earlier image holds the same under this name. Then
+	// only those of its files are read that cannot be taken from there.
+	Kept bool
 }
 
 // Tree is what an image will hold, as [Scan] found it: every name, permission
@@ -24,6 +35,7 @@ type Entry struct {
 type Tree struct {
 	root    *node
 	entries []Entry // root.children, as given
+	earlier *Earlier
 
 	Inodes int   // files, directories and symbolic links, the root among them
 	Files  int   // regular files
@@ -47,6 +59,9 @@ type node struct {
 	holes   bool     // the host stores fewer bytes than size: look for holes
 	data    []byte   // contents given instead of a path
 	content *content // where the contents lie; shared by equal files
+	kept    *content // where the earlier image has them, nil if it has not
+
+	fromEarlier bool // all of the node is as the earlier image has it
 }
 
 // Permissions says which permissions a file or directory has in the image, by
@@ -58,16 +73,20 @@ type Permissions func(onHost fs.FileMode) fs.FileMode
 // those of the host. A name that is empty, ".", "..", longer than 255 bytes,
 // taken twice or holds a slash or NUL is an error, and so is anything that is
 // not a file, directory or symbolic link.
-func Scan(ctx context.Context, entries []Entry, perm Permissions) (*Tree, error) {
+//
+// What can be taken from an earlier image, which may be nil, is not looked for
+// on the host.
+func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earlier) (*Tree, error) {
 	if perm == nil {
 		perm = func(onHost fs.FileMode) fs.FileMode { return onHost }
 	}
-	s := scanner{ctx: ctx, perm: perm}
+	s := scanner{ctx: ctx, perm: perm, earlier: earlier}
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	t := &Tree{
 		root:    &node{kind: typeDir, perm: 0o755, children: make([]node, len(entries))},
 		entries: entries,
+		earlier: earlier,
 	}
 	for i, e := range entries {
 		if err := checkName(e.Name); err != nil {
@@ -76,10 +95,17 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions) (*Tree, error)
 		if i > 0 && e.Name == entries[i-1].Name {
 			return nil, fmt.Errorf("two entries named %q in the root directory", e.Name)
 		}
-		var err error
-		if t.root.children[i], err = s.entry(e); err != nil {
-			return nil, err
-		}
+	}
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, e := range entries {
+		group.Go(func() (err error) {
+			t.root.children[i], err = s.entry(e)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	t.count(t.root)
 	return t, nil
@@ -99,13 +125,20 @@ func checkName(name string) error {
 
 // scanner looks at the host's files.
 type scanner struct {
-	ctx  context.Context
-	perm Permissions
+	ctx     context.Context
+	perm    Permissions
+	earlier *Earlier
 }
 
 func (s scanner) entry(e Entry) (node, error) {
 	if e.Path == "" {
 		return node{name: e.Name, kind: typeFile, perm: 0o444, size: uint64(len(e.Data)), data: e.Data}, nil
+	}
+	if e.Kept && s.earlier != nil {
+		// What the earlier image cannot tell, the host can.
+		if n, err := s.earlier.entry(e.Name, s.perm); err == nil {
+			return n, nil
+		}
 	}
 	info, err := os.Lstat(e.Path)
 	if err != nil {

@@ -2,12 +2,15 @@ package squashfs
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"math/bits"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -27,18 +30,25 @@ type Options struct {
 
 // Summary is what became of a tree.
 type Summary struct {
-	Size           int64 // of the image in bytes, a multiple of 4096
+	Size           int64 // in bytes with the record behind the image, a multiple of 4096
 	DataBytes      int64 // of it: data and fragment blocks
 	Blocks         int   // data blocks stored
 	Fragments      int   // fragment blocks
 	DuplicateFiles int   // files stored with an earlier equal one
 	DuplicateBytes int64 // their sizes added up
 	SparseBytes    int64 // bytes in all-zero blocks, which take no room
+	ReusedBytes    int64 // of DataBytes: taken from the earlier image
+
+	// Sum identifies the image: equal sums mean equal bytes, but for the
+	// padding. [Earlier.Sum] returns it, too.
+	Sum [sha256.Size]byte
 }
 
 // Write lays the tree down as an image that starts at offset 0 of w. Every
-// byte is written once and in order, but for the superblock, which comes last:
-// an image that was not finished is none.
+// byte is written once and in order, but for what is copied from an earlier
+// image and the superblock, which comes last: an image that was not finished is
+// none. If w has a method Outer() (io.WriterAt, int64), which tells where it
+// writes to, and that is a file, the kernel does the copying.
 //
 // A file that cannot be read or whose size has changed since the scan is an
 // error that names it, and so is what the format cannot hold. A Tree can be
@@ -80,9 +90,11 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	if opts.Codec.Stores() {
 		sb.Flags |= flagUncompressedInodes | flagUncompressedData | flagUncompressedFragments | flagUncompressedIDs
 	}
-	if options := opts.Codec.Options(); options != nil {
+	var options []byte // as they are in the image
+	if payload := opts.Codec.Options(); payload != nil {
 		sb.Flags |= flagCompressorOptions
-		if err := out.write(storedMetadata(options)); err != nil {
+		options = storedMetadata(payload)
+		if err := out.write(options); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -98,6 +110,7 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 		sb.Flags |= flagNoFragments
 	}
 
+	out.hash = sha256.New()
 	meta := &inodeWriter{
 		inodes:  newMetadata(opts.Codec),
 		dirs:    newMetadata(opts.Codec),
@@ -113,20 +126,42 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	}
 
 	sb.BytesUsed = uint64(out.pos)
-	if rest := out.pos % padding; rest != 0 {
-		if err := out.write(make([]byte, padding-rest)); err != nil {
-			return Summary{}, err
-		}
+	rec := &record{
+		identity:   opts.Codec.Identity(),
+		generation: layoutGeneration,
+		tables:     [sha256.Size]byte(out.hash.Sum(nil)),
+		groups:     data.groups,
 	}
+	out.hash = nil
 	head, err := binary.Append(nil, binary.LittleEndian, sb)
 	if err != nil {
 		return Summary{}, err
+	}
+	rec.head = sha256.Sum256(append(slices.Clone(head), options...))
+	if err := writeRecord(out, rec); err != nil {
+		return Summary{}, fmt.Errorf("writing record: %w", err)
 	}
 	if _, err := w.WriteAt(head, 0); err != nil {
 		return Summary{}, fmt.Errorf("writing superblock: %w", err)
 	}
 	data.summary.Size = out.pos
+	data.summary.Sum = rec.sum
 	return data.summary, nil
+}
+
+// writeRecord writes the record behind the image proper.
+func writeRecord(out *sequentialWriter, rec *record) error {
+	if err := out.pad(); err != nil {
+		return err
+	}
+	p, err := rec.encode()
+	if err != nil {
+		return err
+	}
+	if err := out.write(p); err != nil {
+		return err
+	}
+	return out.pad()
 }
 
 // writeTables writes what follows the data, in the order that Linux insists on
@@ -175,15 +210,24 @@ func seconds(t time.Time) (uint32, error) {
 
 // sequentialWriter writes at a position that only grows.
 type sequentialWriter struct {
-	w   io.WriterAt
-	pos int64
+	w    io.WriterAt
+	pos  int64
+	hash hash.Hash // of what is written, if it is set
 }
 
 func (s *sequentialWriter) write(p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	if s.hash != nil {
+		s.hash.Write(p)
+	}
 	n, err := s.w.WriteAt(p, s.pos)
 	s.pos += int64(n)
 	return err
+}
+
+// pad writes zeros up to a multiple of padding.
+func (s *sequentialWriter) pad() error {
+	return s.write(zeros[:alignUp(s.pos)-s.pos])
 }

@@ -161,7 +161,7 @@ func TestSameBytes(t *testing.T) {
 		}
 	})
 	t.Run("same tree twice", func(t *testing.T) {
-		tree, err := Scan(context.Background(), dirEntries(t, src), nil)
+		tree, err := Scan(context.Background(), dirEntries(t, src), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +207,7 @@ func TestErrors(t *testing.T) {
 	data := strings.Repeat("x", 3*MaxBlockSize)
 	scan := func(t *testing.T, entries ...Entry) *Tree {
 		t.Helper()
-		tree, err := Scan(context.Background(), entries, nil)
+		tree, err := Scan(context.Background(), entries, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,11 +217,11 @@ func TestErrors(t *testing.T) {
 	opts.Codec = newCodec(t, "lz4", 0)
 
 	for _, name := range []string{"", ".", "..", "a/b", "a\x00b", strings.Repeat("n", 256)} {
-		if _, err := Scan(context.Background(), []Entry{{Name: name}}, nil); err == nil {
+		if _, err := Scan(context.Background(), []Entry{{Name: name}}, nil, nil); err == nil {
 			t.Errorf("Scan takes an entry named %q", name)
 		}
 	}
-	if _, err := Scan(context.Background(), []Entry{{Name: "a"}, {Name: "b"}, {Name: "a"}}, nil); err == nil {
+	if _, err := Scan(context.Background(), []Entry{{Name: "a"}, {Name: "b"}, {Name: "a"}}, nil, nil); err == nil {
 		t.Error("Scan takes two entries of one name")
 	}
 
@@ -230,7 +230,7 @@ func TestErrors(t *testing.T) {
 		if err := syscall.Mkfifo(pipe, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Scan(context.Background(), []Entry{{Name: "p", Path: pipe}}, nil); err == nil || !strings.Contains(err.Error(), pipe) {
+		if _, err := Scan(context.Background(), []Entry{{Name: "p", Path: pipe}}, nil, nil); err == nil || !strings.Contains(err.Error(), pipe) {
 			t.Errorf("Scan of a named pipe: %v", err)
 		}
 	})

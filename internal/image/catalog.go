@@ -1,0 +1,128 @@
+package image
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Catalog remembers the images that were built on this machine: where they
+// are, and the sums that identify their contents. It is a file in the user's
+// cache folder, and nothing is lost with it but time.
+type Catalog struct {
+	path   string
+	images []catalogued // the newest last
+}
+
+// catalogued is an image as the file has it.
+type catalogued struct {
+	Path    string `json:"path"`
+	Sum     string `json:"sum"` // of the squashfs, squashfs.Summary.Sum in hex
+	Encoder string `json:"encoder"`
+}
+
+// catalogMax is how many images are remembered.
+const catalogMax = 32
+
+// OpenCatalog reads the catalog in the cache folder. One that is missing or
+// damaged is empty.
+func OpenCatalog(cache string) *Catalog {
+	c := &Catalog{path: filepath.Join(cache, "livebuild", "images.json")}
+	c.read()
+	return c
+}
+
+func (c *Catalog) read() {
+	c.images = nil
+	text, err := os.ReadFile(c.path)
+	if err != nil || json.Unmarshal(text, &c.images) != nil {
+		c.images = nil
+	}
+}
+
+// Has says whether an image with this sum was built here.
+func (c *Catalog) Has(sum [32]byte) bool {
+	for _, image := range c.images {
+		if image.Sum == hex.EncodeToString(sum[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Paths returns where images packed as the plan says are or were, the newest
+// first.
+func (c *Catalog) Paths(p *Plan) []string {
+	encoder, err := p.codec()
+	if err != nil {
+		return nil
+	}
+	var paths []string
+	for i := len(c.images) - 1; i >= 0; i-- {
+		if c.images[i].Encoder == encoder.Identity() {
+			paths = append(paths, c.images[i].Path)
+		}
+	}
+	return paths
+}
+
+// Add remembers the image at path, and forgets an earlier one there and those
+// that are gone.
+func (c *Catalog) Add(path string, p *Plan, result Result) error {
+	encoder, err := p.codec()
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	c.read() // others may have added theirs
+	images := []catalogued{}
+	for _, image := range c.images {
+		if _, err := os.Stat(image.Path); image.Path != path && !errors.Is(err, fs.ErrNotExist) {
+			images = append(images, image)
+		}
+	}
+	images = append(images, catalogued{
+		Path:    path,
+		Sum:     hex.EncodeToString(result.Squashfs.Sum[:]),
+		Encoder: encoder.Identity(),
+	})
+	c.images = images[max(0, len(images)-catalogMax):]
+	if err := c.write(); err != nil {
+		return fmt.Errorf("remembering the image: %w", err)
+	}
+	return nil
+}
+
+// write replaces the file at once: others may read it.
+func (c *Catalog) write() (err error) {
+	text, err := json.MarshalIndent(c.images, "", "  ")
+	if err != nil {
+		return err
+	}
+	folder := filepath.Dir(c.path)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, "images-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if _, err := f.Write(append(text, '\n')); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), c.path)
+}

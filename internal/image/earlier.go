@@ -1,0 +1,275 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// Earlier is an image from which a new one takes what both have: the store
+// paths that its registration names with today's NAR hash. The new image has
+// the same bytes as without it.
+//
+// An image is not trusted. Its bytes are held against the record that it
+// carries; that the record is true is known of images in the Catalog, and of
+// others found out by computing each path's NAR hash from the image.
+type Earlier struct {
+	Path     string
+	file     *os.File
+	squashfs *squashfs.Earlier
+	kept     map[string]bool // base names of store paths
+
+	Paths   int   // store paths that are the same
+	Bytes   int64 // their NAR sizes
+	Damaged int64 // bytes of the squashfs that are not what they were
+}
+
+// UnfitError says why nothing of an image can be part of a new one.
+type UnfitError struct {
+	Path string
+	Err  error
+}
+
+func (e *UnfitError) Error() string { return fmt.Sprintf("%s: %v", e.Path, e.Err) }
+func (e *UnfitError) Unwrap() error { return e.Err }
+
+// errNothing is an UnfitError's reason.
+var errNothing = errors.New("holds none of the store paths")
+
+// Close closes the image.
+func (e *Earlier) Close() error {
+	if e == nil {
+		return nil
+	}
+	return e.file.Close()
+}
+
+// ChooseEarlier returns which of the images at paths has most of the closure,
+// as far as their registrations say; the first of equals. It returns "" if none
+// has anything.
+func ChooseEarlier(paths []string, closure *nix.Closure) string {
+	best, most := "", int64(0)
+	for _, path := range paths {
+		if n := claimed(path, closure); n > most {
+			best, most = path, n
+		}
+	}
+	return best
+}
+
+// claimed is how many bytes of the closure an image says it has.
+func claimed(path string, closure *nix.Closure) int64 {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	section, err := storeImage(f)
+	if err != nil {
+		return 0
+	}
+	r, err := squashfs.Open(section, section.Size())
+	if err != nil {
+		return 0
+	}
+	_, bytes, err := common(r, closure)
+	if err != nil {
+		return 0
+	}
+	return bytes
+}
+
+// OpenEarlier opens the image at path to pack a plan's closure from it, read by
+// several workers, 0 for one for each processor. What an image holds that is in
+// the catalog need not be found out. The error is an *UnfitError if nothing can
+// be taken from it.
+func (p *Plan) OpenEarlier(ctx context.Context, path string, closure *nix.Closure, known *Catalog, workers int) (*Earlier, error) {
+	c, err := p.codec()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Earlier{Path: path, file: f}
+	if err := e.open(ctx, c, closure, known, workers); err != nil {
+		f.Close()
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, &UnfitError{Path: path, Err: err}
+	}
+	return e, nil
+}
+
+func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *nix.Closure, known *Catalog, workers int) error {
+	section, err := storeImage(e.file)
+	if err != nil {
+		return err
+	}
+	if e.squashfs, err = squashfs.OpenEarlier(ctx, section, section.Size(), c, workers); err != nil {
+		return err
+	}
+	e.Damaged = e.squashfs.Damaged()
+	same, _, err := common(e.squashfs.Reader(), closure)
+	if err != nil {
+		return err
+	}
+	if known == nil || !known.Has(e.squashfs.Sum()) {
+		if same, err = verified(ctx, e.squashfs.Reader(), same, workers); err != nil {
+			return err
+		}
+	}
+	e.kept = make(map[string]bool, len(same))
+	for _, info := range same {
+		e.kept[path.Base(info.Path)] = true
+		e.Bytes += info.NarSize
+	}
+	e.Paths = len(same)
+	if e.Paths == 0 {
+		return errNothing
+	}
+	return nil
+}
+
+// storeImage is where the squashfs is in an ISO file, with what follows it.
+func storeImage(f *os.File) (*io.SectionReader, error) {
+	entries, err := hybridiso.ReadTree(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if entry.Path != boot.StoreImage || len(entry.Extents) == 0 {
+			continue
+		}
+		start, end := entry.Extents[0].Offset, entry.Extents[0].Offset
+		for _, extent := range entry.Extents {
+			if extent.Offset != end {
+				return nil, fmt.Errorf("%s is in pieces", boot.StoreImage)
+			}
+			end += extent.Size
+		}
+		return io.NewSectionReader(f, start, end-start), nil
+	}
+	return nil, fmt.Errorf("has no %s", boot.StoreImage)
+}
+
+// common returns the paths of the closure that an image says it has, with the
+// same NAR hash.
+func common(r *squashfs.Reader, closure *nix.Closure) (same []nix.PathInfo, bytes int64, err error) {
+	ino, err := r.Lookup(Registration)
+	if err != nil {
+		return nil, 0, err
+	}
+	file, err := r.OpenFile(ino)
+	if err != nil {
+		return nil, 0, err
+	}
+	registered, err := nix.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
+	if err != nil {
+		return nil, 0, err
+	}
+	hashes := make(map[string][32]byte, len(registered.Paths))
+	for _, info := range registered.Paths {
+		hashes[info.Path] = info.NarHash
+	}
+	for _, info := range closure.Paths {
+		if hash, ok := hashes[info.Path]; ok && hash == info.NarHash {
+			same = append(same, info)
+			bytes += info.NarSize
+		}
+	}
+	return same, bytes, nil
+}
+
+// verified returns those of the paths that the image really has.
+func verified(ctx context.Context, r *squashfs.Reader, paths []nix.PathInfo, workers int) ([]nix.PathInfo, error) {
+	var mu sync.Mutex
+	var good []nix.PathInfo
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, info := range paths {
+		group.Go(func() error {
+			if hash, err := narHash(ctx, r, path.Base(info.Path)); err == nil && hash == info.NarHash {
+				mu.Lock()
+				defer mu.Unlock()
+				good = append(good, info)
+			}
+			return ctx.Err()
+		})
+	}
+	return good, group.Wait()
+}
+
+// narHash is the NAR hash of an entry of the image's root directory.
+func narHash(ctx context.Context, r *squashfs.Reader, name string) ([32]byte, error) {
+	top, err := r.Lookup(name)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	nar := nix.NewNarHash()
+	open := 0 // directories that have not ended
+	err = r.WalkFrom(top, func(at string, ino squashfs.Inode) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if at != "." {
+			for depth := strings.Count(at, "/") + 1; open > depth; open-- {
+				nar.EndDirectory()
+				nar.EndEntry()
+			}
+			nar.Entry(path.Base(at))
+		}
+		switch {
+		case ino.Mode.IsDir():
+			nar.Directory()
+			open++
+			return nil // its entry ends with it
+		case ino.Mode.IsRegular():
+			file, err := r.OpenFile(ino)
+			if err != nil {
+				return err
+			}
+			if err := nar.File(ino.Mode&0o111 != 0, file.Size(), io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
+				return err
+			}
+		case ino.Target != "":
+			nar.Symlink(ino.Target)
+		default:
+			return fmt.Errorf("%s is of type %s", at, ino.Mode.Type())
+		}
+		if at != "." {
+			nar.EndEntry()
+		}
+		return nil
+	})
+	if err != nil {
+		return [32]byte{}, err
+	}
+	for ; open > 0; open-- {
+		nar.EndDirectory()
+		if open > 1 {
+			nar.EndEntry()
+		}
+	}
+	return nar.Sum()
+}

@@ -1,0 +1,273 @@
+package squashfs
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"sort"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// Earlier is an earlier image from which a new one takes what has not changed.
+// The new image has the same bytes as one that is packed without it.
+//
+// Whole groups of entries are taken if all their entries are kept ones
+// ([Entry.Kept]) and the same of their files are stored in them; of other
+// groups, files of a block or more.
+type Earlier struct {
+	r      *Reader
+	record *record
+	whole  []bool // by group: its bytes are what the record says
+	byKey  map[[sha256.Size]byte]int
+}
+
+// EncoderError says that an image was packed in another way, so that none of
+// it can be part of the new one.
+type EncoderError struct{ Was, Wanted string }
+
+func (e *EncoderError) Error() string {
+	return fmt.Sprintf("packed with %s, not %s", e.Was, e.Wanted)
+}
+
+// OpenEarlier opens the image of size bytes in src, which may include what lies
+// behind it, for use in a new image with codec c. All bytes are held against
+// the record in the image, by several workers. The error is [ErrNotSquashFS],
+// [ErrNoRecord], an [*EncoderError], or says how the image is damaged.
+// Damage within groups is no error: these are not taken.
+//
+// That record and bytes agree does not prove that they are true. Whoever did
+// not write the image has to compare what its entries hold, see [Earlier.Reader].
+func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Codec, workers int) (*Earlier, error) {
+	r, err := Open(src, size)
+	if err != nil {
+		return nil, err
+	}
+	rec, err := r.readRecord(size)
+	if err != nil {
+		return nil, err
+	}
+	was, wanted := encoderName(rec.generation, rec.identity), encoderName(layoutGeneration, c.Identity())
+	if was != wanted {
+		return nil, &EncoderError{Was: was, Wanted: wanted}
+	}
+	e := &Earlier{r: r, record: rec, whole: make([]bool, len(rec.groups)), byKey: make(map[[sha256.Size]byte]int)}
+	if err := e.verify(ctx, workers); err != nil {
+		return nil, err
+	}
+	// Whoever reads an entry comes back to the fragment blocks of its window.
+	r.fragmentBlocks.capacity = workers * (windowBytes/int(r.sb.BlockSize) + 4)
+	for i, g := range rec.groups {
+		if e.whole[i] {
+			e.byKey[g.Key] = i
+		}
+	}
+	return e, nil
+}
+
+// encoderName names what the bytes of an image depend on besides its contents.
+func encoderName(generation uint32, identity string) string {
+	return fmt.Sprintf("%s, layout %d", identity, generation)
+}
+
+// Sum identifies the image: equal sums mean equal bytes, but for the padding.
+func (e *Earlier) Sum() [sha256.Size]byte { return e.record.sum }
+
+// Reader reads the image.
+func (e *Earlier) Reader() *Reader { return e.r }
+
+// Damaged is how many bytes of the image cannot be taken because they are not
+// what they were.
+func (e *Earlier) Damaged() int64 {
+	sum := int64(0)
+	for i, g := range e.record.groups {
+		if !e.whole[i] {
+			sum += int64(g.Size)
+		}
+	}
+	return sum
+}
+
+// verify holds the bytes of the image against its record.
+func (e *Earlier) verify(ctx context.Context, workers int) error {
+	sb := e.r.sb
+	for _, part := range []struct {
+		name       string
+		start, end uint64
+		want       [sha256.Size]byte
+	}{
+		{"head", 0, e.r.data.start, e.record.head},
+		{"tables", sb.InodeTable, sb.BytesUsed, e.record.tables},
+	} {
+		sum, err := e.sum(ctx, part.start, part.end-part.start)
+		if err != nil {
+			return err
+		}
+		if sum != part.want {
+			return fmt.Errorf("its %s are not what they were when it was written", part.name)
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for i, g := range e.record.groups {
+		group.Go(func() error {
+			sum, err := e.sum(ctx, g.Start, g.Size)
+			e.whole[i] = err == nil && sum == g.Sum // what cannot be read is not taken
+			return ctx.Err()
+		})
+	}
+	return group.Wait()
+}
+
+func (e *Earlier) sum(ctx context.Context, start, size uint64) (sum [sha256.Size]byte, err error) {
+	h := sha256.New()
+	src := &contextReader{ctx, io.NewSectionReader(e.r.src, int64(start), int64(size))}
+	n, err := io.CopyBuffer(h, src, make([]byte, 256<<10))
+	if err == nil && uint64(n) != size {
+		err = io.ErrUnexpectedEOF
+	}
+	return [sha256.Size]byte(h.Sum(nil)), err
+}
+
+// sameGroup returns the group of the earlier image that has the bytes of g, or
+// nil. It needs to be settled which files of g are stored in it.
+func (e *Earlier) sameGroup(t *Tree, g *group, settled bool) *groupRecord {
+	if e == nil || !settled {
+		return nil
+	}
+	for _, i := range g.entries {
+		if !t.root.children[i].fromEarlier {
+			return nil
+		}
+	}
+	i, ok := e.byKey[groupKey(t, g)]
+	if !ok {
+		return nil
+	}
+	old := &e.record.groups[i]
+	// The key says that it is so, but the record may lie.
+	inside := true
+	_ = t.visitGroup(g, func(n *node, _ string) error {
+		if n.content.owner == n {
+			inside = inside && old.contains(n.kept)
+		}
+		return nil
+	})
+	if !inside {
+		return nil
+	}
+	return old
+}
+
+// contains says whether all of a file lies in the group.
+func (g *groupRecord) contains(c *content) bool {
+	size := c.blockBytes()
+	if size > 0 && (c.start < g.Start || c.start-g.Start > g.Size || size > g.Size-(c.start-g.Start)) {
+		return false
+	}
+	return c.fragment == invalidFragment || c.fragment >= g.FirstFragment && c.fragment-g.FirstFragment < g.Fragments
+}
+
+// hasFile says whether the blocks of n can be taken from the earlier image.
+func (e *Earlier) hasFile(n *node) bool {
+	if e == nil || n.kept == nil || n.kept.fragment != invalidFragment {
+		return false
+	}
+	i := sort.Search(len(e.record.groups), func(i int) bool {
+		g := e.record.groups[i]
+		return g.Start+g.Size > n.kept.start
+	})
+	return i < len(e.record.groups) && e.whole[i] && e.record.groups[i].contains(n.kept)
+}
+
+// fragment returns an entry of the fragment table, if its block lies in g.
+func (e *Earlier) fragment(g *groupRecord, i uint32) (f fragmentEntry, err error) {
+	if err := e.r.record(&e.r.fragments, uint64(i), &f); err != nil {
+		return f, err
+	}
+	b, err := e.r.placedFragment(f)
+	if err != nil {
+		return f, err
+	}
+	if b.start < g.Start || b.start-g.Start > g.Size || b.length() > g.Size-(b.start-g.Start) {
+		return f, fmt.Errorf("fragment %d of the earlier image is not in its group", i)
+	}
+	return f, nil
+}
+
+// keptTree makes nodes of what the earlier image has.
+type keptTree struct {
+	walker *walker
+	perm   Permissions
+}
+
+// entry returns the root entry of a name.
+func (e *Earlier) entry(name string, perm Permissions) (node, error) {
+	ino, err := e.r.Lookup(name)
+	if err != nil {
+		return node{}, err
+	}
+	k := &keptTree{walker: e.r.newWalker(), perm: perm}
+	return k.node(name, ino, name)
+}
+
+func (k *keptTree) node(name string, ino Inode, path string) (node, error) {
+	if len(path) >= pathMax {
+		return node{}, fmt.Errorf("path of %d bytes", len(path))
+	}
+	n := node{name: name, kind: ino.kind, perm: modeBits(ino.Mode), fromEarlier: true}
+	if n.kind != typeSymlink {
+		n.perm = modeBits(k.perm(ino.Mode))
+	}
+	var err error
+	switch n.kind {
+	case typeFile:
+		n.size = uint64(ino.Size)
+		n.kept, err = k.walker.r.place(ino)
+	case typeSymlink:
+		n.target = ino.Target
+	case typeDir:
+		n.children, err = k.dir(ino, path)
+	default:
+		err = fmt.Errorf("%s: of type %s", path, ino.Mode.Type())
+	}
+	return n, err
+}
+
+func (k *keptTree) dir(dir Inode, path string) ([]node, error) {
+	if err := k.walker.admit(dir); err != nil {
+		return nil, err
+	}
+	var children []node
+	for e, err := range k.walker.r.Entries(dir) {
+		if err != nil {
+			return nil, err
+		}
+		ino, err := k.walker.r.Inode(e)
+		if err != nil {
+			return nil, err
+		}
+		n, err := k.node(e.Name, ino, path+"/"+e.Name)
+		if err != nil {
+			return nil, err
+		}
+		children = append(children, n)
+	}
+	return children, nil
+}
+
+// place is where the contents of the file ino lie.
+func (r *Reader) place(ino Inode) (*content, error) {
+	blocks, err := r.blocks(ino.file)
+	if err != nil {
+		return nil, err
+	}
+	c := &content{start: ino.file.start, sparse: ino.file.sparse, fragment: ino.file.fragment, offset: ino.file.fragmentOffset}
+	for _, b := range blocks {
+		c.sizes = append(c.sizes, b.size)
+	}
+	return c, nil
+}

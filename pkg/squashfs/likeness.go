@@ -1,0 +1,275 @@
+package squashfs
+
+import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A fragment block holds many small files and is compressed as one, so it
+// matters which files share one. Files are compared by sketches: of a file's
+// short byte sequences each falls into one of sketchSize buckets by its hash,
+// and the smallest hash of each bucket is kept. Files that share many
+// sequences share many of these features (Broder, "On the resemblance and
+// containment of documents", 1997).
+//
+// 64 features, taken from the first 64 KiB, cost about 1 ns a byte. Twice as
+// many made images 0.2 % smaller, half as many 0.3 % larger; whole files 0.1 %
+// smaller.
+const (
+	sketchSize  = 64
+	sketchBytes = 64 << 10
+
+	noFeature = 1<<32 - 1
+
+	// A feature that so many files of a window have says nothing: headers of
+	// object files, licences.
+	commonFeature = 400
+)
+
+// sketch is the features of a file by bucket, noFeature for an empty one.
+type sketch [sketchSize]uint32
+
+// gear has a random number for each byte (xorshift-multiply by S. Vigna,
+// splitmix64).
+var gear = func() (table [256]uint64) {
+	state := uint64(0)
+	for i := range table {
+		state += 0x9e3779b97f4a7c15
+		z := state
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		table[i] = z ^ z>>31
+	}
+	return table
+}()
+
+// newSketch returns the sketch of contents p.
+func newSketch(p []byte) (s sketch) {
+	const (
+		shift      = 6 // a byte leaves the hash after 64/shift others
+		window     = (64 + shift - 1) / shift
+		bucketBits = 6
+	)
+	for i := range s {
+		s[i] = noFeature
+	}
+	p = p[:min(len(p), sketchBytes)]
+	hash := uint64(0)
+	first := min(len(p), window-1)
+	for _, b := range p[:first] {
+		hash = hash<<shift + gear[b]
+	}
+	for _, b := range p[first:] {
+		hash = hash<<shift + gear[b]
+		bucket, feature := hash>>(64-bucketBits), uint32(hash>>(32-bucketBits))
+		if feature < s[bucket] {
+			s[bucket] = feature
+		}
+	}
+	return s
+}
+
+// likeness finds an order in which like files are near each other. It keeps
+// its tables from one use to the next.
+type likeness struct {
+	slots    []slot  // of a hash table of features
+	features []int32 // of file i from i*sketchSize on: numbers of features, -1 for none
+	members  []int32 // the files that have a feature, feature by feature
+	ends     []int32 // of each feature's part of members
+	met      []int32 // the last fragment block, by number, with a feature
+
+	score   []int32 // how many features a file has in common with the block being filled
+	count   []int32 // how many features it has
+	placed  []bool
+	waiting []int32 // files with a score
+}
+
+type slot struct {
+	key     uint64 // bucket and feature, plus 1; 0 for an empty slot
+	feature int32
+}
+
+// order returns the order in which to put files, given by size in bytes and
+// sketch, into blocks: always the one next that has the greatest part of its
+// features in common with those that are in the block already, or, if none has
+// any, the first one left.
+func (l *likeness) order(sizes []int, sketches []sketch, blockSize int) []int {
+	l.index(sketches)
+	order := make([]int, 0, len(sizes))
+	block, filled, first := int32(1), 0, int32(0)
+	for len(order) < len(sizes) {
+		next := l.likest()
+		if next < 0 {
+			for l.placed[first] {
+				first++
+			}
+			next = first
+		}
+		if filled+sizes[next] > blockSize {
+			for _, i := range l.waiting {
+				l.score[i] = 0
+			}
+			l.waiting = l.waiting[:0]
+			block++
+			filled = 0
+		}
+		filled += sizes[next]
+		order = append(order, int(next))
+		l.place(next, block)
+	}
+	return order
+}
+
+// likest returns the file most like those in the block, -1 if none is.
+func (l *likeness) likest() int32 {
+	best := int32(-1)
+	left := l.waiting[:0]
+	for _, i := range l.waiting {
+		if l.placed[i] {
+			continue
+		}
+		left = append(left, i)
+		if best < 0 {
+			best = i
+			continue
+		}
+		this, that := int64(l.score[i])*int64(l.count[best]), int64(l.score[best])*int64(l.count[i])
+		if this > that || this == that && i < best {
+			best = i
+		}
+	}
+	l.waiting = left
+	return best
+}
+
+// place puts file i into the block and adds to the scores of files like it.
+func (l *likeness) place(i, block int32) {
+	l.placed[i] = true
+	for _, f := range l.features[int(i)*sketchSize:][:sketchSize] {
+		if f < 0 || l.met[f] == block {
+			continue
+		}
+		l.met[f] = block
+		members := l.membersOf(f)
+		if len(members) > commonFeature {
+			continue
+		}
+		for _, other := range members {
+			if l.placed[other] {
+				continue
+			}
+			if l.score[other] == 0 {
+				l.waiting = append(l.waiting, other)
+			}
+			l.score[other]++
+		}
+	}
+}
+
+func (l *likeness) membersOf(feature int32) []int32 {
+	start := int32(0)
+	if feature > 0 {
+		start = l.ends[feature-1]
+	}
+	return l.members[start:l.ends[feature]]
+}
+
+// index finds out which files have which features.
+func (l *likeness) index(sketches []sketch) {
+	n := len(sketches)
+	l.score = resized(l.score, n)
+	l.count = resized(l.count, n)
+	l.placed = resized(l.placed, n)
+	l.waiting = l.waiting[:0]
+	l.features = resized(l.features, n*sketchSize)
+	size := 1
+	for size < 2*n*sketchSize {
+		size *= 2
+	}
+	l.slots = resized(l.slots, size)
+
+	// Number the features and count their files.
+	l.ends = l.ends[:0]
+	for i := range sketches {
+		for bucket, feature := range sketches[i] {
+			at := &l.features[i*sketchSize+bucket]
+			if feature == noFeature {
+				*at = -1
+				continue
+			}
+			l.count[i]++
+			s := l.find(uint64(bucket)<<32 | uint64(feature) + 1)
+			if s.feature == int32(len(l.ends)) {
+				l.ends = append(l.ends, 0)
+			}
+			l.ends[s.feature]++
+			*at = s.feature
+		}
+	}
+	// Make room for each feature's files, then fill it from the end.
+	total := int32(0)
+	for f := range l.ends {
+		total += l.ends[f]
+		l.ends[f] = total
+	}
+	l.members = resized(l.members, int(total))
+	l.met = resized(l.met, len(l.ends))
+	starts := l.met // borrowed: counts down from the ends
+	copy(starts, l.ends)
+	for i := n - 1; i >= 0; i-- {
+		for _, f := range l.features[i*sketchSize:][:sketchSize] {
+			if f >= 0 {
+				starts[f]--
+				l.members[starts[f]] = int32(i)
+			}
+		}
+	}
+	clear(l.met)
+}
+
+// find returns the slot of a key; a new key gets the next number.
+func (l *likeness) find(key uint64) *slot {
+	const multiplier = 0x9e3779b97f4a7c15
+	mask := uint64(len(l.slots) - 1)
+	for at := key * multiplier >> 32; ; at++ {
+		s := &l.slots[at&mask]
+		switch s.key {
+		case key:
+			return s
+		case 0:
+			*s = slot{key: key, feature: int32(len(l.ends))}
+			return s
+		}
+	}
+}
+
+// resized returns n zero values, in the room of s if there is enough.
+func resized[T any](s []T, n int) []T {
+	s = slices.Grow(s[:0], n)[:n]
+	clear(s)
+	return s
+}
+
+// byType compares paths for an order in which files of a type, and of these
+// those of a name, are next to each other: what is known of likeness without
+// looking into the files.
+func byType(a, b string) int {
+	nameA, nameB := path.Base(a), path.Base(b)
+	return cmp.Or(
+		cmp.Compare(extension(nameA), extension(nameB)),
+		cmp.Compare(nameA, nameB),
+		cmp.Compare(a, b))
+}
+
+// extension is path.Ext without what numbers a version: ".so" of "libz.so.1.2".
+func extension(name string) string {
+	for {
+		ext := path.Ext(name)
+		if len(ext) <= 1 || strings.Trim(ext[1:], "0123456789") != "" {
+			return ext
+		}
+		name = strings.TrimSuffix(name, ext)
+	}
+}
