@@ -12,7 +12,7 @@ var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-fl
 
 func TestHelp(t *testing.T) {
 	planFlags := append([]string{"--compression", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
-	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--dry-run"}, planFlags...)
+	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run"}, planFlags...)
 	tests := map[string]struct {
 		args  []string
 		texts []string

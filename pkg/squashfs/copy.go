@@ -50,6 +50,7 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 		}
 		f.StartBlock = f.StartBlock - c.old.Start + g.Start
 		s.result.fragments = append(s.result.fragments, f)
+		s.reused(placedBlock{size: f.Size}.length())
 	}
 	for _, n := range c.files {
 		*n.content = *n.kept
@@ -63,19 +64,25 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 		s.count(n.content)
 	}
 	s.result.summary.Fragments += int(c.old.Fragments)
-	s.result.summary.ReusedBytes += int64(c.old.Size)
 	s.progress(c.bytes)
 	return s.copyRange(int64(c.old.Start), int64(c.old.Size))
 }
 
 // count adds a file's blocks to the summary.
 func (s *storer) count(c *content) {
+	s.reused(c.blockBytes())
 	for _, size := range c.sizes {
 		if size != 0 {
 			s.result.summary.Blocks++
 		}
 	}
 	s.result.summary.SparseBytes += int64(c.sparse)
+}
+
+// reused counts bytes of blocks that were taken.
+func (s *storer) reused(bytes uint64) {
+	s.result.summary.DataBytes += int64(bytes)
+	s.result.summary.ReusedBytes += int64(bytes)
 }
 
 // copyChunk is how much one job copies. It is large because a file system that
@@ -114,7 +121,6 @@ func (s *storer) copyFile(c *copiedFile) error {
 		content.start = uint64(s.out.pos)
 	}
 	s.count(content)
-	s.result.summary.ReusedBytes += int64(kept.blockBytes())
 	buffer := s.buffers.get()
 	defer s.buffers.put(buffer)
 	src := io.NewSectionReader(s.earlier.r.src, int64(kept.start), int64(kept.blockBytes()))

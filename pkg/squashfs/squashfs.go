@@ -3,10 +3,13 @@
 // The writer takes files, directories and symbolic links from the host's file
 // system ([Scan]) and lays them down in one pass ([Tree.Write]): blocks are
 // compressed in parallel, equal files are stored once, all-zero blocks not at
-// all, and small files share fragment blocks. The bytes of an image are a
-// function of the files' names, permissions and contents and of the [Options]
-// alone: not of the number of workers, the clock, owners, hard links, or the
-// order in which the host lists a directory. Every inode belongs to root.
+// all, and small files share fragment blocks, like beside like. The bytes of an
+// image are a function of the files' names, permissions and contents and of the
+// [Options] alone: not of the number of workers, the clock, owners, hard links,
+// or the order in which the host lists a directory. Every inode belongs to root.
+//
+// What an earlier image of the writer has already can be taken from there
+// ([Earlier]) instead of being compressed again, and gives the same bytes.
 //
 // The reader ([Open]) takes images of any maker, hostile ones too. It knows
 // every type of inode, and passes over extended attributes.

@@ -88,6 +88,7 @@ func (s *storer) block(b *block) error {
 	if err := s.out.write(b.stored); err != nil {
 		return err
 	}
+	s.result.summary.DataBytes += int64(len(b.stored))
 	s.progress(int64(b.length))
 	s.buffers.put(b.raw)
 	s.buffers.put(b.packed)

@@ -99,12 +99,10 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 		}
 	}
 
-	dataStart := out.pos
 	data, err := t.writeData(ctx, out, opts)
 	if err != nil {
 		return Summary{}, err
 	}
-	data.summary.DataBytes = out.pos - dataStart
 	sb.Fragments = uint32(len(data.fragments))
 	if len(data.fragments) == 0 {
 		sb.Flags |= flagNoFragments

@@ -48,6 +48,7 @@ type backend struct {
 	bound           func(n int) int // room that compressing n bytes needs; nil: n suffices
 	newCompressor   func() compressor
 	newDecompressor func() decompressor
+	slow            bool // ten times slower than a probe
 }
 
 // compressor compresses src, which is not empty, into dst and returns how many bytes of dst that
@@ -164,6 +165,9 @@ func (c *Codec) NewEncoder() *Encoder {
 	if !c.Stores() {
 		e.compressor = c.backend.newCompressor()
 	}
+	if c.backend.slow {
+		e.probe = newProbe()
+	}
 	return e
 }
 
@@ -178,7 +182,11 @@ func (c *Codec) NewDecoder() *Decoder {
 type Encoder struct {
 	codec      *Codec
 	compressor compressor
+	probe      compressor // nil if there is none
 }
+
+// probeMin is the length of a block from which a probe is worth its time, in bytes.
+const probeMin = 64 << 10
 
 // Encode compresses src, a data, fragment or metadata block, into dst, which must have the length
 // [Codec.Bound], and returns the length of the result. It returns 0 if the result would not be
@@ -197,6 +205,13 @@ func (e *Encoder) Encode(dst, src []byte) (int, error) {
 	room := len(src) - 1
 	if e.codec.backend.bound != nil {
 		room = e.codec.backend.bound(len(src))
+	}
+	if e.probe != nil && len(src) >= probeMin {
+		// What a fast compressor cannot shorten by a byte is compressed already, or encrypted: firmware,
+		// kernel modules, pictures. The slow ones would take as long for it as for anything else.
+		if n, err := e.probe.compress(dst[:len(src)-1:len(src)-1], src); err == nil && n == 0 {
+			return 0, nil
+		}
 	}
 	n, err := e.compressor.compress(dst[:room:room], src)
 	if err != nil {

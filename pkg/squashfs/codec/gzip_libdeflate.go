@@ -29,8 +29,13 @@ func gzipBackend(level int) backend {
 		library:         "libdeflate " + C.LIBDEFLATE_VERSION_STRING,
 		newCompressor:   func() compressor { return newDeflater(level) },
 		newDecompressor: func() decompressor { return newInflater() },
+		slow:            level >= slowDeflate,
 	}
 }
+
+// slowDeflate is the first level that looks for the shortest of many ways to code a block
+// (deflate_compress_near_optimal).
+const slowDeflate = 10
 
 type deflater struct {
 	c *C.struct_libdeflate_compressor

@@ -25,9 +25,14 @@ func lz4Backend(level int) backend {
 		b.newCompressor = func() compressor {
 			return &lz4High{state: newLZ4State(C.LZ4_sizeofStateHC()), level: C.int(level)}
 		}
+		b.slow = level >= slowLZ4
 	}
 	return b
 }
+
+// slowLZ4 is the first level that looks for the shortest of many ways to code a block
+// (LZ4HC_CLEVEL_OPT_MIN).
+const slowLZ4 = 10
 
 // lz4State is working memory for liblz4, which wants it aligned to 8 bytes and initialises it for
 // each block.

@@ -112,6 +112,7 @@ func xzBackend(s Settings) (backend, error) {
 		library:         "liblzma " + C.GoString(C.lzma_version_string()),
 		newCompressor:   func() compressor { return newXZCompressor(s) },
 		newDecompressor: func() decompressor { return &xzDecompressor{newXZStream()} },
+		slow:            true,
 	}, nil
 }
 
@@ -163,12 +164,24 @@ func newXZCompressor(s Settings) *xzCompressor {
 }
 
 // compress keeps the shortest of what no filter and each of the filters give, the earlier of equals.
+// It does not try what is known to lose.
 func (c *xzCompressor) compress(dst, src []byte) (int, error) {
-	best, err := c.encode(dst, src, C.LZMA_VLI_UNKNOWN)
-	if err != nil {
-		return 0, err
+	filters, best := c.filters, 0
+	calls := undecided
+	if filters&X86 != 0 {
+		calls = x86Calls(src)
 	}
-	for rest := c.filters; rest != 0; rest &= rest - 1 {
+	if calls == few {
+		filters &^= X86
+	}
+	if calls != many || filters != X86 {
+		n, err := c.encode(dst, src, C.LZMA_VLI_UNKNOWN)
+		if err != nil {
+			return 0, err
+		}
+		best = n
+	}
+	for rest := filters; rest != 0; rest &= rest - 1 {
 		room := len(dst)
 		if best > 0 {
 			room = best - 1
