@@ -1,13 +1,22 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
-// same compares an image with that of a build from nothing.
+// sameImage compares an image with that of a build from nothing.
 func sameImage(t *testing.T, got, want result) {
 	t.Helper()
 	if got.SHA256 != want.SHA256 {
@@ -117,6 +126,86 @@ func TestReuseOfDamage(t *testing.T) {
 		}
 		sameImage(t, iso(t, "mini", "--reuse", damaged), want)
 	})
+}
+
+// TestReuseOfForgery: an image that names store paths and holds others, with a
+// record that fits, is found out.
+func TestReuseOfForgery(t *testing.T) {
+	want := miniISO(t)
+	dir := t.TempDir()
+	store := filepath.Join(dir, "nix-store.squashfs")
+	judge(t, "xorriso", "xorriso", "-osirrox", "on", "-indev", want.File, "-extract", "/nix-store.squashfs", store)
+	tree := filepath.Join(dir, "tree")
+	judge(t, "squashfs-tools", "unsquashfs", "-no-progress", "-quiet", "-dest", tree, store)
+	forged := firstFile(t, tree)
+	if err := os.WriteFile(forged, bytes.Repeat([]byte("x"), len(readFile(t, forged))), 0); err != nil {
+		t.Fatal(err)
+	}
+
+	var entries []squashfs.Entry
+	list, err := os.ReadDir(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range list {
+		path := filepath.Join(tree, e.Name())
+		if e.Name() == image.Registration {
+			entries = append(entries, squashfs.Entry{Name: e.Name(), Data: readFile(t, path)})
+		} else {
+			entries = append(entries, squashfs.Entry{Name: e.Name(), Path: path, Kin: nix.PackageName(e.Name())})
+		}
+	}
+	settings, err := codec.Parse(want.Compression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := codec.New(settings, codec.DefaultBlockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scanned, err := squashfs.Scan(t.Context(), entries, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := scanned.Write(t.Context(), f, squashfs.Options{Codec: c, MkfsTime: time.Unix(1, 0), ModTime: time.Unix(1, 0)}); err != nil {
+		t.Fatal(err)
+	}
+	iso := filepath.Join(dir, "forged.iso")
+	judge(t, "xorriso", "xorriso", "-as", "mkisofs", "-R", "-iso-level", "3", "-o", iso, "-graft-points", "nix-store.squashfs="+store)
+
+	file := filepath.Join(dir, "image.iso")
+	o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--reuse", iso)
+	if o.status != 0 {
+		t.Fatalf("status %d\n%s", o.status, o.stderr)
+	}
+	judge(t, "diffutils", "cmp", file, want.File)
+	if honest := fmt.Sprintf("with %d store paths", want.StorePaths-1); !strings.Contains(o.stderr, honest) {
+		t.Errorf("standard error does not say %q:\n%s", honest, o.stderr)
+	}
+}
+
+// firstFile returns a file of some bytes in the first store path that has one.
+func firstFile(t *testing.T, tree string) (found string) {
+	t.Helper()
+	err := filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() || d.Name() == image.Registration {
+			return err
+		}
+		if info, err := d.Info(); err != nil || info.Size() < 10 {
+			return err
+		}
+		found = path
+		return fs.SkipAll
+	})
+	if err != nil || found == "" {
+		t.Fatalf("no file in %s: %v", tree, err)
+	}
+	return found
 }
 
 func TestReuseRefusals(t *testing.T) {
