@@ -3,8 +3,8 @@
 #
 # ARCH is amd64 or arm64, whatever the machine this runs on. CACHE keeps the
 # downloaded packages: once it is filled, no network is needed and a run takes a few
-# seconds. Neither root nor a change to the machine's own apt and dpkg state is needed.
-# The mirror is MINI_MIRROR, or what the machine's own apt takes Debian 12 from.
+# seconds. Its kernel modules are not compressed, its busybox has depmod. The mirror is
+# explained in ../debian.sh.
 #
 # DIR receives
 #   bin/busybox        the static shell and builder
@@ -15,59 +15,11 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-suite=bookworm # its kernel modules are not compressed, its busybox has depmod
+. "$here/../debian.sh"
 
 die() {
     echo "prepare.sh: $*" >&2
     exit 1
-}
-
-# private_apt COMMAND...: apt-get or apt-cache with its own lists, status and sources.
-private_apt() {
-    tool=$1
-    shift
-    "$tool" -qq \
-        -o Dir::State="$cache/state" -o Dir::State::status="$cache/status" \
-        -o Dir::Cache="$cache/apt" \
-        -o Dir::Etc::sourcelist="$cache/sources.list" -o Dir::Etc::sourceparts=- \
-        -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
-        -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
-        "$@"
-}
-
-# sources: the lines of sources.list.
-sources() {
-    if [ -n "${MINI_MIRROR-}" ]; then
-        echo "deb [signed-by=$keyring] $MINI_MIRROR $suite main"
-        return
-    fi
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        sort -u | while read -r uri release component; do
-        case $release in
-        "$suite" | "$suite-updates" | "$suite-security")
-            [ "$component" != main ] || echo "deb [signed-by=$keyring] $uri $release main"
-            ;;
-        esac
-    done
-}
-
-# download PACKAGE...: fill the cache and write the list of its files, last, to $complete.
-download() {
-    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-    [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
-    mkdir -p "$cache/state/lists/partial" "$cache/apt/archives/partial"
-    : >"$cache/status"
-    sources >"$cache/sources.list"
-    [ -s "$cache/sources.list" ] || die "this machine's apt knows no mirror of Debian 12: name one in MINI_MIRROR"
-    private_apt apt-get update
-    # The meta package names the kernel of the day: older ones leave the mirror.
-    kernel=$(private_apt apt-cache depends "linux-image-$arch" |
-        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-    [ -n "$kernel" ] || die "linux-image-$arch names no kernel package"
-    rm -f "$cache"/*.deb
-    (cd "$cache" && private_apt apt-get download "$kernel" "$@")
-    (cd "$cache" && ls ./*.deb) >"$complete.new"
-    mv "$complete.new" "$complete"
 }
 
 # member PACKAGE PATTERN...: unpack the members that match from PACKAGE into $unpacked.
@@ -113,7 +65,11 @@ packages="busybox-static grub-efi-$arch-bin grub-common
 # A changed package list is another cache.
 complete=$cache/complete-$(echo $packages | cksum | cut -d ' ' -f 1)
 # shellcheck disable=SC2086 # a list of words
-[ -s "$complete" ] || download $packages
+[ -s "$complete" ] || {
+    bookworm_sources main | read_index
+    kernel=$(kernel_package)
+    download "$kernel" $packages
+}
 
 unpacked=$(mktemp -d "${TMPDIR:-/tmp}/mini-prepare.XXXXXX")
 trap 'rm -rf "$unpacked"' EXIT
