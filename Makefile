@@ -1,5 +1,6 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
+# make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make demo   builds the demo flake, writes its image and boots it by BIOS and UEFI
 
 SHELL := /bin/bash -eu -o pipefail
@@ -14,7 +15,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini test vet demo fuzz clean
+.PHONY: all build setup mini test vet bench demo fuzz clean
 
 all: build
 
@@ -30,13 +31,21 @@ mini: setup
 	testdata/mini/make-flake.sh $(MINI) $(WORK)/cache amd64 arm64
 
 vet:
-	@test -z "$$(gofmt -l cmd internal pkg)" || { gofmt -d cmd internal pkg; exit 1; }
-	go vet ./...
+	@test -z "$$(gofmt -l cmd internal pkg testdata)" || { gofmt -d cmd internal pkg testdata; exit 1; }
+	go vet ./... ./testdata/bench
 
 # Two boots at a time, whatever the number of processors.
 test: setup mini vet
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
-	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 60m -parallel 2 ./...
+	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
+
+# ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.
+RUNS := 3
+bench: setup
+	testdata/bench/corpus.sh $(WORK)/bench
+	testdata/bench/mksquashfs.sh $(WORK)/bench
+	go build -o $(WORK)/bench/bench ./testdata/bench
+	$(WORK)/bench/bench -corpus $(WORK)/bench -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
 
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)

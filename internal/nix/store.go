@@ -34,6 +34,13 @@ func (e *RemoteStoreError) Error() string {
 	return fmt.Sprintf("the Nix store %s is not on this machine", e.URL)
 }
 
+// StoreAt returns the store with that root folder, an absolute path, which
+// Nix takes as --store ROOT.
+func StoreAt(root string) Store {
+	const dir = "/nix/store"
+	return Store{dir: dir, real: filepath.Join(root, dir)}
+}
+
 // Store asks Nix which store it uses. It returns a *RemoteStoreError if that
 // is on another machine.
 func (n *Nix) Store(ctx context.Context) (Store, error) {

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
+)
+
+// TestMain lets this program be the child that packs.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == packVerb {
+		if err := pack(context.Background(), os.Args[2:]); err != nil {
+			os.Stderr.WriteString(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// makeCorpus makes what corpus.sh makes, of two small packages.
+func makeCorpus(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	add := func(name, contents string) string {
+		folder := filepath.Join(t.TempDir(), name)
+		write(t, filepath.Join(folder, "bin", "tool"), contents)
+		if err := os.Symlink("tool", filepath.Join(folder, "bin", "alias")); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("nix-store", "--store", filepath.Join(dir, "store"), "--add", folder)
+		cmd.Env = append(os.Environ(), "NIX_CONFIG=build-users-group =")
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	steady := add("steady-1.0", strings.Repeat("the same in both variants\n", 100_000))
+	before, after := add("small-1.0", "before"), add("small-1.0", "after")
+	write(t, filepath.Join(dir, "a.paths"), steady+before)
+	write(t, filepath.Join(dir, "b.paths"), steady+after)
+	write(t, filepath.Join(dir, "README"), "a.paths: 2 store paths\ncorpus 7\n")
+	write(t, filepath.Join(dir, "mksquashfs.version"), "the machine's own\n")
+	if err := os.Symlink(judge.Path(t, "squashfs-tools", "mksquashfs"), filepath.Join(dir, "mksquashfs")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func write(t *testing.T, path, contents string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(contents), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBenchmark(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	dir := makeCorpus(t)
+	lz4, _, err := selectRows([]string{"lz4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	measure := func(runs int) *benchmark {
+		b, err := newBenchmark(t.Context(), dir, runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.cold(t.Context(), lz4[0]); err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	measure(1)
+	b := measure(2) // goes on where the first ended
+	ours, theirs := b.done(lz4[0], b.corpus.a, livebuild), b.done(lz4[0], b.corpus.a, mksquashfs)
+	if len(b.results.records) != 4 || len(ours) != 2 || len(theirs) != 2 {
+		t.Fatalf("%d runs of livebuild and %d of mksquashfs in %d records, want 2 and 2", len(ours), len(theirs), len(b.results.records))
+	}
+	if got := ours.readers(); len(got) != len(readers) {
+		t.Errorf("read by %q", got)
+	}
+	if size := ours[0].Size; size == 0 || size >= 2_600_000 || ours[0].CPU == 0 || ours[0].Memory == 0 {
+		t.Errorf("measured %+v", ours[0])
+	}
+
+	report := filepath.Join(dir, "report.md")
+	write(t, report, "# Benchmarks\n\n## Others\n\ntheirs\n")
+	for range 2 {
+		if err := b.report(report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(text); strings.Count(got, "## Packing") != 1 || !strings.Contains(got, "## Others\n\ntheirs\n") ||
+		!strings.Contains(got, "\n| lz4 | 2 | ") || !strings.Contains(got, " 3 of 3 |\n") {
+		t.Errorf("the report is\n%s", got)
+	}
+}
+
+// An image that is not its source must not pass.
+func TestVerifyFindsDifferences(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	b, err := newBenchmark(t.Context(), makeCorpus(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lz4, _, err := selectRows([]string{"lz4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.livebuild(t.Context(), lz4[0], b.corpus.a, ""); err != nil {
+		t.Fatal(err)
+	}
+	want, err := manifestOf(b.corpus.b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verify(t.Context(), b.image(lz4[0], b.corpus.a), want); err == nil {
+		t.Error("the image of variant a passes for variant b")
+	}
+}
+
+func TestCompareManifests(t *testing.T) {
+	want := manifest{"a": "-r--r--r-- 1", "b": "L a"}
+	for name, got := range map[string]manifest{
+		"missing":     {"a": "-r--r--r-- 1"},
+		"too much":    {"a": "-r--r--r-- 1", "b": "L a", "c": "L a"},
+		"permissions": {"a": "-r-xr-xr-x 1", "b": "L a"},
+		"target":      {"a": "-r--r--r-- 1", "b": "L b"},
+	} {
+		if want.compare(got) == nil {
+			t.Errorf("%s: no difference found", name)
+		}
+	}
+	if err := want.compare(manifest{"a": "-r--r--r-- 1", "b": "L a"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, test := range []struct {
+		walls []float64
+		want  float64
+	}{
+		{[]float64{3}, 3},
+		{[]float64{9, 1}, 5},
+		{[]float64{9, 1, 2}, 2},
+	} {
+		var s series
+		for _, w := range test.walls {
+			s = append(s, record{Wall: w})
+		}
+		if got := s.median(wall); got != test.want {
+			t.Errorf("median of %v is %v, want %v", test.walls, got, test.want)
+		}
+	}
+}
+
+func TestSelectRows(t *testing.T) {
+	cold, reuse, err := selectRows(nil)
+	if err != nil || len(cold) != len(coldRows) || len(reuse) != 3 {
+		t.Errorf("without words: %d and %d rows, %v", len(cold), len(reuse), err)
+	}
+	cold, reuse, err = selectRows([]string{"zstd:3", "reuse:xz"})
+	if err != nil || len(cold) != 1 || cold[0].name != "zstd:3" || len(reuse) != 1 || reuse[0].name != "xz" {
+		t.Errorf("%v, %v, %v", cold, reuse, err)
+	}
+	for _, word := range []string{"zstd:4", "reuse:gzip:1", "reuse:"} {
+		if _, _, err := selectRows([]string{word}); err == nil {
+			t.Errorf("%s is taken for a row", word)
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// benchmark runs packers and keeps what they took.
+type benchmark struct {
+	corpus    *corpus
+	results   *results
+	runs      int // wanted of each packer in a row
+	workers   int
+	packer    string // packerKey
+	self      string // this program
+	theirs    string // mksquashfs
+	version   string // of theirs
+	manifests map[string]manifest
+}
+
+func newBenchmark(ctx context.Context, dir string, runs int) (*benchmark, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &benchmark{
+		runs:      runs,
+		workers:   runtime.NumCPU(),
+		theirs:    filepath.Join(dir, "mksquashfs"),
+		manifests: map[string]manifest{},
+	}
+	if b.corpus, err = openCorpus(ctx, dir); err != nil {
+		return nil, err
+	}
+	if b.results, err = openResults(filepath.Join(dir, "results.jsonl")); err != nil {
+		return nil, err
+	}
+	if b.packer, err = packerKey("."); err != nil {
+		return nil, err
+	}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	version, err := os.ReadFile(filepath.Join(dir, "mksquashfs.version"))
+	if err != nil {
+		return nil, err
+	}
+	b.version = strings.TrimSpace(string(version))
+	return b, os.MkdirAll(filepath.Join(dir, "images"), 0o755)
+}
+
+// packerKey changes with the sources of the packer and with its libraries.
+func packerKey(root string) (string, error) {
+	h := sha256.New()
+	for _, name := range []string{"pkg/squashfs", "internal/image", "go.sum"} {
+		err := filepath.WalkDir(filepath.Join(root, name), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			fmt.Fprintf(h, "%s %d\n%s", path, len(text), text)
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("this runs in the root of the repository: %w", err)
+		}
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:6]), nil
+}
+
+// cold measures a row of the first table: both packers compress everything.
+func (b *benchmark) cold(ctx context.Context, r row) error {
+	return b.inTurns(ctx, r, b.corpus.a, []turn{
+		{livebuild, func() (record, error) { return b.livebuild(ctx, r, b.corpus.a, "") }},
+		{mksquashfs, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.a) }},
+	})
+}
+
+// reuse measures a row of the second table: one package has changed, and
+// livebuild has the image from before.
+func (b *benchmark) reuse(ctx context.Context, r row) error {
+	earlier := b.image(r, b.corpus.a)
+	if len(b.done(r, b.corpus.b, reusing)) < b.runs && !b.has(r, b.corpus.a) {
+		if _, err := b.livebuild(ctx, r, b.corpus.a, ""); err != nil {
+			return err
+		}
+	}
+	cold := b.done(r, b.corpus.b, livebuild)
+	if len(cold) == 0 {
+		rec, err := b.livebuild(ctx, r, b.corpus.b, "")
+		if err != nil {
+			return err
+		}
+		cold = append(cold, rec)
+		if err := b.keep(rec); err != nil {
+			return err
+		}
+	}
+	return b.inTurns(ctx, r, b.corpus.b, []turn{
+		{reusing, func() (record, error) {
+			rec, err := b.livebuild(ctx, r, b.corpus.b, earlier)
+			if err == nil && rec.SHA256 != cold[0].SHA256 {
+				err = errors.New("the image made with an earlier one is not the one made without")
+			}
+			return rec, err
+		}},
+		{mksquashfs, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.b) }},
+	})
+}
+
+// turn is one of the packers that run one after the other.
+type turn struct {
+	tool string
+	run  func() (record, error)
+}
+
+// inTurns makes the runs of a row that are not there yet.
+func (b *benchmark) inTurns(ctx context.Context, r row, v variant, turns []turn) error {
+	warm := false
+	for i := range b.runs {
+		for _, t := range turns {
+			if len(b.done(r, v, t.tool)) > i {
+				continue
+			}
+			if !warm {
+				if err := v.read(); err != nil {
+					return err
+				}
+				warm = true
+			}
+			rec, err := t.run()
+			if err != nil {
+				return err
+			}
+			rec.Tool = t.tool
+			if err := b.check(ctx, r, v, &rec); err != nil {
+				return err
+			}
+			if err := b.keep(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// check holds an image of livebuild against those of earlier runs, the first
+// one against its source.
+func (b *benchmark) check(ctx context.Context, r row, v variant, rec *record) error {
+	if rec.Tool == mksquashfs {
+		return nil
+	}
+	earlier := b.done(r, v, rec.Tool)
+	if len(earlier) > 0 && earlier[0].SHA256 != rec.SHA256 {
+		return fmt.Errorf("%s made two different images of the same", rec.Tool)
+	}
+	if len(earlier.readers()) > 0 {
+		return nil
+	}
+	want, ok := b.manifests[v.name]
+	if !ok {
+		var err error
+		if want, err = manifestOf(v); err != nil {
+			return err
+		}
+		b.manifests[v.name] = want
+	}
+	var err error
+	rec.Readers, err = verify(ctx, b.image(r, v), want)
+	return err
+}
+
+// done are the runs of the present livebuild, or in turns with it.
+func (b *benchmark) done(r row, v variant, tool string) series {
+	return b.results.of(b.corpus.key, b.packer, r.name, v.name, tool)
+}
+
+// has reports whether the image of a row is there, as the present livebuild
+// made it.
+func (b *benchmark) has(r row, v variant) bool {
+	done := b.done(r, v, livebuild)
+	if len(done) == 0 {
+		return false
+	}
+	sum, err := fileSum(b.image(r, v))
+	return err == nil && sum == done[0].SHA256
+}
+
+// image is where livebuild's image of a row goes.
+func (b *benchmark) image(r row, v variant) string {
+	return filepath.Join(b.corpus.dir, "images", strings.ReplaceAll(r.name, ":", "-")+"."+v.name+".squashfs")
+}
+
+// livebuild packs a variant, with an earlier image unless that is empty.
+func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier string) (record, error) {
+	settings, err := r.settings()
+	if err != nil {
+		return record{}, err
+	}
+	c, err := codec.New(settings, codec.DefaultBlockSize)
+	if err != nil {
+		return record{}, err
+	}
+	output := b.image(r, v)
+	rec, stdout, err := measure(ctx, output, b.self, packArgs(b.corpus, v, r, strconv.Itoa(b.workers), output, earlier)...)
+	if err != nil {
+		return record{}, err
+	}
+	var told packed
+	if err := json.Unmarshal(stdout, &told); err != nil {
+		return record{}, err
+	}
+	if rec.SHA256, err = fileSum(output); err != nil {
+		return record{}, err
+	}
+	rec.Tool, rec.Version, rec.Reused = livebuild, c.Identity(), told.Reused
+	return b.describe(rec, r, v), nil
+}
+
+// mksquashfs packs a variant as nixpkgs does (lib/make-squashfs.nix).
+func (b *benchmark) mksquashfs(ctx context.Context, r row, v variant) (record, error) {
+	output := filepath.Join(b.corpus.dir, "images", "mksquashfs.squashfs")
+	args := append(v.files(), output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
+		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
+	rec, _, err := measure(ctx, output, b.theirs, append(args, r.mksquashfsArgs()...)...)
+	if err != nil {
+		return record{}, err
+	}
+	rec.Tool, rec.Version = mksquashfs, b.version
+	return b.describe(rec, r, v), os.Remove(output)
+}
+
+func (b *benchmark) describe(rec record, r row, v variant) record {
+	rec.Corpus, rec.Packer, rec.Row, rec.Variant, rec.Workers = b.corpus.key, b.packer, r.name, v.name, b.workers
+	return rec
+}
+
+// keep records a run, and tells of it.
+func (b *benchmark) keep(rec record) error {
+	fmt.Fprintf(os.Stderr, "%-8s %s %-19s %8.2f s %8.2f CPU s %5.0f MB peak %13d bytes\n",
+		rec.Row, rec.Variant, rec.Tool, rec.Wall, rec.CPU, float64(rec.Memory)/1e6, rec.Size)
+	return b.results.add(rec)
+}

@@ -1,0 +1,63 @@
+// Bench measures livebuild's packer against mksquashfs: the same closure, the
+// same codec and level, the same block size and number of processors, from a
+// warm page cache, in turns. See docs/benchmarks.md for what it found.
+//
+//	bench -corpus DIR [-runs N] [-report FILE] [ROW...]
+//
+// DIR is what corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
+// is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
+// an earlier image at hand; without any, all are measured. Each finished run
+// is kept in DIR/results.jsonl, and runs that are there already are not made
+// again, so that a measurement can be interrupted. With -runs 0 only the report
+// is made. It needs root, to mount the images that it made and read them back.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if len(os.Args) > 1 && os.Args[1] == packVerb {
+		err = pack(ctx, os.Args[2:])
+	} else {
+		err = bench(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context) error {
+	dir := flag.String("corpus", ".work/bench", "`folder` that corpus.sh made")
+	runs := flag.Int("runs", 3, "times that each packer runs for a row")
+	report := flag.String("report", "docs/benchmarks.md", "`file` that gets the tables")
+	flag.Parse()
+	cold, reuse, err := selectRows(flag.Args())
+	if err != nil {
+		return err
+	}
+	b, err := newBenchmark(ctx, *dir, *runs)
+	if err != nil {
+		return err
+	}
+	for _, r := range cold {
+		if err := b.cold(ctx, r); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	for _, r := range reuse {
+		if err := b.reuse(ctx, r); err != nil {
+			return fmt.Errorf("%s%s: %w", reusePrefix, r.name, err)
+		}
+	}
+	return b.report(*report)
+}

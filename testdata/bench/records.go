@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
+
+// record is one finished run of a packer, a line of the file of results.
+type record struct {
+	Time    time.Time `json:"time"`
+	Corpus  string    `json:"corpus"` // which one, by the key in its README
+	Packer  string    `json:"packer"` // which livebuild, by its sources: see packerKey
+	Row     string    `json:"row"`
+	Variant string    `json:"variant"` // of the corpus: "a" or "b"
+	Tool    string    `json:"tool"`
+	Version string    `json:"version"` // of the tool and its compressor
+	Workers int       `json:"workers"`
+	Load    float64   `json:"load"` // of the machine, just before
+
+	Wall   float64 `json:"wall"`   // seconds, as CPU
+	CPU    float64 `json:"cpu"`    // of all threads, user and system
+	Memory int64   `json:"memory"` // peak, bytes
+	Size   int64   `json:"size"`   // bytes
+	SHA256 string  `json:"sha256"`
+	Reused int64   `json:"reused,omitempty"` // bytes taken from an earlier image
+
+	Readers []string `json:"readers,omitempty"` // that found the image to be equal to its source
+}
+
+// Tools.
+const (
+	livebuild  = "livebuild"          // everything compressed
+	reusing    = "livebuild, reusing" // with the image of variant a
+	mksquashfs = "mksquashfs"
+)
+
+// results is the file of all records.
+type results struct {
+	path    string
+	records []record
+}
+
+func openResults(path string) (*results, error) {
+	r := &results{path: path}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var rec record
+		if err := json.Unmarshal(lines.Bytes(), &rec); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		r.records = append(r.records, rec)
+	}
+	return r, lines.Err()
+}
+
+// add keeps a record, on the disk at once.
+func (r *results) add(rec record) error {
+	line, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(r.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(append(line, '\n')); err != nil {
+		f.Close()
+		return err
+	}
+	r.records = append(r.records, rec)
+	return f.Close()
+}
+
+// series are the runs of one tool in one cell of a table.
+type series []record
+
+// find returns the runs of the newest livebuild that was measured in a row.
+// Those of mksquashfs are the ones made in turns with it.
+func (r *results) find(corpus, rowName, variant, tool string) series {
+	packer := ""
+	for _, rec := range r.records {
+		if rec.Corpus == corpus && rec.Row == rowName && rec.Variant == variant {
+			packer = rec.Packer
+		}
+	}
+	return r.of(corpus, packer, rowName, variant, tool)
+}
+
+// of returns the runs made in turns with one livebuild.
+func (r *results) of(corpus, packer, rowName, variant, tool string) series {
+	var found series
+	for _, rec := range r.records {
+		if rec.Corpus == corpus && rec.Packer == packer && rec.Row == rowName && rec.Variant == variant && rec.Tool == tool {
+			found = append(found, rec)
+		}
+	}
+	return found
+}
+
+// median is the middle of a figure of all runs, or the mean of the two in the
+// middle.
+func (s series) median(figure func(record) float64) float64 {
+	values := make([]float64, len(s))
+	for i, rec := range s {
+		values[i] = figure(rec)
+	}
+	slices.SortFunc(values, cmp.Compare)
+	middle := len(values) / 2
+	if len(values)%2 == 0 {
+		return (values[middle-1] + values[middle]) / 2
+	}
+	return values[middle]
+}
+
+// readers are those that read the image of the series.
+func (s series) readers() []string {
+	for _, rec := range s {
+		if len(rec.Readers) > 0 {
+			return rec.Readers
+		}
+	}
+	return nil
+}
+
+func wall(r record) float64      { return r.Wall }
+func cpu(r record) float64       { return r.CPU }
+func memory(r record) float64    { return float64(r.Memory) }
+func imageSize(r record) float64 { return float64(r.Size) }

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+// The report is a part of a file that others write, too: what is between
+// these lines is replaced.
+const (
+	reportBegin = "<!-- packing: written by 'make bench' -->"
+	reportEnd   = "<!-- end of packing -->"
+	reportTitle = "# Benchmarks\n"
+)
+
+// report writes the tables into their part of a file.
+func (b *benchmark) report(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	about, err := b.about()
+	if err != nil {
+		return err
+	}
+	part := about + b.coldTable() + b.reuseTable()
+	return os.WriteFile(file, []byte(replacePart(string(text), part)), 0o644)
+}
+
+// replacePart puts the report into its place in a text, which is at the end
+// if there is none yet.
+func replacePart(text, part string) string {
+	part = reportBegin + "\n" + part + reportEnd + "\n"
+	before, rest, found := strings.Cut(text, reportBegin+"\n")
+	_, after, ended := strings.Cut(rest, reportEnd+"\n")
+	switch {
+	case found && ended:
+		return before + part + after
+	case text == "":
+		return reportTitle + "\n" + part
+	}
+	return strings.TrimRight(text, "\n") + "\n\n" + part
+}
+
+// about says what was measured, on what, and how.
+func (b *benchmark) about() (string, error) {
+	machine, err := machine()
+	if err != nil {
+		return "", err
+	}
+	var versions, identities []string
+	low, high := 0.0, 0.0
+	for i, rec := range b.reported() {
+		if i == 0 {
+			low = rec.Load
+		}
+		low, high = min(low, rec.Load), max(high, rec.Load)
+		list := &identities
+		if rec.Tool == mksquashfs {
+			list = &versions
+		}
+		if !slices.Contains(*list, rec.Version) {
+			*list = append(*list, rec.Version)
+		}
+	}
+	slices.Sort(identities)
+	var s strings.Builder
+	fmt.Fprintf(&s, "## Packing\n\n")
+	fmt.Fprintf(&s, "`make bench` packs the same closure with livebuild's packer and with mksquashfs, in turns, each with %d processors\n", b.workers)
+	fmt.Fprintf(&s, "and blocks of 1 MiB, from a warm page cache. Figures are medians of whole processes; a ratio below 1 is in livebuild's\n")
+	fmt.Fprintf(&s, "favour. Each image of livebuild was the same in every run, and was read back by Linux, unsquashfs and rdsquashfs\n")
+	fmt.Fprintf(&s, "without a difference from its source, where \"read\" says so.\n\n")
+	fmt.Fprintf(&s, "- Closure: %s, of Debian 12's packages (testdata/bench/packages.list).\n", b.corpus.about)
+	fmt.Fprintf(&s, "- Machine: %s. Others were using it, too: its load average before a run was %.1f to %.1f,\n", machine, low, high)
+	fmt.Fprintf(&s, "  of which up to 1 per processor is the run before.\n")
+	fmt.Fprintf(&s, "- Against: %s.\n", strings.Join(versions, "; "))
+	fmt.Fprintf(&s, "- livebuild: %s.\n\n", strings.Join(identities, "; "))
+	return s.String(), nil
+}
+
+// reported are the records that the tables are made of.
+func (b *benchmark) reported() []record {
+	var all []record
+	for _, r := range coldRows {
+		for _, v := range []string{b.corpus.a.name, b.corpus.b.name} {
+			for _, tool := range []string{livebuild, reusing, mksquashfs} {
+				all = append(all, b.results.find(b.corpus.key, r.name, v, tool)...)
+			}
+		}
+	}
+	return all
+}
+
+const coldHead = `### Everything compressed
+
+| codec | runs | wall s: livebuild | mksquashfs | ratio | goal | image MB: livebuild | mksquashfs | ratio | goal | read |
+|---|---|---|---|---|---|---|---|---|---|---|
+`
+
+// coldTable compares cold packing, codec by codec.
+func (b *benchmark) coldTable() string {
+	var s strings.Builder
+	s.WriteString(coldHead)
+	for _, r := range coldRows {
+		ours, theirs, ok := b.cell(r, b.corpus.a, livebuild)
+		if !ok {
+			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 9))
+			continue
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s | %s |\n", r.name, runs(ours, theirs),
+			pair(ours, theirs, wall, "%.2f", 1), goal(r.wallGoal, ours.median(wall)/theirs.median(wall)),
+			pair(ours, theirs, imageSize, "%.1f", 1e6), goal(r.sizeGoal, ours.median(imageSize)/theirs.median(imageSize)),
+			read(ours))
+	}
+	return s.String() + "\n" + b.costTable(b.corpus.a, livebuild)
+}
+
+const reuseHead = `### One package of 1 MB changed, the earlier image at hand
+
+The image is byte for byte the one that is made without an earlier image.
+
+| codec | runs | wall s: livebuild | mksquashfs | ratio | goal | bytes reused | goal | read |
+|---|---|---|---|---|---|---|---|---|
+`
+
+// reuseTable compares packing with an earlier image at hand.
+func (b *benchmark) reuseTable() string {
+	var s strings.Builder
+	s.WriteString(reuseHead)
+	for _, r := range coldRows {
+		if r.reuseGoal == 0 {
+			continue
+		}
+		ours, theirs, ok := b.cell(r, b.corpus.b, reusing)
+		if !ok {
+			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 7))
+			continue
+		}
+		reused := ours.median(func(r record) float64 { return float64(r.Reused) / float64(r.Size) })
+		share := fmt.Sprintf("%.2f %% | ≥ %.0f %%", 100*reused, 100*reusedGoal)
+		if reused < reusedGoal {
+			share += missed
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s |\n", r.name, runs(ours, theirs),
+			pair(ours, theirs, wall, "%.2f", 1), goal(r.reuseGoal, ours.median(wall)/theirs.median(wall)),
+			share, read(ours))
+	}
+	return s.String() + "\n" + b.costTable(b.corpus.b, reusing)
+}
+
+const costHead = `| codec | CPU s: livebuild | mksquashfs | ratio | peak memory MB: livebuild | mksquashfs | ratio |
+|---|---|---|---|---|---|---|
+`
+
+// costTable tells what the runs of the table before took beside time.
+func (b *benchmark) costTable(v variant, tool string) string {
+	var s strings.Builder
+	s.WriteString(costHead)
+	for _, r := range coldRows {
+		if ours, theirs, ok := b.cell(r, v, tool); ok {
+			fmt.Fprintf(&s, "| %s | %s | %s |\n", r.name,
+				pair(ours, theirs, cpu, "%.2f", 1), pair(ours, theirs, memory, "%.0f", 1e6))
+		}
+	}
+	return s.String() + "\n"
+}
+
+// cell returns the runs that a row compares, and whether there are any.
+func (b *benchmark) cell(r row, v variant, tool string) (ours, theirs series, ok bool) {
+	ours = b.results.find(b.corpus.key, r.name, v.name, tool)
+	theirs = b.results.find(b.corpus.key, r.name, v.name, mksquashfs)
+	return ours, theirs, len(ours) > 0 && len(theirs) > 0
+}
+
+const missed = ", **missed**"
+
+// pair is a figure of both and its ratio, in three cells.
+func pair(ours, theirs series, figure func(record) float64, format string, unit float64) string {
+	o, t := ours.median(figure), theirs.median(figure)
+	return fmt.Sprintf(format+" | "+format+" | **%.3f**", o/unit, t/unit, o/t)
+}
+
+// goal is a goal for a ratio, and whether it was missed.
+func goal(want, got float64) string {
+	s := fmt.Sprintf("≤ %.2f", want)
+	if got > want {
+		s += missed
+	}
+	return s
+}
+
+// runs is how many runs the medians are of.
+func runs(ours, theirs series) string {
+	if len(ours) == len(theirs) {
+		return fmt.Sprint(len(ours))
+	}
+	return fmt.Sprintf("%d and %d", len(ours), len(theirs))
+}
+
+// read tells how many readers read the image.
+func read(s series) string { return fmt.Sprintf("%d of %d", len(s.readers()), len(readers)) }

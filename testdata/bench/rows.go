@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// row is a line of the tables: a compression that both programs are given.
+type row struct {
+	name        string // as the command line has it
+	compression string // in mksquashfs' words
+	wallGoal    float64
+	sizeGoal    float64
+	reuseGoal   float64 // of the time of mksquashfs, when one package has changed; 0: not measured
+}
+
+// coldRows compress everything. The goals are ratios to mksquashfs.
+var coldRows = []row{
+	{name: "none", compression: "none", wallGoal: 0.8, sizeGoal: 0.99},
+	{name: "lz4", compression: "lz4", wallGoal: 0.8, sizeGoal: 0.99, reuseGoal: 0.15},
+	{name: "gzip:1", compression: "gzip -Xcompression-level 1", wallGoal: 0.5, sizeGoal: 0.98},
+	{name: "gzip:9", compression: "gzip -Xcompression-level 9", wallGoal: 0.5, sizeGoal: 0.98},
+	{name: "zstd:3", compression: "zstd -Xcompression-level 3", wallGoal: 0.7, sizeGoal: 0.98},
+	{name: "zstd:6", compression: "zstd -Xcompression-level 6", wallGoal: 0.7, sizeGoal: 0.98},
+	{name: "zstd:15", compression: "zstd -Xcompression-level 15", wallGoal: 0.7, sizeGoal: 0.98},
+	{name: "zstd:19", compression: "zstd -Xcompression-level 19", wallGoal: 0.7, sizeGoal: 0.98, reuseGoal: 0.05},
+	{name: "xz", compression: "xz -Xdict-size 100%", wallGoal: 0.7, sizeGoal: 0.98, reuseGoal: 0.05},
+	{name: "xz:x86", compression: "xz -Xdict-size 100% -Xbcj x86", wallGoal: 0.7, sizeGoal: 0.98},
+}
+
+// reusedGoal is the share of an image's bytes that come from the earlier one.
+const reusedGoal = 0.95
+
+// reusePrefix marks, on the command line, a row of the second table.
+const reusePrefix = "reuse:"
+
+// selectRows returns the rows that the words name, of both tables; all of them
+// if there are no words.
+func selectRows(words []string) (cold, reuse []row, err error) {
+	reusable := slices.DeleteFunc(slices.Clone(coldRows), func(r row) bool { return r.reuseGoal == 0 })
+	if len(words) == 0 {
+		return coldRows, reusable, nil
+	}
+	for _, word := range words {
+		rows, into := coldRows, &cold
+		name, isReuse := strings.CutPrefix(word, reusePrefix)
+		if isReuse {
+			rows, into = reusable, &reuse
+		}
+		i := slices.IndexFunc(rows, func(r row) bool { return r.name == name })
+		if i < 0 {
+			return nil, nil, fmt.Errorf("no row %s", word)
+		}
+		*into = append(*into, rows[i])
+	}
+	return cold, reuse, nil
+}
+
+// settings are what livebuild is given.
+func (r row) settings() (codec.Settings, error) { return codec.Parse(r.compression) }
+
+// mksquashfsArgs are what mksquashfs is given for the same.
+func (r row) mksquashfsArgs() []string {
+	if r.compression == "none" {
+		return []string{"-no-compression"}
+	}
+	return append([]string{"-comp"}, strings.Fields(r.compression)...)
+}

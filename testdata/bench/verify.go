@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+)
+
+// manifest tells for each path of a tree what is there: type, permissions, and
+// contents.
+type manifest map[string]string
+
+// add takes a tree in under a name. Its root may be anything but a link to it.
+func (m manifest) add(root, name string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		contents := ""
+		switch info.Mode().Type() {
+		case fs.ModeSymlink:
+			contents, err = os.Readlink(path)
+		case 0:
+			contents, err = fileSum(path)
+		}
+		m[filepath.Join(name, rel)] = fmt.Sprintf("%v %s", info.Mode(), contents)
+		return err
+	})
+}
+
+func fileSum(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	return fmt.Sprintf("%d bytes, SHA-256 %x", size, h.Sum(nil)), err
+}
+
+// manifestOf is the manifest of a variant as an image holds it.
+func manifestOf(v variant) (manifest, error) {
+	m := manifest{}
+	for _, file := range v.files() {
+		if err := m.add(file, filepath.Base(file)); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// compare returns an error that names the first difference.
+func (m manifest) compare(got manifest) error {
+	for _, path := range slices.Sorted(maps.Keys(m)) {
+		if have, ok := got[path]; !ok {
+			return fmt.Errorf("%s is missing", path)
+		} else if have != m[path] {
+			return fmt.Errorf("%s is %s, not %s", path, have, m[path])
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(got)) {
+		if _, ok := m[path]; !ok {
+			return fmt.Errorf("%s is not in the source", path)
+		}
+	}
+	return nil
+}
+
+// reader makes the contents of an image readable in an empty folder, and
+// returns what undoes it.
+type reader struct {
+	name string
+	open func(ctx context.Context, image, folder string) (undo func() error, err error)
+}
+
+// readers are independent of each other and of livebuild.
+var readers = []reader{
+	{"kernel", func(ctx context.Context, image, folder string) (func() error, error) {
+		err := run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder)
+		return func() error { return run(context.WithoutCancel(ctx), "umount", folder) }, err
+	}},
+	{"unsquashfs", func(ctx context.Context, image, folder string) (func() error, error) {
+		return nothing, run(ctx, "unsquashfs", "-no-progress", "-quiet", "-force", "-dest", folder, image)
+	}},
+	{"rdsquashfs", func(ctx context.Context, image, folder string) (func() error, error) {
+		return nothing, run(ctx, "rdsquashfs", "--quiet", "--chmod", "--unpack-path", "/", "--unpack-root", folder, image)
+	}},
+}
+
+func nothing() error { return nil }
+
+// run runs a program, whose output is in the error if it fails.
+func run(ctx context.Context, name string, args ...string) error {
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// verify lets every reader read an image and compares what it finds with the
+// source. It returns their names.
+func verify(ctx context.Context, image string, want manifest) ([]string, error) {
+	var names []string
+	for _, r := range readers {
+		if err := r.verify(ctx, image, want); err != nil {
+			return nil, fmt.Errorf("%s, read by %s: %w", image, r.name, err)
+		}
+		names = append(names, r.name)
+	}
+	return names, nil
+}
+
+func (r reader) verify(ctx context.Context, image string, want manifest) (err error) {
+	folder, err := os.MkdirTemp(filepath.Dir(image), r.name+"-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	undo, err := r.open(ctx, image, folder)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, undo()) }()
+	got := manifest{}
+	list, err := os.ReadDir(folder)
+	if err != nil {
+		return err
+	}
+	for _, entry := range list {
+		if err := got.add(filepath.Join(folder, entry.Name()), entry.Name()); err != nil {
+			return err
+		}
+	}
+	return want.compare(got)
+}
