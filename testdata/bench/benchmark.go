@@ -34,6 +34,9 @@ func newBenchmark(ctx context.Context, dir string, runs int) (*benchmark, error)
 	if err != nil {
 		return nil, err
 	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // Nix refuses links above its store
+		return nil, err
+	}
 	b := &benchmark{
 		runs:      runs,
 		workers:   runtime.NumCPU(),
