@@ -20,10 +20,11 @@ const module = "github.com/livebuild/livebuild/"
 var mayImport = map[string][]string{
 	"cmd/livebuild":      {"internal/cli"},
 	"internal/cli":       {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/squashfs", "pkg/squashfs/codec"},
-	"internal/image":     {"internal/boot", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+	"internal/image":     {"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
 	"internal/boot":      {"internal/nixos", "pkg/fat"},
 	"internal/nixos":     {"internal/nix"},
 	"internal/nix":       {},
+	"internal/kernel":    {},
 	"internal/qemu":      {},
 	"internal/judge":     {}, // imported by tests alone
 	"pkg/fat":            {},

@@ -185,6 +185,11 @@ func (c *console) warn(text string) {
 	fmt.Fprintln(c.w, indent("warning: ", text))
 }
 
+// warnAbout prints a warning about what is not an error yet, and advice on it.
+func (c *console) warnAbout(err error) {
+	c.line(indent("warning: ", err.Error()) + "\n" + indent("hint: ", hintFor(err)))
+}
+
 // Write prints what cobra has to say.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()

@@ -72,6 +72,7 @@ func hintFor(err error) string {
 		epoch       *image.EpochError
 		occupied    *image.OccupiedError
 		place       *image.PlaceError
+		unmountable *image.UnmountableError
 		changed     *squashfs.ChangedError
 		build       *nix.BuildError
 		failed      *nix.Error
@@ -125,6 +126,10 @@ func hintFor(err error) string {
 		return "--force replaces it, -o FILE writes elsewhere"
 	case errors.As(err, &place):
 		return "-o FILE writes elsewhere; an image gets onto a stick by copying the finished file there"
+	case errors.As(err, &unmountable) && len(unmountable.Readable) > 0:
+		return "choose a compression that it can read (" + strings.Join(unmountable.Readable, ", ") + "), or turn the options on in boot.kernelPatches"
+	case errors.As(err, &unmountable):
+		return "turn the options on in boot.kernelPatches: without them no live system starts"
 	case errors.As(err, &changed):
 		return "store paths do not change: check the store with 'nix-store --verify --check-contents'"
 	case errors.As(err, &build):

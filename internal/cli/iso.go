@@ -123,6 +123,9 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
+	if err := s.plan.CheckKernels(src.Store); err != nil {
+		a.console.warnAbout(err)
+	}
 	a.console.begin("packing")
 	reuse, err := s.openEarlier(ctx, opts.reuse, path, src, opts.jobs)
 	if err != nil {

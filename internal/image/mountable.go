@@ -1,0 +1,89 @@
+package image
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/kernel"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// UnmountableError says that a kernel of the image cannot read its store.
+type UnmountableError struct {
+	Kernel      string // file
+	Compression codec.Settings
+	Missing     []string // options of the kernel, with CONFIG_
+	Readable    []string // compressions that it could read
+}
+
+func (e *UnmountableError) Error() string {
+	return fmt.Sprintf("%s cannot read a store compressed with %s: it was built without %s",
+		e.Kernel, e.Compression, strings.Join(e.Missing, ", "))
+}
+
+// CheckKernels compares the compression with the configurations of the kernels
+// that the boot menus offer, as far as they can be read; store is where they
+// were built. The first that lacks something is reported as an
+// *UnmountableError.
+func (p *Plan) CheckKernels(store nix.Store) error {
+	var checked []string
+	for _, c := range p.System.Shown() {
+		if slices.Contains(checked, c.Kernel) {
+			continue
+		}
+		checked = append(checked, c.Kernel)
+		config, err := kernel.ReadConfig(store.PhysicalPath(c.Kernel))
+		if err != nil {
+			// Most distributions do not build it in: that is no reason to
+			// worry people. A kernel that is not there is found out when the
+			// boot files are copied.
+			continue
+		}
+		if missing := missingOptions(config, p.Compression); len(missing) > 0 {
+			return &UnmountableError{Kernel: c.Kernel, Compression: p.Compression, Missing: missing, Readable: readable(config)}
+		}
+	}
+	return nil
+}
+
+// decompressors are the options of the kernel for each compression
+// (fs/squashfs/Kconfig). An image that is not compressed carries the id of
+// gzip, and Linux mounts none whose id it does not know.
+var decompressors = map[string]string{
+	codec.None: "SQUASHFS_ZLIB",
+	codec.Gzip: "SQUASHFS_ZLIB",
+	codec.LZ4:  "SQUASHFS_LZ4",
+	codec.XZ:   "SQUASHFS_XZ",
+	codec.Zstd: "SQUASHFS_ZSTD",
+}
+
+// missingOptions are the options that reading an image takes and a kernel
+// lacks, with CONFIG_.
+func missingOptions(config kernel.Config, s codec.Settings) []string {
+	wanted := []string{"SQUASHFS", decompressors[s.Name]}
+	if s.BCJ != 0 {
+		for name := range strings.SplitSeq(s.BCJ.String(), ",") {
+			wanted = append(wanted, "XZ_DEC_"+strings.ToUpper(name)) // lib/xz/Kconfig
+		}
+	}
+	var missing []string
+	for _, option := range wanted {
+		if !config.Has(option) {
+			missing = append(missing, "CONFIG_"+option)
+		}
+	}
+	return missing
+}
+
+// readable are the compressions, without filters, that a kernel can read.
+func readable(config kernel.Config) []string {
+	var names []string
+	for _, name := range []string{codec.Zstd, codec.XZ, codec.Gzip, codec.LZ4} {
+		if len(missingOptions(config, codec.Settings{Name: name})) == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,81 @@
+// Package kernel reads the configuration that a Linux kernel was built with:
+// from its image, which holds it if CONFIG_IKCONFIG was set, as in the kernels
+// of NixOS, or from a file beside the image, as Debian has it.
+//
+// Images are not trusted: damage is an error, and the memory and time that
+// reading takes are bounded.
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrNoConfig reports a kernel whose configuration is not to be had: it was
+// built without, or the image is of a kind or compression that this package
+// does not read.
+var ErrNoConfig = errors.New("the kernel's configuration is neither in its image nor beside it")
+
+// ReadConfig returns the configuration of the kernel in a file. The error
+// is ErrNoConfig, or wraps it, unless the file cannot be read at all.
+func ReadConfig(file string) (Config, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	embedded, err := readEmbedded(f, info.Size())
+	if err == nil {
+		return embedded, nil
+	}
+	for _, name := range besideNames(filepath.Base(file), release(f, info.Size())) {
+		beside, err := readConfigFile(filepath.Join(filepath.Dir(file), name))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return beside, err
+		}
+	}
+	return nil, err
+}
+
+// besideNames are the names that the configuration of a kernel has in the same
+// folder: that of installkernel(8), and that of the kernel's own build.
+func besideNames(image, release string) []string {
+	var names []string
+	if release != "" {
+		names = append(names, "config-"+release)
+	}
+	if _, version, ok := strings.Cut(image, "-"); ok {
+		names = append(names, "config-"+version)
+	}
+	return append(names, "config", ".config")
+}
+
+func readConfigFile(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ParseConfig(f)
+}
+
+// readEmbedded finds the configuration in an image of size bytes.
+func readEmbedded(image io.ReaderAt, size int64) (Config, error) {
+	kernel, err := unpack(image, size)
+	if err == nil {
+		err = findMarker(kernel)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoConfig, err)
+	}
+	return readMarked(kernel)
+}
