@@ -13,14 +13,16 @@ var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-fl
 func TestHelp(t *testing.T) {
 	planFlags := append([]string{"--compression", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
 	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run"}, planFlags...)
+	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
 	tests := map[string]struct {
 		args  []string
 		texts []string
 	}{
-		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "completion ", "--version", "-v, --verbose", "130"}},
+		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "completion ", "--version", "-v, --verbose", "130"}},
 		"nothing":        {nil, []string{"Usage:", "iso ", "plan "}},
 		"iso":            {[]string{"iso", "--help"}, append([]string{"livebuild iso INSTALLABLE [flags]"}, isoFlags...)},
 		"plan":           {[]string{"plan", "-h"}, append([]string{"livebuild plan INSTALLABLE [flags]"}, planFlags...)},
+		"bench":          {[]string{"bench", "--help"}, append([]string{"livebuild bench INSTALLABLE [flags]"}, benchFlags...)},
 		"help of a verb": {[]string{"help", "iso"}, isoFlags},
 		"version":        {[]string{"--version"}, []string{"livebuild "}},
 	}

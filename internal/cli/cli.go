@@ -117,6 +117,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetErr(a.console)
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
-	root.AddCommand(a.isoCommand(), a.planCommand())
+	root.AddCommand(a.isoCommand(), a.planCommand(), a.benchCommand())
 	return root
 }

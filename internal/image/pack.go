@@ -69,20 +69,8 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	}
 	var result Result
 	written, err := layout.Write(ctx, w, func(ctx context.Context, w io.WriterAt) (int64, error) {
-		done := int64(0)
 		var err error
-		result.Squashfs, err = tree.Write(ctx, w, squashfs.Options{
-			Codec:    c,
-			MkfsTime: p.Epoch,
-			ModTime:  storeTime,
-			Workers:  opts.Workers,
-			Progress: func(bytes int64) {
-				done += bytes
-				if opts.Progress != nil {
-					opts.Progress(done, tree.Bytes)
-				}
-			},
-		})
+		result.Squashfs, err = writeStore(ctx, w, tree, c, p.Epoch, opts)
 		return result.Squashfs.Size, err
 	})
 	if err != nil {
@@ -90,6 +78,23 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	}
 	result.Size = written.Size
 	return result, nil
+}
+
+// writeStore writes the squashfs, made at epoch.
+func writeStore(ctx context.Context, w io.WriterAt, tree *squashfs.Tree, c *codec.Codec, epoch time.Time, opts PackOptions) (squashfs.Summary, error) {
+	done := int64(0)
+	return tree.Write(ctx, w, squashfs.Options{
+		Codec:    c,
+		MkfsTime: epoch,
+		ModTime:  storeTime,
+		Workers:  opts.Workers,
+		Progress: func(bytes int64) {
+			done += bytes
+			if opts.Progress != nil {
+				opts.Progress(done, tree.Bytes)
+			}
+		},
+	})
 }
 
 // collectAt is by how many percent memory in use grows before garbage is

@@ -72,7 +72,7 @@ func TestBenchmark(t *testing.T) {
 		t.Fatal(err)
 	}
 	measure := func(runs int) *benchmark {
-		b, err := newBenchmark(t.Context(), dir, runs)
+		b, err := newBenchmark(t.Context(), dir, t.TempDir(), runs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestBenchmark(t *testing.T) {
 // An image that is not its source must not pass.
 func TestVerifyFindsDifferences(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
-	b, err := newBenchmark(t.Context(), makeCorpus(t), 1)
+	b, err := newBenchmark(t.Context(), makeCorpus(t), "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestVerifyFindsDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := verify(t.Context(), b.image(lz4[0], b.corpus.a), want); err == nil {
+	if _, err := verify(t.Context(), b.image(lz4[0], b.corpus.a), t.TempDir(), want); err == nil {
 		t.Error("the image of variant a passes for variant b")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -24,12 +25,13 @@ type benchmark struct {
 	workers   int
 	packer    string // packerKey
 	self      string // this program
+	scratch   string // folder to unpack images in
 	theirs    string // mksquashfs
 	version   string // of theirs
 	manifests map[string]manifest
 }
 
-func newBenchmark(ctx context.Context, dir string, runs int) (*benchmark, error) {
+func newBenchmark(ctx context.Context, dir, scratch string, runs int) (*benchmark, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -40,6 +42,7 @@ func newBenchmark(ctx context.Context, dir string, runs int) (*benchmark, error)
 	b := &benchmark{
 		runs:      runs,
 		workers:   runtime.NumCPU(),
+		scratch:   cmp.Or(scratch, filepath.Join(dir, "images")),
 		theirs:    filepath.Join(dir, "mksquashfs"),
 		manifests: map[string]manifest{},
 	}
@@ -180,7 +183,7 @@ func (b *benchmark) check(ctx context.Context, r row, v variant, rec *record) er
 		b.manifests[v.name] = want
 	}
 	var err error
-	rec.Readers, err = verify(ctx, b.image(r, v), want)
+	rec.Readers, err = verify(ctx, b.image(r, v), b.scratch, want)
 	return err
 }
 

@@ -2,7 +2,7 @@
 // same codec and level, the same block size and number of processors, from a
 // warm page cache, in turns. See docs/benchmarks.md for what it found.
 //
-//	bench -corpus DIR [-runs N] [-report FILE] [ROW...]
+//	bench -corpus DIR [-scratch DIR] [-runs N] [-report FILE] [ROW...]
 //
 // DIR is what corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
 // is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
@@ -38,6 +38,7 @@ func main() {
 
 func bench(ctx context.Context) error {
 	dir := flag.String("corpus", ".work/bench", "`folder` that corpus.sh made")
+	scratch := flag.String("scratch", "", "`folder` that images are unpacked to when they are read back (default: below the corpus)")
 	runs := flag.Int("runs", 3, "times that each packer runs for a row")
 	report := flag.String("report", "docs/benchmarks.md", "`file` that gets the tables")
 	flag.Parse()
@@ -45,7 +46,7 @@ func bench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBenchmark(ctx, *dir, *runs)
+	b, err := newBenchmark(ctx, *dir, *scratch, *runs)
 	if err != nil {
 		return err
 	}
@@ -53,10 +54,16 @@ func bench(ctx context.Context) error {
 		if err := b.cold(ctx, r); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
+		if err := b.report(*report); err != nil {
+			return err
+		}
 	}
 	for _, r := range reuse {
 		if err := b.reuse(ctx, r); err != nil {
 			return fmt.Errorf("%s%s: %w", reusePrefix, r.name, err)
+		}
+		if err := b.report(*report); err != nil {
+			return err
 		}
 	}
 	return b.report(*report)

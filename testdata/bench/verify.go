@@ -117,10 +117,10 @@ func run(ctx context.Context, name string, args ...string) error {
 
 // verify lets every reader read an image and compares what it finds with the
 // source. It returns their names.
-func verify(ctx context.Context, image string, want manifest) ([]string, error) {
+func verify(ctx context.Context, image, scratch string, want manifest) ([]string, error) {
 	var names []string
 	for _, r := range readers {
-		if err := r.verify(ctx, image, want); err != nil {
+		if err := r.verify(ctx, image, scratch, want); err != nil {
 			return nil, fmt.Errorf("%s, read by %s: %w", image, r.name, err)
 		}
 		names = append(names, r.name)
@@ -128,8 +128,8 @@ func verify(ctx context.Context, image string, want manifest) ([]string, error) 
 	return names, nil
 }
 
-func (r reader) verify(ctx context.Context, image string, want manifest) (err error) {
-	folder, err := os.MkdirTemp(filepath.Dir(image), r.name+"-")
+func (r reader) verify(ctx context.Context, image, scratch string, want manifest) (err error) {
+	folder, err := os.MkdirTemp(scratch, "livebuild-bench-"+r.name+"-")
 	if err != nil {
 		return err
 	}

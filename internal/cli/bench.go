@@ -1,0 +1,304 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+type benchOptions struct {
+	compressions []string
+	sample       int // MB
+	jobs         int
+	json         bool
+}
+
+// triedByDefault are the compressions that are worth a comparison, beside the
+// configuration's own. gzip is beaten by zstd in everything.
+var triedByDefault = []string{"lz4", "zstd:3", "zstd:6", "zstd:15", "zstd:19", "xz"}
+
+func (a *app) benchCommand() *cobra.Command {
+	var opts benchOptions
+	cmd := &cobra.Command{
+		Use:   "bench INSTALLABLE [flags]",
+		Short: "Compare compressions on a configuration's own files",
+		Long: `Build a NixOS configuration, pack its store with several compressions, and
+print what each of them takes: time, size, memory, and how fast files are read
+back, which is what the live system will feel. Nothing is kept.
+
+Of a large store a sample is packed: files of all sizes, in proportion. Time and
+size are then estimates for the whole, and say so.
+
+Lines are marked: "configured" is what the configuration says, "smallest" makes
+the smallest image, and "quick" is soonest on a USB stick, if that takes 20 MB a
+second: what packs faster makes more to write.`,
+		Example: `  livebuild bench .#exampleIso
+  livebuild bench .#exampleIso --compression zstd:9 --compression "xz -Xbcj x86"
+  livebuild bench .#exampleIso --sample 0`,
+		Args: oneInstallable,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.jobs < 0 {
+				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+			}
+			if opts.sample < 0 {
+				return &usageError{fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample)}
+			}
+			return a.runBench(cmd.Context(), args[0], opts)
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&opts.compressions, "compression", nil,
+		"try `CODEC`, as 'livebuild iso' takes it; can be given several times (default: the configuration's own, lz4, zstd in four levels, xz)")
+	f.IntVar(&opts.sample, "sample", 256, "pack about `MB` megabytes of the files; 0: all")
+	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
+	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
+	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
+	return cmd
+}
+
+// benchResult is what --json prints.
+type benchResult struct {
+	StoreBytes int64      `json:"store_bytes"` // of files in the store
+	TriedBytes int64      `json:"tried_bytes"` // of them, those that were packed
+	Trials     []benchRow `json:"trials"`
+}
+
+// benchRow is what one compression takes. Seconds and Size are those of the
+// whole store, estimated if a sample was packed.
+type benchRow struct {
+	Compression  string   `json:"compression"`
+	Seconds      float64  `json:"seconds"`
+	Size         int64    `json:"size"`                  // of the squashfs, in bytes
+	MemoryBytes  int64    `json:"memory_bytes"`          // peak while packing; 0: not known
+	ReadSpeed    int64    `json:"read_bytes_per_second"` // of files
+	TriedSeconds float64  `json:"tried_seconds"`         // measured
+	TriedSize    int64    `json:"tried_size"`            // measured
+	Marks        []string `json:"marks"`                 // of markConfigured and the others
+}
+
+// Marks of a row.
+const (
+	markConfigured = "configured"
+	markQuick      = "quick"
+	markSmallest   = "smallest"
+	markUnreadable = "not read by its kernel"
+)
+
+// stickSpeed is what an ordinary USB stick takes, in bytes per second.
+const stickSpeed = 20e6
+
+// onStick is when an image is on a stick, in seconds from the start of packing.
+func (r benchRow) onStick() float64 { return r.Seconds + float64(r.Size)/stickSpeed }
+
+func (a *app) runBench(ctx context.Context, installable string, opts benchOptions) (err error) {
+	wanted, err := parseCompressions(opts.compressions)
+	if err != nil {
+		return err
+	}
+	s, err := a.open(ctx, installable, planOptions{})
+	if err != nil {
+		return err
+	}
+	if err := s.findStore(ctx); err != nil {
+		return err
+	}
+	if _, err := s.evaluate(ctx); err != nil {
+		return err
+	}
+	if len(wanted) == 0 {
+		if wanted, err = a.defaultCompressions(s.plan.Compression); err != nil {
+			return err
+		}
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	src, _, err := s.build(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := a.tryAll(ctx, s.plan, src, wanted, opts)
+	if err != nil {
+		return err
+	}
+	if opts.json {
+		return a.printJSON(result)
+	}
+	return result.print(a.out)
+}
+
+// parseCompressions reads the flags, and finds out whether this program has
+// what they name.
+func parseCompressions(texts []string) ([]codec.Settings, error) {
+	var list []codec.Settings
+	for _, text := range texts {
+		settings, err := codec.Parse(text)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
+		}
+		if err := (&image.Plan{Compression: settings}).Check(); err != nil {
+			return nil, err
+		}
+		list = append(list, settings)
+	}
+	return list, nil
+}
+
+// defaultCompressions are the configuration's own and others, as far as this
+// program has them.
+func (a *app) defaultCompressions(own codec.Settings) ([]codec.Settings, error) {
+	list := []codec.Settings{own}
+	for _, text := range triedByDefault {
+		settings, err := codec.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(list, func(s codec.Settings) bool { return sameCompression(s, settings) }) {
+			list = append(list, settings)
+		}
+	}
+	return slices.DeleteFunc(list, func(s codec.Settings) bool {
+		err := (&image.Plan{Compression: s}).Check()
+		if err != nil {
+			a.console.warn(err.Error())
+		}
+		return err != nil
+	}), nil
+}
+
+// sameCompression reports whether two settings come to the same, however they
+// were written.
+func sameCompression(a, b codec.Settings) bool {
+	effective := func(s codec.Settings) codec.Settings {
+		blockSize := s.BlockSize
+		if blockSize == 0 {
+			blockSize = codec.DefaultBlockSize
+		}
+		if c, err := codec.New(s, blockSize); err == nil {
+			return c.Settings()
+		}
+		return s
+	}
+	return effective(a) == effective(b)
+}
+
+// tryAll packs the store with one compression after the other.
+func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, list []codec.Settings, opts benchOptions) (benchResult, error) {
+	// In the folder for temporary files, which can be a file system in memory,
+	// an image of everything may not fit.
+	scratch, err := os.CreateTemp(userCache(), "livebuild-bench-") // made for the roots of build
+	if err != nil {
+		return benchResult{}, err
+	}
+	defer scratch.Close()
+	if err := os.Remove(scratch.Name()); err != nil {
+		return benchResult{}, err
+	}
+
+	pack := image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes}
+	a.console.beginBytes("reading the store", 0)
+	trials, err := image.NewTrials(ctx, src, int64(opts.sample)*1e6)
+	if err != nil {
+		return benchResult{}, err
+	}
+	if err := trials.Prepare(ctx, pack); err != nil {
+		return benchResult{}, err
+	}
+	a.console.end("read " + size(trials.Bytes))
+
+	result := benchResult{StoreBytes: trials.Bytes, TriedBytes: trials.Tried}
+	for i, settings := range list {
+		a.console.beginBytes(fmt.Sprintf("trying %s (%d of %d)", settings, i+1, len(list)), 0)
+		trial, err := trials.Try(ctx, scratch, settings, pack)
+		if err != nil {
+			return benchResult{}, err
+		}
+		a.console.end("tried " + settings.String())
+		row := newBenchRow(settings, trial, trials)
+		if sameCompression(settings, plan.Compression) {
+			row.Marks = append(row.Marks, markConfigured)
+		}
+		tried := *plan
+		tried.Compression = settings
+		if tried.CheckKernels(src.Store) != nil {
+			row.Marks = append(row.Marks, markUnreadable)
+		}
+		result.Trials = append(result.Trials, row)
+	}
+	result.mark()
+	return result, nil
+}
+
+func newBenchRow(settings codec.Settings, trial image.Trial, trials *image.Trials) benchRow {
+	row := benchRow{
+		Compression:  settings.String(),
+		Seconds:      trial.Packing.Seconds(),
+		Size:         trial.Size,
+		MemoryBytes:  trial.Memory,
+		TriedSeconds: trial.Packing.Seconds(),
+		TriedSize:    trial.Tried,
+		Marks:        []string{},
+	}
+	if trials.Tried > 0 {
+		row.Seconds *= float64(trials.Bytes) / float64(trials.Tried)
+	}
+	if reading := trial.Reading.Seconds(); reading > 0 {
+		row.ReadSpeed = int64(float64(trials.Tried) / reading)
+	}
+	return row
+}
+
+// mark marks the smallest and the quick one of those that the live system can
+// read.
+func (r *benchResult) mark() {
+	var able []*benchRow
+	for i := range r.Trials {
+		if !slices.Contains(r.Trials[i].Marks, markUnreadable) {
+			able = append(able, &r.Trials[i])
+		}
+	}
+	if len(able) < 2 {
+		return
+	}
+	smallest := slices.MinFunc(able, func(a, b *benchRow) int { return cmp.Compare(a.TriedSize, b.TriedSize) })
+	quick := slices.MinFunc(able, func(a, b *benchRow) int { return cmp.Compare(a.onStick(), b.onStick()) })
+	quick.Marks = append(quick.Marks, markQuick)
+	smallest.Marks = append(smallest.Marks, markSmallest)
+}
+
+// print prints the table for people.
+func (r benchResult) print(w io.Writer) error {
+	about := ""
+	if r.TriedBytes < r.StoreBytes {
+		about = "~"
+		if _, err := fmt.Fprintf(w, "estimates for a store of %s, from %s of it:\n\n", size(r.StoreBytes), size(r.TriedBytes)); err != nil {
+			return err
+		}
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "compression\ttime\tsize\tof the store\tmemory\treading")
+	for _, row := range r.Trials {
+		memory := "?"
+		if row.MemoryBytes > 0 {
+			memory = size(row.MemoryBytes)
+		}
+		fmt.Fprintf(t, "%s\t%s%s\t%s%s\t%.1f %%\t%s\t%s/s", row.Compression,
+			about, seconds(time.Duration(row.Seconds*float64(time.Second))), about, size(row.Size),
+			100*float64(row.Size)/float64(max(r.StoreBytes, 1)), memory, size(row.ReadSpeed))
+		if len(row.Marks) > 0 {
+			fmt.Fprint(t, "\t"+strings.Join(row.Marks, ", "))
+		}
+		fmt.Fprintln(t)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,164 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// Trials pack a store several times, to find out what compressions make of it.
+type Trials struct {
+	Bytes int64 // of files in the store
+	Tried int64 // of them, those that are packed
+
+	tree   *squashfs.Tree
+	sample int64
+	growth float64 // of a squashfs, from what is tried to the whole store
+}
+
+// Trial is what a compression made of the files that were tried.
+type Trial struct {
+	Tried   int64         // bytes of the squashfs
+	Size    int64         // bytes of a squashfs of the whole store, estimated if not all was tried
+	Packing time.Duration // of what was tried
+	Memory  int64         // peak of this process while it packed, in bytes; 0 if the system does not tell
+	Reading time.Duration // of all files that were tried, one after the other
+}
+
+// NewTrials looks at a store. If it has more than sample bytes, about so many
+// will be tried: the others say little more. With 0 all will be.
+func NewTrials(ctx context.Context, src Sources, sample int64) (*Trials, error) {
+	tree, err := storeTree(ctx, src, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Trials{Bytes: tree.Bytes, Tried: tree.Bytes, tree: tree, sample: sample, growth: 1}, nil
+}
+
+// Prepare reads the whole store once, so that the first trial has no slower
+// files than the others, and chooses the sample. Chance decides whether that
+// compresses better or worse than the whole, and it has hardly any files that
+// are equal: packing both quickly tells by how much sizes have to be corrected.
+func (t *Trials) Prepare(ctx context.Context, opts PackOptions) error {
+	quick := codec.Settings{Name: codec.LZ4}
+	whole, err := t.write(ctx, nowhere{}, quick, opts)
+	if err != nil {
+		return err
+	}
+	t.tree.Sample(t.sample)
+	t.Tried = t.tree.Bytes
+	if t.Tried == t.Bytes {
+		return nil
+	}
+	part, err := t.write(ctx, nowhere{}, quick, PackOptions{Workers: opts.Workers})
+	if err != nil {
+		return err
+	}
+	t.growth = float64(whole.Size) / float64(part.Size)
+	return nil
+}
+
+// nowhere takes bytes and keeps none.
+type nowhere struct{}
+
+func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+// Try packs with a compression and reads the result back. The squashfs goes to
+// scratch, whatever is in it.
+func (t *Trials) Try(ctx context.Context, scratch *os.File, compression codec.Settings, opts PackOptions) (Trial, error) {
+	if err := scratch.Truncate(0); err != nil {
+		return Trial{}, err
+	}
+	debug.FreeOSMemory() // what earlier trials left
+	resets := resetPeakMemory()
+	started := time.Now()
+	summary, err := t.write(ctx, scratch, compression, opts)
+	if err != nil {
+		return Trial{}, err
+	}
+	trial := Trial{
+		Tried:   summary.Size,
+		Size:    int64(float64(summary.Size) * t.growth),
+		Packing: time.Since(started),
+	}
+	if resets == nil {
+		if trial.Memory, err = peakMemory(); err != nil {
+			return Trial{}, err
+		}
+	}
+	started = time.Now()
+	if err := readImage(ctx, scratch, summary.Size); err != nil {
+		return Trial{}, fmt.Errorf("reading back what %s made: %w", compression, err)
+	}
+	trial.Reading = time.Since(started)
+	return trial, nil
+}
+
+func (t *Trials) write(ctx context.Context, w io.WriterAt, compression codec.Settings, opts PackOptions) (squashfs.Summary, error) {
+	c, err := (&Plan{Compression: compression}).codec()
+	if err != nil {
+		return squashfs.Summary{}, err
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
+	return writeStore(ctx, w, t.tree, c, DefaultEpoch, opts)
+}
+
+// readImage reads all files of a squashfs as a program would that runs from
+// it: one after the other, in one thread.
+func readImage(ctx context.Context, image io.ReaderAt, size int64) error {
+	r, err := squashfs.Open(image, size)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, codec.MaxBlockSize)
+	return r.Walk(func(path string, ino squashfs.Inode) error {
+		if !ino.Mode.IsRegular() || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		file, err := r.OpenFile(ino)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		for offset := int64(0); offset < file.Size(); {
+			n, err := file.ReadAt(buffer, offset)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			offset += int64(n)
+		}
+		return nil
+	})
+}
+
+// resetPeakMemory lets the system forget the most memory that this process had
+// (proc_pid_clear_refs(5)).
+func resetPeakMemory() error {
+	const peak = "5"
+	return os.WriteFile("/proc/self/clear_refs", []byte(peak), 0)
+}
+
+var peakLine = regexp.MustCompile(`(?m)^VmHWM:\s*(\d+) kB$`)
+
+// peakMemory is the most memory that this process had, in bytes
+// (proc_pid_status(5)).
+func peakMemory() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	m := peakLine.FindSubmatch(status)
+	if m == nil {
+		return 0, nil
+	}
+	kibibytes, err := strconv.ParseInt(string(m[1]), 10, 64)
+	return kibibytes << 10, err
+}
