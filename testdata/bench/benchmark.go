@@ -230,7 +230,7 @@ func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier str
 	if rec.SHA256, err = fileSum(output); err != nil {
 		return record{}, err
 	}
-	rec.Tool, rec.Version, rec.Reused = livebuild, c.Identity(), told.Reused
+	rec.Tool, rec.Version, rec.Data, rec.Reused = livebuild, c.Identity(), told.Data, told.Reused
 	return b.describe(rec, r, v), nil
 }
 

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // measure runs a packer that writes image, and returns what it took.
@@ -20,8 +18,6 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err := os.Remove(image); err != nil && !os.IsNotExist(err) {
 		return record{}, nil, err
 	}
-	// What earlier runs wrote is not to reach the disk during this one.
-	unix.Sync()
 	load, err := loadAverage()
 	if err != nil {
 		return record{}, nil, err
@@ -35,7 +31,7 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err != nil {
 		return record{}, nil, fmt.Errorf("%s: %w\n%s%s", filepath.Base(program), err, &stdout, &stderr)
 	}
-	info, err := os.Stat(image)
+	size, err := settle(image)
 	if err != nil {
 		return record{}, nil, err
 	}
@@ -46,8 +42,23 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 		Wall:   took.Seconds(),
 		CPU:    (state.UserTime() + state.SystemTime()).Seconds(),
 		Memory: state.SysUsage().(*syscall.Rusage).Maxrss * 1024, // KiB, getrusage(2)
-		Size:   info.Size(),
+		Size:   size,
 	}, stdout.Bytes(), nil
+}
+
+// settle writes a file to the disk, which is not to happen during the next
+// run, and returns its size.
+func settle(file string) (int64, error) {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), f.Sync()
 }
 
 // loadAverage is how many processes were at work in the last minute.

@@ -13,8 +13,13 @@ import (
 
 // packed is what the child that packs says of its work.
 type packed struct {
-	Reused int64 `json:"reused"` // bytes
+	Data   int64 `json:"data"`   // bytes of the image that are files' contents
+	Reused int64 `json:"reused"` // of them, those taken from the earlier image
 }
+
+// canReuse says whether image.PackOptions takes an earlier image. Until then
+// the rows of the second table are left out.
+const canReuse = false
 
 // packArgs are the arguments that make this program the child that packs.
 func packArgs(c *corpus, v variant, r row, workers string, output, reuse string) []string {
@@ -51,8 +56,9 @@ func pack(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := image.PackStore(ctx, f, src, settings, image.PackOptions{Workers: *workers}); err != nil {
+	summary, err := image.PackStore(ctx, f, src, settings, image.PackOptions{Workers: *workers})
+	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(packed{})
+	return json.NewEncoder(os.Stdout).Encode(packed{Data: summary.DataBytes})
 }

@@ -29,7 +29,8 @@ type record struct {
 	Memory int64   `json:"memory"` // peak, bytes
 	Size   int64   `json:"size"`   // bytes
 	SHA256 string  `json:"sha256"`
-	Reused int64   `json:"reused,omitempty"` // bytes taken from an earlier image
+	Data   int64   `json:"data,omitempty"`   // bytes of files' contents in an image of livebuild
+	Reused int64   `json:"reused,omitempty"` // of them, those taken from an earlier image
 
 	Readers []string `json:"readers,omitempty"` // that found the image to be equal to its source
 }

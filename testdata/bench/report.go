@@ -140,7 +140,7 @@ func (b *benchmark) reuseTable() string {
 			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 7))
 			continue
 		}
-		reused := ours.median(func(r record) float64 { return float64(r.Reused) / float64(r.Size) })
+		reused := ours.median(func(r record) float64 { return float64(r.Reused) / float64(r.Data) })
 		share := fmt.Sprintf("%.2f %% | ≥ %.0f %%", 100*reused, 100*reusedGoal)
 		if reused < reusedGoal {
 			share += missed
@@ -152,8 +152,8 @@ func (b *benchmark) reuseTable() string {
 	return s.String() + "\n" + b.costTable(b.corpus.b, reusing)
 }
 
-const costHead = `| codec | CPU s: livebuild | mksquashfs | ratio | peak memory MB: livebuild | mksquashfs | ratio |
-|---|---|---|---|---|---|---|
+const costHead = `| codec | CPU s: livebuild | mksquashfs | ratio | peak memory MiB: livebuild | mksquashfs | ratio | goal |
+|---|---|---|---|---|---|---|---|
 `
 
 // costTable tells what the runs of the table before took beside time.
@@ -162,8 +162,12 @@ func (b *benchmark) costTable(v variant, tool string) string {
 	s.WriteString(costHead)
 	for _, r := range coldRows {
 		if ours, theirs, ok := b.cell(r, v, tool); ok {
-			fmt.Fprintf(&s, "| %s | %s | %s |\n", r.name,
-				pair(ours, theirs, cpu, "%.2f", 1), pair(ours, theirs, memory, "%.0f", 1e6))
+			limit := fmt.Sprintf("≤ %d MiB", memoryGoal>>20)
+			if ours.median(memory) > memoryGoal {
+				limit += missed
+			}
+			fmt.Fprintf(&s, "| %s | %s | %s | %s |\n", r.name,
+				pair(ours, theirs, cpu, "%.2f", 1), pair(ours, theirs, memory, "%.0f", 1<<20), limit)
 		}
 	}
 	return s.String() + "\n"

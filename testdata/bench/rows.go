@@ -34,6 +34,9 @@ var coldRows = []row{
 // reusedGoal is the share of an image's bytes that come from the earlier one.
 const reusedGoal = 0.95
 
+// memoryGoal bounds the packer's memory in bytes, for two workers.
+const memoryGoal = 200 << 20
+
 // reusePrefix marks, on the command line, a row of the second table.
 const reusePrefix = "reuse:"
 
