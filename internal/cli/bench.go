@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -285,20 +286,25 @@ func (r benchResult) print(w io.Writer) error {
 			return err
 		}
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "compression\ttime\tsize\tof the store\tmemory\treading")
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "compression\ttime\tsize\tof the store\tmemory\treading\t")
 	for _, row := range r.Trials {
 		memory := "?"
 		if row.MemoryBytes > 0 {
 			memory = size(row.MemoryBytes)
 		}
-		fmt.Fprintf(t, "%s\t%s%s\t%s%s\t%.1f %%\t%s\t%s/s", row.Compression,
+		fmt.Fprintf(t, "%s\t%s%s\t%s%s\t%.1f %%\t%s\t%s/s\t%s\n", row.Compression,
 			about, seconds(time.Duration(row.Seconds*float64(time.Second))), about, size(row.Size),
-			100*float64(row.Size)/float64(max(r.StoreBytes, 1)), memory, size(row.ReadSpeed))
-		if len(row.Marks) > 0 {
-			fmt.Fprint(t, "\t"+strings.Join(row.Marks, ", "))
-		}
-		fmt.Fprintln(t)
+			100*float64(row.Size)/float64(max(r.StoreBytes, 1)), memory, size(row.ReadSpeed), strings.Join(row.Marks, ", "))
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(table.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil { // lines without marks
+			return err
+		}
+	}
+	return nil
 }

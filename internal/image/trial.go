@@ -31,7 +31,7 @@ type Trial struct {
 	Size    int64         // bytes of a squashfs of the whole store, estimated if not all was tried
 	Packing time.Duration // of what was tried
 	Memory  int64         // peak of this process while it packed, in bytes; 0 if the system does not tell
-	Reading time.Duration // of all files that were tried, one after the other
+	Reading time.Duration // all files that were tried, one after the other
 }
 
 // NewTrials looks at a store. If it has more than sample bytes, about so many
@@ -67,6 +67,10 @@ func (t *Trials) Prepare(ctx context.Context, opts PackOptions) error {
 	return nil
 }
 
+// readings of a squashfs, of which the fastest counts: reading is short, and
+// what disturbs it only makes it slower.
+const readings = 2
+
 // nowhere takes bytes and keeps none.
 type nowhere struct{}
 
@@ -95,11 +99,15 @@ func (t *Trials) Try(ctx context.Context, scratch *os.File, compression codec.Se
 			return Trial{}, err
 		}
 	}
-	started = time.Now()
-	if err := readImage(ctx, scratch, summary.Size); err != nil {
-		return Trial{}, fmt.Errorf("reading back what %s made: %w", compression, err)
+	for range readings {
+		started = time.Now()
+		if err := readImage(ctx, scratch, summary.Size); err != nil {
+			return Trial{}, fmt.Errorf("reading back what %s made: %w", compression, err)
+		}
+		if took := time.Since(started); trial.Reading == 0 || took < trial.Reading {
+			trial.Reading = took
+		}
 	}
-	trial.Reading = time.Since(started)
 	return trial, nil
 }
 
