@@ -104,7 +104,7 @@ func (t *Tree) explain(err error, g Graft) error {
 // makePending returns the contents of the pending grafts by target.
 func (t *Tree) makePending(ctx context.Context, store Store) (map[string][]byte, error) {
 	s := t.system
-	if !s.MakeEFIBootable {
+	if s == nil || !s.MakeEFIBootable {
 		return nil, nil
 	}
 	fonts, err := themeFonts(store, s.GRUBTheme)

@@ -37,7 +37,7 @@ type Graft struct {
 	Pending bool
 }
 
-// Tree is the medium outside the store image.
+// Tree is the medium outside the store image. The zero value has nothing.
 type Tree struct {
 	Menu *Menu
 	// Grafts are sorted by target. Those of the user may share one.

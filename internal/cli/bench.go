@@ -207,7 +207,8 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 	}
 
 	pack := image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes}
-	a.console.beginBytes("reading the store", 0)
+	a.console.begin("reading the store")
+	a.console.goOnBytes("reading the store")
 	trials, err := image.NewTrials(ctx, src, int64(opts.sample)*1e6)
 	if err != nil {
 		return benchResult{}, err
@@ -219,7 +220,9 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 
 	result := benchResult{StoreBytes: trials.Bytes, TriedBytes: trials.Tried}
 	for i, settings := range list {
-		a.console.beginBytes(fmt.Sprintf("trying %s (%d of %d)", settings, i+1, len(list)), 0)
+		phase := fmt.Sprintf("trying %s (%d of %d)", settings, i+1, len(list))
+		a.console.begin(phase)
+		a.console.goOnBytes(phase)
 		trial, err := trials.Try(ctx, scratch, settings, pack)
 		if err != nil {
 			return benchResult{}, err

@@ -29,7 +29,7 @@ func TestSample(t *testing.T) {
 		total, count = total+int64(size), count+1
 	}
 	scan := func() *Tree {
-		tree, err := Scan(t.Context(), dirEntries(t, dir), nil)
+		tree, err := Scan(t.Context(), dirEntries(t, dir), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,6 +94,13 @@ func TestBenchmark(t *testing.T) {
 		t.Errorf("measured %+v", ours[0])
 	}
 
+	if err := b.reuse(t.Context(), lz4[0]); err != nil {
+		t.Fatal(err)
+	}
+	if again := b.done(lz4[0], b.corpus.b, reusing); len(again) != 2 || again[0].Reused == 0 || again[0].Reused >= again[0].Data {
+		t.Errorf("reused: %+v", again)
+	}
+
 	report := filepath.Join(dir, "report.md")
 	write(t, report, "# Benchmarks\n\n## Others\n\ntheirs\n")
 	for range 2 {
@@ -106,7 +113,7 @@ func TestBenchmark(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := string(text); strings.Count(got, "## Packing") != 1 || !strings.Contains(got, "## Others\n\ntheirs\n") ||
-		!strings.Contains(got, "\n| lz4 | 2 | ") || !strings.Contains(got, " 3 of 3 |\n") {
+		strings.Count(got, "\n| lz4 | 2 | ") != 2 || !strings.Contains(got, " 3 of 3 |\n") {
 		t.Errorf("the report is\n%s", got)
 	}
 }

@@ -205,10 +205,10 @@ func (b *benchmark) has(r row, v variant) bool {
 
 // image is where livebuild's image of a row goes.
 func (b *benchmark) image(r row, v variant) string {
-	return filepath.Join(b.corpus.dir, "images", strings.ReplaceAll(r.name, ":", "-")+"."+v.name+".squashfs")
+	return filepath.Join(b.corpus.dir, "images", strings.ReplaceAll(r.name, ":", "-")+"."+v.name+".iso")
 }
 
-// livebuild packs a variant, with an earlier image unless that is empty.
+// livebuild packs a variant into an image of its own, with an earlier image unless that is empty.
 func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier string) (record, error) {
 	settings, err := r.settings()
 	if err != nil {
@@ -230,7 +230,8 @@ func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier str
 	if rec.SHA256, err = fileSum(output); err != nil {
 		return record{}, err
 	}
-	rec.Tool, rec.Version, rec.Data, rec.Reused = livebuild, c.Identity(), told.Data, told.Reused
+	rec.Tool, rec.Version = livebuild, c.Identity()
+	rec.Size, rec.Data, rec.Reused = told.Size, told.Data, told.Reused
 	return b.describe(rec, r, v), nil
 }
 

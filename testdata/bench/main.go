@@ -58,10 +58,6 @@ func bench(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(reuse) > 0 && !canReuse {
-		fmt.Fprintln(os.Stderr, "the packer takes no earlier image yet: nothing to measure there")
-		reuse = nil
-	}
 	for _, r := range reuse {
 		if err := b.reuse(ctx, r); err != nil {
 			return fmt.Errorf("%s%s: %w", reusePrefix, r.name, err)

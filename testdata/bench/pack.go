@@ -6,20 +6,20 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"path/filepath"
 
+	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // packed is what the child that packs says of its work.
 type packed struct {
-	Data   int64 `json:"data"`   // bytes of the image that are files' contents
-	Reused int64 `json:"reused"` // of them, those taken from the earlier image
+	Size   int64 `json:"size"`   // bytes of the squashfs
+	Data   int64 `json:"data"`   // of them, the contents of files
+	Reused int64 `json:"reused"` // of these, those taken from the earlier image
 }
-
-// canReuse says whether image.PackOptions takes an earlier image. Until then
-// the rows of the second table are left out.
-const canReuse = false
 
 // packArgs are the arguments that make this program the child that packs.
 func packArgs(c *corpus, v variant, r row, workers string, output, reuse string) []string {
@@ -32,7 +32,7 @@ func packArgs(c *corpus, v variant, r row, workers string, output, reuse string)
 
 const packVerb = "pack"
 
-// pack packs a closure as 'livebuild iso' does, into a file of its own.
+// pack packs a closure as 'livebuild iso' does, into an image of its own.
 func pack(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet(packVerb, flag.ExitOnError)
 	store := flags.String("store", "", "root of the store")
@@ -40,6 +40,7 @@ func pack(ctx context.Context, args []string) (err error) {
 	compression := flags.String("compression", "", "in mksquashfs' words")
 	workers := flags.Int("workers", 0, "compressors")
 	output := flags.String("output", "", "file to write")
+	reuse := flags.String("reuse", "", "earlier image")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -51,14 +52,33 @@ func pack(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	// An image without anything that boots.
+	plan := &image.Plan{
+		System:      &nixos.System{VolumeID: "BENCH"},
+		Tree:        &boot.Tree{},
+		Compression: settings,
+		Epoch:       image.DefaultEpoch,
+	}
+	catalog := image.OpenCatalog(filepath.Dir(*output))
+	opts := image.PackOptions{Workers: *workers}
+	if *reuse != "" {
+		if opts.Earlier, err = plan.OpenEarlier(ctx, *reuse, src.Closure, catalog, *workers); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, opts.Earlier.Close()) }()
+	}
 	f, err := os.Create(*output)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	summary, err := image.PackStore(ctx, f, src, settings, image.PackOptions{Workers: *workers})
+	result, err := plan.Pack(ctx, f, src, opts)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(packed{Data: summary.DataBytes})
+	if err := catalog.Add(*output, plan, result); err != nil {
+		return err
+	}
+	squashfs := result.Squashfs
+	return json.NewEncoder(os.Stdout).Encode(packed{Size: squashfs.Size, Data: squashfs.DataBytes, Reused: squashfs.ReusedBytes})
 }

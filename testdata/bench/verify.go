@@ -12,6 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+
+	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
 // manifest tells for each path of a tree what is there: type, permissions, and
@@ -115,17 +118,53 @@ func run(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// verify lets every reader read an image and compares what it finds with the
-// source. It returns their names.
+// verify lets every reader read the store of an image and compares what it
+// finds with the source. It returns their names.
 func verify(ctx context.Context, image, scratch string, want manifest) ([]string, error) {
+	squashfs := image + ".squashfs"
+	if err := extractStore(image, squashfs); err != nil {
+		return nil, err
+	}
+	defer os.Remove(squashfs)
 	var names []string
 	for _, r := range readers {
-		if err := r.verify(ctx, image, scratch, want); err != nil {
+		if err := r.verify(ctx, squashfs, scratch, want); err != nil {
 			return nil, fmt.Errorf("%s, read by %s: %w", image, r.name, err)
 		}
 		names = append(names, r.name)
 	}
 	return names, nil
+}
+
+// extractStore copies the squashfs out of an image, for readers that want it as
+// a file.
+func extractStore(image, squashfs string) (err error) {
+	f, err := os.Open(image)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	entries, err := hybridiso.ReadTree(f)
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(squashfs)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	for _, entry := range entries {
+		if entry.Path != boot.StoreImage {
+			continue
+		}
+		for _, extent := range entry.Extents {
+			if _, err := io.Copy(out, io.NewSectionReader(f, extent.Offset, extent.Size)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%s has no %s", image, boot.StoreImage)
 }
 
 func (r reader) verify(ctx context.Context, image, scratch string, want manifest) (err error) {
