@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,10 +76,12 @@ func (b *benchmark) about() (string, error) {
 	fmt.Fprintf(&s, "favour. Each image of livebuild was the same in every run, and was read back by Linux, unsquashfs and rdsquashfs\n")
 	fmt.Fprintf(&s, "without a difference from its source, where \"read\" says so.\n\n")
 	fmt.Fprintf(&s, "- Closure: %s, of Debian 12's packages (testdata/bench/packages.list).\n", b.corpus.about)
-	fmt.Fprintf(&s, "- Machine: %s. Others were using it, too: its load average before a run was %.1f to %.1f,\n", machine, low, high)
-	fmt.Fprintf(&s, "  of which up to 1 per processor is the run before.\n")
-	fmt.Fprintf(&s, "- Against: %s.\n", strings.Join(versions, "; "))
-	fmt.Fprintf(&s, "- livebuild: %s.\n\n", strings.Join(identities, "; "))
+	fmt.Fprintf(&s, "- Machine: %s.\n", machine)
+	if len(versions) > 0 {
+		fmt.Fprintf(&s, "  Its load average before a run was %.1f to %.1f, of which up to %d is the run before; what is above was others' work.\n", low, high, b.workers)
+	}
+	fmt.Fprintf(&s, "- Against: %s.\n", cmp.Or(strings.Join(versions, "; "), b.version))
+	fmt.Fprintf(&s, "- livebuild: %s.\n\n", cmp.Or(strings.Join(identities, "; "), "not measured"))
 	return s.String(), nil
 }
 
