@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +100,12 @@ func TestBenchmark(t *testing.T) {
 	}
 	if again := b.done(lz4[0], b.corpus.b, reusing); len(again) != 2 || again[0].Reused == 0 || again[0].Reused >= again[0].Data {
 		t.Errorf("reused: %+v", again)
+	}
+
+	b.runs = 0 // only the report is wanted
+	before := len(b.results.records)
+	if err := errors.Join(b.cold(t.Context(), coldRows[0]), b.reuse(t.Context(), coldRows[7])); err != nil || len(b.results.records) != before {
+		t.Errorf("%d runs were made, want none: %v", len(b.results.records)-before, err)
 	}
 
 	report := filepath.Join(dir, "report.md")

@@ -96,8 +96,11 @@ func (b *benchmark) cold(ctx context.Context, r row) error {
 // reuse measures a row of the second table: one package has changed, and
 // livebuild has the image from before.
 func (b *benchmark) reuse(ctx context.Context, r row) error {
+	if len(b.done(r, b.corpus.b, reusing)) >= b.runs && len(b.done(r, b.corpus.b, mksquashfs)) >= b.runs {
+		return nil
+	}
 	earlier := b.image(r, b.corpus.a)
-	if len(b.done(r, b.corpus.b, reusing)) < b.runs && !b.has(r, b.corpus.a) {
+	if !b.has(r, b.corpus.a) {
 		if _, err := b.livebuild(ctx, r, b.corpus.a, ""); err != nil {
 			return err
 		}
