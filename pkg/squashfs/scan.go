@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // Entry is one name in the root directory of an image: what the host has at
@@ -140,62 +141,109 @@ func (s scanner) entry(e Entry) (node, error) {
 			return n, nil
 		}
 	}
-	info, err := os.Lstat(e.Path)
+	var st unix.Stat_t
+	if err := unix.Lstat(e.Path, &st); err != nil {
+		return node{}, &fs.PathError{Op: "lstat", Path: e.Path, Err: err}
+	}
+	n, err := s.node(e.Name, e.Path, &st)
 	if err != nil {
-		return node{}, err
+		return n, err
 	}
-	return s.path(e.Name, e.Path, info)
+	switch n.kind {
+	case typeSymlink:
+		n.target, err = os.Readlink(e.Path)
+	case typeDir:
+		n.children, err = s.dir(e.Path)
+	}
+	return n, err
 }
 
-func (s scanner) path(name, path string, info fs.FileInfo) (node, error) {
-	n := node{name: name, perm: modeBits(info.Mode())}
-	if info.Mode().Type() != fs.ModeSymlink {
-		n.perm = modeBits(s.perm(info.Mode()))
-	}
-	switch info.Mode().Type() {
-	case 0:
+// node is what the host has at path, without a link's target and a directory's
+// children.
+func (s scanner) node(name, path string, st *unix.Stat_t) (node, error) {
+	n := node{name: name, perm: uint16(st.Mode &^ unix.S_IFMT)}
+	mode := fileMode(n.perm)
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
 		n.kind = typeFile
-		n.size = uint64(info.Size())
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			const statBlock = 512 // the unit of st_blocks whatever the file system's own, stat(2)
-			n.holes = st.Blocks*statBlock < info.Size()
-		}
-		return n, nil
-	case fs.ModeSymlink:
+		n.size = uint64(st.Size)
+		const statBlock = 512 // the unit of st_blocks whatever the file system's own, stat(2)
+		n.holes = st.Blocks*statBlock < st.Size
+	case unix.S_IFLNK:
 		n.kind = typeSymlink
-		var err error
-		n.target, err = os.Readlink(path)
-		return n, err
-	case fs.ModeDir:
+		return n, nil
+	case unix.S_IFDIR:
 		n.kind = typeDir
-		var err error
-		n.children, err = s.dir(path)
-		return n, err
+		mode |= fs.ModeDir
+	default:
+		return n, fmt.Errorf("%s: cannot store a file of type %#o", path, st.Mode&unix.S_IFMT)
 	}
-	return n, fmt.Errorf("%s: cannot store a file of type %s", path, info.Mode().Type())
+	n.perm = modeBits(s.perm(mode))
+	return n, nil
 }
 
+// dir returns the children of a directory.
 func (s scanner) dir(path string) ([]node, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
-	// Sorted by the bytes of the names, which is how readers search a listing.
-	list, err := os.ReadDir(path)
+	children, err := s.list(path)
 	if err != nil {
 		return nil, err
 	}
-	children := make([]node, len(list))
-	for i, d := range list {
-		info, err := d.Info()
-		if err != nil {
-			return nil, err
+	// Below, when the directory is closed: trees can be deeper than a process
+	// may have files open.
+	for i := range children {
+		c := &children[i]
+		if c.kind != typeDir {
+			continue
 		}
-		if children[i], err = s.path(d.Name(), path+"/"+d.Name(), info); err != nil {
+		if c.children, err = s.dir(path + "/" + c.name); err != nil {
 			return nil, err
 		}
 	}
 	return children, nil
 }
+
+// list returns the children of a directory without their own, sorted by the
+// bytes of the names, which is how readers search a listing. It asks by names
+// in the directory: paths of a store are long to follow.
+func (s scanner) list(path string) ([]node, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	children := make([]node, len(entries))
+	target := make([]byte, symlinkMax+1)
+	for i, e := range entries {
+		name := e.Name()
+		if e.Type() == fs.ModeSymlink {
+			n, err := unix.Readlinkat(int(d.Fd()), name, target)
+			if err != nil {
+				return nil, &fs.PathError{Op: "readlink", Path: path + "/" + name, Err: err}
+			}
+			children[i] = node{name: name, kind: typeSymlink, perm: symlinkPerm, target: string(target[:n])}
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Fstatat(int(d.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return nil, &fs.PathError{Op: "lstat", Path: path + "/" + name, Err: err}
+		}
+		if children[i], err = s.node(name, path+"/"+name, &st); err != nil {
+			return nil, err
+		}
+	}
+	return children, nil
+}
+
+// symlinkPerm is what Linux has for every symbolic link, symlink(7).
+const symlinkPerm = 0o777
 
 // modeBits are the twelve mode bits of chmod(2), which fs.FileMode keeps in
 // other places.

@@ -3,34 +3,26 @@
 package codec
 
 /*
-// What is used of zstd.h, the stable part of libzstd's interface. The library
-// is in DataDog/zstd, which does not export these functions.
+// What is used of zstd.h and zstd_errors.h. The library is in DataDog/zstd, whose own functions take
+// a destination that is too short for a reason to allocate a longer one.
 #include <stddef.h>
 
 typedef struct ZSTD_CCtx_s ZSTD_CCtx;
 
-enum { // ZSTD_cParameter
-	ZSTD_c_compressionLevel = 100,
-	ZSTD_c_hashLog = 102,
-	ZSTD_c_chainLog = 103
-};
-
 const char *ZSTD_versionString(void);
 ZSTD_CCtx *ZSTD_createCCtx(void);
 size_t ZSTD_freeCCtx(ZSTD_CCtx *cctx);
-size_t ZSTD_CCtx_setParameter(ZSTD_CCtx *cctx, int parameter, int value);
-size_t ZSTD_compress2(ZSTD_CCtx *cctx, void *dst, size_t room, const void *src, size_t n);
+size_t ZSTD_compressCCtx(ZSTD_CCtx *cctx, void *dst, size_t room, const void *src, size_t n, int level);
 unsigned ZSTD_isError(size_t code);
 const char *ZSTD_getErrorName(size_t code);
 
-enum { ZSTD_error_dstSize_tooSmall = 70 }; // zstd_errors.h
+enum { ZSTD_error_dstSize_tooSmall = 70 };
 int ZSTD_getErrorCode(size_t code);
 */
 import "C"
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 	"unsafe"
 
@@ -55,44 +47,24 @@ const slowZstd = 13
 // newProbe returns the fastest compressor that finds matches and codes single bytes.
 func newProbe() compressor { return newZstdCompressor(1) }
 
-// Levels 3 and 4 look up matches in two hash tables (ZSTD_dfast) of 2^17 and 2^16 entries, too few
-// for the positions of a block of 1 MiB. With these sizes a desktop's files get 0.4 % smaller in the
-// same time.
-const (
-	doubleFastFrom, doubleFastTo = 3, 4
-	doubleFastLog                = 18
-)
-
 type zstdCompressor struct {
-	ctx *C.ZSTD_CCtx
+	ctx   *C.ZSTD_CCtx
+	level C.int
 }
 
 func newZstdCompressor(level int) *zstdCompressor {
-	z := &zstdCompressor{C.ZSTD_createCCtx()}
+	z := &zstdCompressor{C.ZSTD_createCCtx(), C.int(level)}
 	if z.ctx == nil {
 		panic("codec: no memory for a zstd compressor")
 	}
 	runtime.AddCleanup(z, func(ctx *C.ZSTD_CCtx) { C.ZSTD_freeCCtx(ctx) }, z.ctx)
-	z.set(C.ZSTD_c_compressionLevel, level)
-	if level >= doubleFastFrom && level <= doubleFastTo {
-		z.set(C.ZSTD_c_hashLog, doubleFastLog)
-		z.set(C.ZSTD_c_chainLog, doubleFastLog)
-	}
 	return z
 }
 
-// set sets a parameter to a value that is known to be possible.
-func (z *zstdCompressor) set(parameter, value int) {
-	if code := C.ZSTD_CCtx_setParameter(z.ctx, C.int(parameter), C.int(value)); C.ZSTD_isError(code) != 0 {
-		panic(fmt.Sprintf("codec: zstd parameter %d = %d: %v", parameter, value, zstdError(code)))
-	}
-	runtime.KeepAlive(z)
-}
-
 func (z *zstdCompressor) compress(dst, src []byte) (int, error) {
-	n := C.ZSTD_compress2(z.ctx,
+	n := C.ZSTD_compressCCtx(z.ctx,
 		unsafe.Pointer(unsafe.SliceData(dst)), C.size_t(len(dst)),
-		unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)))
+		unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)), z.level)
 	runtime.KeepAlive(z)
 	switch {
 	case C.ZSTD_isError(n) == 0:
@@ -100,7 +72,5 @@ func (z *zstdCompressor) compress(dst, src []byte) (int, error) {
 	case C.ZSTD_getErrorCode(n) == C.ZSTD_error_dstSize_tooSmall:
 		return 0, nil
 	}
-	return 0, zstdError(n)
+	return 0, errors.New(C.GoString(C.ZSTD_getErrorName(n)))
 }
-
-func zstdError(code C.size_t) error { return errors.New(C.GoString(C.ZSTD_getErrorName(code))) }
