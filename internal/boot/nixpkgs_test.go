@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,6 +62,10 @@ func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error 
 	return json.Unmarshal(out, &result)
 }
 
+func (n *nixpkgs) EvalExpression(context.Context, string, any) error {
+	return errors.New("configurations of files are not tried here")
+}
+
 // TestNixpkgs compares menus and trees with what nixpkgs' own module, of
 // another layout, makes of the same configurations.
 func TestNixpkgs(t *testing.T) {
@@ -80,7 +85,7 @@ func TestNixpkgs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := &nixpkgs{tree: tree, name: test.name}
-			s, err := nixos.Evaluate(t.Context(), n, nix.Installable{Ref: ".", Name: test.name})
+			s, err := nixos.Evaluate(t.Context(), n, nix.Installable{Ref: ".", Name: test.name}, nixos.Changes{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -60,6 +60,7 @@ func hintFor(err error) string {
 		notNixOS    *nixos.NotNixOS
 		assertions  *nixos.AssertionError
 		noModule    *nixos.NoISOModule
+		inflexible  *nixos.NotExtensible
 		contents    *nixos.ContentsError
 		volumeID    *nixos.VolumeIDError
 		name        *nixos.NameError
@@ -105,7 +106,9 @@ func hintFor(err error) string {
 	case errors.As(err, &assertions):
 		return "change the configuration as the messages say"
 	case errors.As(err, &noModule):
-		return `add (modulesPath + "/installer/cd-dvd/iso-image.nix") to the configuration's imports, and set isoImage.makeEfiBootable and isoImage.makeUsbBootable`
+		return `without --no-live livebuild adds it; or import (modulesPath + "/installer/cd-dvd/iso-image.nix") in the configuration`
+	case errors.As(err, &inflexible):
+		return "make the configuration with nixpkgs.lib.nixosSystem, or have it import all that it needs"
 	case errors.As(err, &contents), errors.As(err, &target), errors.As(err, &collision):
 		return "choose another target in isoImage.contents; 'livebuild plan' lists what the medium holds"
 	case errors.As(err, &volumeID):

@@ -50,9 +50,9 @@ The name of the file is printed on standard output.`,
 				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
 			}
 			if opts.dryRun {
-				return a.runPlan(cmd.Context(), args[0], opts.planOptions)
+				return a.runPlan(cmd.Context(), args, opts.planOptions)
 			}
-			return a.runISO(cmd.Context(), args[0], opts)
+			return a.runISO(cmd.Context(), args, opts)
 		},
 	}
 	opts.addFlags(cmd)
@@ -89,7 +89,7 @@ type isoSeconds struct {
 	Total    float64 `json:"total"`
 }
 
-func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (err error) {
+func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err error) {
 	started := time.Now()
 	if err := checkFolder(opts.output); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (a *app) runISO(ctx context.Context, installable string, opts isoOptions) (
 	if err := checkReuse(opts.reuse); err != nil {
 		return err
 	}
-	s, err := a.open(ctx, installable, opts.planOptions)
+	s, err := a.open(ctx, args, opts.planOptions)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ any platform.`,
   livebuild plan .#exampleIso --json`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runPlan(cmd.Context(), args[0], opts)
+			return a.runPlan(cmd.Context(), args, opts)
 		},
 	}
 	opts.addFlags(cmd)
@@ -68,8 +68,8 @@ type planFile struct {
 	Source string `json:"source,omitempty"` // empty: made by livebuild
 }
 
-func (a *app) runPlan(ctx context.Context, installable string, opts planOptions) error {
-	s, err := a.open(ctx, installable, opts)
+func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) error {
+	s, err := a.open(ctx, args, opts)
 	if err != nil {
 		return err
 	}

@@ -19,15 +19,20 @@ import (
 
 // planOptions are the flags of everything that begins with a configuration.
 type planOptions struct {
+	file        string
 	compression string
 	json        bool
+	changeOptions
 }
 
 func (o *planOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "",
+		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
 	f.StringVar(&o.compression, "compression", "",
 		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	o.changeOptions.addFlags(f)
 	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
 }
 
@@ -46,14 +51,28 @@ func nixFlagsHelp() string {
 	return b.String()
 }
 
-func oneInstallable(_ *cobra.Command, args []string) error {
-	switch len(args) {
-	case 0:
+// oneInstallable wants an installable, which --file stands for, too.
+func oneInstallable(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0 && !cmd.Flags().Changed("file"):
 		return errors.New("which configuration? an installable is missing")
-	case 1:
+	case len(args) <= 1:
 		return nil
 	}
 	return fmt.Errorf("one installable is wanted, not %d", len(args))
+}
+
+// parseInstallable reads what names the configuration: arguments that
+// oneInstallable admits, and --file.
+func parseInstallable(args []string, file string) (nix.Installable, error) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if file != "" {
+		return nix.FileInstallable(file, name)
+	}
+	return nix.ParseInstallable(name)
 }
 
 // session is the way of one configuration from its name to what it is packed
@@ -62,6 +81,7 @@ type session struct {
 	app         *app
 	nix         *nix.Nix
 	installable nix.Installable
+	changes     nixos.Changes
 	options     image.Options
 	store       nix.Store   // of what is packed, after findStore
 	plan        *image.Plan // after evaluate
@@ -69,11 +89,18 @@ type session struct {
 }
 
 // open checks everything that can be checked before the evaluation.
-func (a *app) open(ctx context.Context, installable string, opts planOptions) (*session, error) {
+func (a *app) open(ctx context.Context, args []string, opts planOptions) (*session, error) {
 	s := &session{app: a}
 	var err error
-	if s.installable, err = nix.ParseInstallable(installable); err != nil {
+	if s.installable, err = parseInstallable(args, opts.file); err != nil {
 		return nil, &usageError{err}
+	}
+	if s.changes, err = opts.changes(); err != nil {
+		return nil, err
+	}
+	flags := a.nixFlags
+	if len(s.changes.Modules) > 0 { // files that the flake does not pin
+		flags = flags.With("impure")
 	}
 	if opts.compression != "" {
 		settings, err := codec.Parse(opts.compression)
@@ -86,7 +113,7 @@ func (a *app) open(ctx context.Context, installable string, opts planOptions) (*
 		return nil, err
 	}
 	s.nix, err = nix.Find(ctx, nix.Options{
-		Flags:    a.nixFlags,
+		Flags:    flags,
 		Progress: a.console.nixProgress,
 		Message:  a.console.nixMessage,
 	})
@@ -104,9 +131,12 @@ func (s *session) findStore(ctx context.Context) (err error) {
 func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) {
 	console := s.app.console
 	console.begin("evaluating " + s.installable.String())
-	system, err := nixos.Evaluate(ctx, s.nix, s.installable)
+	system, err := nixos.Evaluate(ctx, s.nix, s.installable, s.changes)
 	if err != nil {
 		return 0, err
+	}
+	if system.Extended {
+		console.line(system.Name + " does not import the ISO module and is made live with it; --no-live refuses that")
 	}
 	for _, w := range system.Warnings {
 		console.warn(w)

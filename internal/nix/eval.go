@@ -40,6 +40,14 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error
 	return err
 }
 
+// EvalExpression evaluates an expression, which may read any file and the search
+// path, and decodes the result into the value into, otherwise as Eval does.
+func (n *Nix) EvalExpression(ctx context.Context, expression string, into any) error {
+	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
+		n.options.Flags.Eval, []string{"--impure", "--expr", expression})
+	return n.evalJSON(ctx, n.options, args, into)
+}
+
 // evalJSON runs an evaluating nix and decodes its standard output. With empty
 // options it is silent.
 func (n *Nix) evalJSON(ctx context.Context, options Options, args []string, into any) error {

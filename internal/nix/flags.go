@@ -154,6 +154,14 @@ func (f *Flags) add(flag *Flag, args []string) {
 	}
 }
 
+// With returns the flags and a further one that has no arguments.
+func (f Flags) With(name string) Flags {
+	flag, _ := lookUpFlag("--" + name)
+	f.Eval, f.Store = slices.Clone(f.Eval), slices.Clone(f.Store)
+	f.add(flag, nil)
+	return f
+}
+
 // settingFlags turns the nixConfig of a flake into flags for nix-store.
 // Settings are booleans, numbers, strings, or lists of strings.
 func settingFlags(config map[string]any) ([]string, error) {

@@ -3,18 +3,24 @@ package nix
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
-// Installable names one configuration of a flake.
+// Installable names one configuration, of a flake or of a file outside of flakes.
 type Installable struct {
 	// Ref is the flake reference, to be passed to Nix as it is: ".",
 	// "path:dir", "github:owner/repo/branch?dir=sub".
 	Ref string
-	// Name is the attribute below nixosConfigurations. It is one name, whatever
-	// characters it has. Empty stands for the flake's only configuration.
+	// File is the file instead: an absolute path, or a name in angle brackets that
+	// Nix looks up in its search path.
+	File string
+	// Name is the attribute below nixosConfigurations, or one of the set that the
+	// file has. It is one name, whatever characters it has. Empty stands for the
+	// only configuration.
 	Name string
 }
 
@@ -22,10 +28,46 @@ type Installable struct {
 const Configurations = "nixosConfigurations"
 
 func (i Installable) String() string {
+	if i.File != "" {
+		return strings.TrimSuffix(i.FileName()+" "+i.Name, " ")
+	}
 	if i.Name == "" {
 		return i.Ref
 	}
 	return i.Ref + "#" + i.Name
+}
+
+// FileName is what the configuration of a file that has only one is called: the
+// name of the file, or of its folder, without an extension.
+func (i Installable) FileName() string {
+	name := strings.Trim(i.File, "<>")
+	if path.Base(name) == "default.nix" {
+		name = path.Dir(name)
+	}
+	return strings.TrimSuffix(path.Base(name), ".nix")
+}
+
+// IsSearchPath reports whether text is a name that Nix looks up, as <nixpkgs>.
+func IsSearchPath(text string) bool { return searchPath.MatchString(text) }
+
+var searchPath = regexp.MustCompile(`^<[a-zA-Z0-9._\-+]+(/[a-zA-Z0-9._\-+]+)*>$`)
+
+// FileInstallable is the configuration of that name, or the only one, of a file.
+// Errors are of type *InstallableError.
+func FileInstallable(file, name string) (Installable, error) {
+	if IsSearchPath(file) {
+		return Installable{File: file, Name: name}, nil
+	}
+	info, err := os.Stat(file)
+	if err == nil && info.IsDir() {
+		file = filepath.Join(file, "default.nix")
+		_, err = os.Stat(file)
+	}
+	if err != nil {
+		return Installable{}, &InstallableError{Text: file, Reason: "the file does not exist"}
+	}
+	file, err = filepath.Abs(file)
+	return Installable{File: file, Name: name}, err
 }
 
 // InstallableError reports text that does not name a configuration.
@@ -41,7 +83,8 @@ func (e *InstallableError) Error() string {
 // ParseInstallable splits text of the form [REF][#NAME], as nixos-rebuild
 // takes it, at the first '#'. An empty REF means ".". NAME may be written in
 // full (nixosConfigurations.NAME), in double quotes, and percent-encoded as
-// Nix allows in a fragment; dots in it belong to the name. Errors are of type
+// Nix allows in a fragment; dots in it belong to the name. A REF that is the path
+// of a Nix file other than flake.nix means that file. Errors are of type
 // *InstallableError.
 func ParseInstallable(text string) (Installable, error) {
 	fail := func(format string, args ...any) (Installable, error) {
@@ -60,6 +103,9 @@ func ParseInstallable(text string) (Installable, error) {
 	}
 	if strings.ContainsRune(fragment, 0) {
 		return fail("a name cannot contain a NUL byte")
+	}
+	if !strings.Contains(ref, ":") && path.Ext(ref) == ".nix" && path.Base(ref) != "flake.nix" {
+		return FileInstallable(ref, strings.Trim(fragment, `"`))
 	}
 	ref = flakeFolder(ref)
 

@@ -7,7 +7,7 @@ const maxVolumeID = 32
 
 // check refuses what can be evaluated but not booted.
 func (s *System) check() error {
-	if err := checkVolumeID(s.VolumeID); err != nil {
+	if err := CheckVolumeID(s.VolumeID); err != nil {
 		return err
 	}
 	// The identifier is baked into each system, as a kernel parameter or in the
@@ -28,9 +28,10 @@ func (s *System) check() error {
 	return nil
 }
 
-// checkVolumeID admits what stands for itself in a kernel parameter, in a link
-// of /dev/disk/by-label and in the volume descriptor.
-func checkVolumeID(id string) error {
+// CheckVolumeID admits what stands for itself in a kernel parameter, in a link
+// of /dev/disk/by-label and in the volume descriptor. Its error is a
+// *VolumeIDError.
+func CheckVolumeID(id string) error {
 	switch {
 	case id == "":
 		return &VolumeIDError{id, "is empty"}

@@ -42,6 +42,21 @@ func (e *NotNixOS) Error() string {
 	return fmt.Sprintf("configuration %q is %s, not a NixOS configuration", e.Name, e.Found)
 }
 
+// NotExtensible reports a configuration that cannot be changed: it was made by
+// something else than nixosSystem.
+type NotExtensible struct {
+	Name    string
+	Missing bool // the ISO module, which would have to be added
+}
+
+func (e *NotExtensible) Error() string {
+	need := "take the changes asked for"
+	if e.Missing {
+		need = "be made live: it does not import nixpkgs' ISO image module"
+	}
+	return fmt.Sprintf("configuration %q has no extendModules, so it cannot %s", e.Name, need)
+}
+
 // AssertionError has the messages of the assertions that the configuration
 // fails. A message may have several lines.
 type AssertionError struct {

@@ -10,14 +10,21 @@
 #   { error = { kind = "…"; … }; }   why there is no image; Go has a type for each
 #   { system = { … }; }              every fact needed to plan, build and write it
 #
-# It serves every NixOS release since 22.05 and asks none for its version: what a
-# release may lack is probed with `?` or has an `or` default. It runs in pure
-# mode, needs no builtin newer than Nix 2.4, and reads single options only:
-# whole option sets contain values that cannot be evaluated.
+# It runs in pure mode and needs no builtin newer than Nix 2.4.
 
 {
   # The attribute to read; null stands for the only one there is.
   name ? null,
+  # Modules to add: files of the user, and what changes.nix makes of changes.
+  modules ? [ ],
+  changes ? { },
+  # Whether a configuration without the ISO module is made live.
+  extend ? true,
+  # The other files here.
+  changesModule,
+  contentsOf,
+  factsOf,
+  liveModule,
 }:
 
 configurations:
@@ -35,11 +42,6 @@ let
 
   base = configurations.${chosen};
 
-  isNixOS =
-    builtins.isAttrs base
-    && base ? config.system.build.toplevel
-    && base ? pkgs.stdenv.hostPlatform;
-
   # What else people keep in, or mistake for, a NixOS configuration.
   kindOf =
     value:
@@ -49,8 +51,10 @@ let
       "a value of type ${builtins.typeOf value}"
     else if value ? activationPackage then
       "a home-manager configuration"
-    else if value ? config.launchd || (value.class or "") == "darwin" then
+    else if (value.class or "") == "darwin" || value ? options.launchd then
       "a nix-darwin configuration"
+    else if builtins.isString (value.class or null) && value.class != "nixos" then
+      "a configuration of the class ${value.class}"
     else if (value.type or "") == "derivation" then
       "a derivation"
     else if value ? modules || value ? imports then
@@ -58,348 +62,66 @@ let
     else
       "an attribute set without config.system.build.toplevel or without pkgs";
 
-  cfg = base.config;
-  pkgs = base.pkgs;
-  iso = cfg.isoImage;
-  host = pkgs.stdenv.hostPlatform;
-  build = pkgs.stdenv.buildPlatform or host;
+  # Cheap to know: a configuration is not evaluated for it, unless it lacks options.
+  isModular =
+    builtins.isAttrs base
+    && base ? config
+    && base ? pkgs
+    && !(base ? activationPackage)
+    && builtins.elem (base.class or null) [
+      null
+      "nixos"
+    ]
+    && !(base ? options.launchd);
+  hasISOModule = value: if value ? options then value.options ? isoImage else value.config ? isoImage;
 
-  failed = map (a: a.message) (builtins.filter (a: !a.assertion) (cfg.assertions or [ ]));
-
-  isX86 = host.isx86 or (builtins.match "(x86_64|i[3-6]86)-.*" host.system != null);
-
-  bios = iso.makeBiosBootable or isX86;
-  efi = iso.makeEfiBootable or false;
-
-  # 32-bit firmware on a 64-bit processor: GRUB comes from the 32-bit packages.
-  forcei686 = cfg.boot.loader.grub.forcei686 or false;
-  grubPkgs = if forcei686 then pkgs.pkgsi686Linux else pkgs;
-
-  # hostPlatform.efiArch is younger than 22.05.
-  efiArch =
-    if forcei686 then
-      "ia32"
-    else
-      host.efiArch or ({
-        x86_64-linux = "x64";
-        i686-linux = "ia32";
-        aarch64-linux = "aa64";
-        armv7l-linux = "arm";
-      }.${host.system} or (builtins.head (builtins.split "-" host.system)));
-
-  optionalPath = value: if value == null then null else "${value}";
-
-  # What can be booted: the configuration, then its specialisations, depth first.
-
-  configuration = path: c: {
-    inherit path;
-    toplevel = {
-      drv = c.system.build.toplevel.drvPath;
-      out = c.system.build.toplevel.outPath;
-    };
-    kernel = "${c.boot.kernelPackages.kernel}/${c.system.boot.loader.kernelFile}";
-    initrd = "${c.system.build.initialRamdisk}/${c.system.boot.loader.initrdFile}";
-    kernelParams = map toString c.boot.kernelParams;
-    prependToMenuLabel = c.isoImage.prependToMenuLabel or "";
-    distroName = c.system.nixos.distroName or "NixOS";
-    label = c.system.nixos.label;
-    appendToMenuLabel = c.isoImage.appendToMenuLabel or " Installer";
-    configurationName = c.isoImage.configurationName or null;
-    showConfiguration = c.isoImage.showConfiguration or true;
-    volumeID = c.isoImage.volumeID;
-  };
-
-  # A specialisation that does not inherit its parent may lack the ISO module:
-  # its initrd could not find the medium, so it gets no entry.
-  walk =
-    path: c:
-    (if c ? isoImage then [ (configuration path c) ] else [ ])
-    ++ builtins.concatLists (
-      builtins.attrValues (
-        builtins.mapAttrs (n: s: walk (path ++ [ n ]) s.configuration) (c.specialisation or { })
-      )
-    );
-
-  notLive =
-    path: c:
-    (if c ? isoImage then [ ] else [ path ])
-    ++ builtins.concatLists (
-      builtins.attrValues (
-        builtins.mapAttrs (n: s: notLive (path ++ [ n ]) s.configuration) (c.specialisation or { })
-      )
-    );
-
-  shown = walk [ ] cfg;
-
-  # isoImage.contents holds the module's entries and the user's. A target tells
-  # them apart, for the module's sources need not be evaluated.
-
-  # Lower case, because releases differ in it: /EFI/boot became /EFI/BOOT.
-  normal =
-    target:
-    builtins.replaceStrings
-      [ "A" "B" "C" "D" "E" "F" "G" "H" "I" "J" "K" "L" "M" "N" "O" "P" "Q" "R" "S" "T" "U" "V" "W" "X" "Y" "Z" ]
-      [ "a" "b" "c" "d" "e" "f" "g" "h" "i" "j" "k" "l" "m" "n" "o" "p" "q" "r" "s" "t" "u" "v" "w" "x" "y" "z" ]
-      (
-        builtins.concatStringsSep "/" (
-          builtins.filter (s: builtins.isString s && s != "") (builtins.split "/" (toString target))
-        )
-      );
-
-  memtest = cfg.boot.loader.grub.memtest86.enable or false;
-
-  ownTargets =
-    map normal (
-      [ "/version.txt" ]
-      ++ (
-        # Since 25.05 each configuration has its own kernel, at its store path.
-        if iso ? showConfiguration then
-          builtins.concatMap (c: [
-            "/boot/${c.kernel}"
-            "/boot/${c.initrd}"
-          ]) shown
-        else
-          [
-            "/boot/${cfg.system.boot.loader.kernelFile}"
-            "/boot/${cfg.system.boot.loader.initrdFile}"
-          ]
-      )
-    )
+  # The configuration with the user's modules, then with the ISO module, too.
+  withModules = if modules == [ ] then base else base.extendModules { inherit modules; };
+  isLive = hasISOModule withModules;
+  added =
+    (if isLive then [ ] else [ liveModule ])
     ++ (
-      if bios then
-        [
-          "isolinux"
-          "isolinux/isolinux.cfg"
-          "isolinux/background.png"
-        ]
-      else
-        [ ]
-    )
-    ++ (
-      if efi then
-        [
-          "boot/efi.img"
-          "efi"
-          "boot/grub"
-          "boot/grub/loopback.cfg"
-          "efi/boot/efi-background.png"
-        ]
-      else
-        [ ]
-    )
-    ++ (if memtest && bios then [ "boot/memtest.bin" ] else [ ])
-    # Up to 23.05 the store image was made apart, and was an entry like others.
-    ++ (if cfg.system.build ? squashfsStore then [ "nix-store.squashfs" ] else [ ])
-    ++ (if (iso.grubTheme or null) != null then [ "efi/boot/grub-theme" ] else [ ]);
+      if changes == { } then [ ] else [ (changesModule (changes // { installed = !isLive; })) ]
+    );
+  extensible = base ? extendModules;
+  final = if added == [ ] then withModules else withModules.extendModules { modules = added; };
 
-  allContents = iso.contents or [ ];
+  isNixOS = final ? config.system.build.toplevel && final ? pkgs.stdenv.hostPlatform;
 
-  contents = map (x: {
-    source = "${x.source}";
-    target = toString x.target;
-  }) (builtins.filter (x: !(builtins.elem (normal x.target) ownTargets)) allContents);
-
-  # The module gives each of its targets once; a second entry is the user's.
-  clashes = builtins.filter (
-    own: builtins.length (builtins.filter (x: normal x.target == own) allContents) > 1
-  ) ownTargets;
-
-  storeContents = map (x: "${x}") (iso.storeContents or [ cfg.system.build.toplevel ]);
-
-  # Boot programs and what they show.
-
-  splashImage = if bios then optionalPath (iso.splashImage or null) else null;
-  efiSplashImage = if efi then optionalPath (iso.efiSplashImage or null) else null;
-  grubTheme = if efi then optionalPath (iso.grubTheme or null) else null;
-  syslinux = if bios then "${pkgs.syslinux}" else null;
-
-  grub =
-    if efi then
-      {
-        package = "${grubPkgs.grub2_efi}";
-        target = grubPkgs.grub2_efi.grubTarget;
-        # Runs at image time, so it is the build platform's.
-        builder = "${(pkgs.buildPackages or pkgs).grub2_efi}";
-      }
-    else
-      null;
-
-  refind =
-    if efi && builtins.elem efiArch [ "x64" "aa64" ] && pkgs ? refind then
-      "${pkgs.refind}/share/refind/refind_${efiArch}.efi"
-    else
-      null;
-
-  memtest86 =
-    if memtest && isX86 && (bios || efi) then
-      {
-        file = "${cfg.boot.loader.grub.extraFiles."memtest.bin" or "${pkgs.memtest86plus}/memtest.bin"}";
-        params = map toString (cfg.boot.loader.grub.memtest86.params or [ ]);
-        # Releases before 6 are programs for BIOS alone.
-        efi = builtins.compareVersions (pkgs.memtest86plus.version or "0") "6" >= 0;
-      }
-    else
-      null;
-
-  # What must be in the store before the image can be written. Concatenating
-  # strings unites their contexts, several outputs of one derivation included.
-  context = builtins.getContext (
-    builtins.concatStringsSep "\n" (
-      [ "${cfg.system.build.toplevel}" ]
-      ++ builtins.concatMap (
-        c:
-        [
-          c.toplevel.out
-          c.kernel
-          c.initrd
-        ]
-        ++ c.kernelParams
-      ) shown
-      ++ storeContents
-      ++ map (x: x.source) contents
-      ++ builtins.filter (x: x != null) (
-        [
-          splashImage
-          efiSplashImage
-          grubTheme
-          syslinux
-          refind
-        ]
-        ++ (if grub == null then [ ] else [ grub.package grub.builder ])
-        ++ (if memtest86 == null then [ ] else [ memtest86.file ])
-      )
-    )
+  failed = map (a: a.message) (
+    builtins.filter (a: !a.assertion) (final.config.assertions or [ ])
   );
 
-  selectContext =
-    keep:
-    builtins.listToAttrs (
-      builtins.concatMap (
-        n:
-        if keep context.${n} then
-          [
-            {
-              name = n;
-              value = context.${n};
-            }
-          ]
-        else
-          [ ]
-      ) (builtins.attrNames context)
-    );
-
-  # An empty list of outputs stands for all of them.
-  realise = builtins.mapAttrs (_: c: if c.allOutputs or false then [ ] else c.outputs) (
-    selectContext (c: c ? outputs || c ? allOutputs)
-  );
-
-  system = {
+  facts = factsOf {
+    inherit contentsOf;
+    base = final;
     name = chosen;
-    hostName = cfg.networking.hostName or "";
-    platform = host.system;
-    buildPlatform = build.system;
-    inherit efiArch isX86;
-
-    distroID = cfg.system.nixos.distroId or "nixos";
-    distroName = cfg.system.nixos.distroName or "NixOS";
-    label = cfg.system.nixos.label;
-    release = cfg.system.nixos.release or "";
-
-    # isoImage.isoName became image.baseName and image.extension.
-    imageName =
-      if cfg ? image.baseName then
-        "${cfg.image.baseName}.${cfg.image.extension or "iso"}"
-      else
-        iso.isoName or "nixos.iso";
-    volumeID = iso.volumeID;
-    # null means uncompressed.
-    squashfsCompression = iso.squashfsCompression or "zstd";
-    compressImage = iso.compressImage or false;
-    includeSystemBuildDependencies = iso.includeSystemBuildDependencies or false;
-
-    makeBiosBootable = bios;
-    makeEfiBootable = efi;
-    makeUsbBootable = iso.makeUsbBootable or false;
-
-    # It replaced graphicalGrub, which meant the opposite.
-    forceTextMode = iso.forceTextMode or (!(iso.graphicalGrub or true));
-    timeout = cfg.boot.loader.timeout or null;
-    syslinuxTheme = iso.syslinuxTheme or "";
-    inherit
-      splashImage
-      efiSplashImage
-      grubTheme
-      syslinux
-      grub
-      refind
-      memtest86
-      ;
-
-    systemdInitrd = cfg.boot.initrd.systemd.enable or false;
-    # Where stage 1 looks for the medium.
-    isoDevice = cfg.fileSystems."/iso".device or null;
-
-    configurations = shown;
-    inherit contents storeContents realise;
-    # Already in the store, nothing to build: sources of the flake.
-    sources = builtins.attrNames (selectContext (c: c.path or false));
-
-    warnings =
-      (cfg.warnings or [ ])
-      ++ map (
-        path:
-        "specialisation ${builtins.concatStringsSep "." path} does not import the ISO image module and gets no menu entry"
-      ) (notLive [ ] cfg);
+    extended = !isLive;
   };
 
+  refuse = kind: more: { error = more // { inherit kind; }; };
+  refuseChosen = kind: more: refuse kind (more // { name = chosen; });
 in
 
 if names == [ ] then
-  { error.kind = "none"; }
+  refuse "none" { }
 else if chosen == null then
-  {
-    error = {
-      kind = "several";
-      inherit names;
-    };
-  }
+  refuse "several" { inherit names; }
 else if !(configurations ? ${chosen}) then
-  {
-    error = {
-      kind = "missing";
-      inherit names;
-    };
-  }
+  refuse "missing" { inherit names; }
+else if !isModular then
+  refuseChosen "not-nixos" { found = kindOf base; }
+else if modules != [ ] && !extensible then
+  refuseChosen "not-extensible" { reason = "modules"; }
+else if !isLive && !extend then
+  refuseChosen "no-iso-module" { }
+else if added != [ ] && !extensible then
+  refuseChosen "not-extensible" { reason = if isLive then "changes" else "iso-module"; }
 else if !isNixOS then
-  {
-    error = {
-      kind = "not-nixos";
-      name = chosen;
-      found = kindOf base;
-    };
-  }
+  refuseChosen "not-nixos" { found = kindOf final; }
 else if failed != [ ] then
-  {
-    error = {
-      kind = "assertions";
-      name = chosen;
-      messages = failed;
-    };
-  }
-else if !(cfg ? isoImage) then
-  {
-    error = {
-      kind = "no-iso-module";
-      name = chosen;
-    };
-  }
-else if clashes != [ ] then
-  {
-    error = {
-      kind = "contents";
-      name = chosen;
-      targets = clashes;
-    };
-  }
+  refuseChosen "assertions" { messages = failed; }
+else if facts.clashes != [ ] then
+  refuseChosen "contents" { targets = facts.clashes; }
 else
-  { inherit system; }
+  { inherit (facts) system; }

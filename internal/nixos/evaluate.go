@@ -4,34 +4,60 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"strings"
 
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
-// An Evaluator applies a Nix function, given as an expression, to an attribute
-// of a flake, and decodes the JSON result. *nix.Nix is one.
+// An Evaluator evaluates Nix and decodes the JSON result. *nix.Nix is one.
 type Evaluator interface {
+	// Eval applies a function, given as an expression, to an attribute of a flake.
 	Eval(ctx context.Context, ref, attr, apply string, into any) error
+	// EvalExpression evaluates an expression that may read files and the
+	// search path.
+	EvalExpression(ctx context.Context, expression string, into any) error
 }
 
-//go:embed eval.nix
-var evalFunction string
+// The evaluation function, in files by topic; eval.nix is the one that is called.
+var (
+	//go:embed eval.nix
+	evalNix string
+	//go:embed facts.nix
+	factsNix string
+	//go:embed contents.nix
+	contentsNix string
+	//go:embed live.nix
+	liveNix string
+	//go:embed changes.nix
+	changesNix string
+	//go:embed classic.nix
+	classicNix string
+)
 
-// Evaluate asks n once for everything that the configuration says. What it
-// asks for is written to the store as derivations, and nothing is built.
+// Evaluate asks n once for everything that the configuration says, with the
+// changes. What it asks for is written to the store as derivations, and nothing
+// is built. Modules of the changes need an evaluation that is not pure.
 //
 // Errors that come from the configuration are of type *NoSuchConfiguration,
-// *SeveralConfigurations, *NotNixOS, *AssertionError, *NoISOModule,
-// *ContentsError, *VolumeIDError, *NameError or *InitrdError.
-func Evaluate(ctx context.Context, n Evaluator, of nix.Installable) (*System, error) {
+// *SeveralConfigurations, *NotNixOS, *NotExtensible, *AssertionError,
+// *NoISOModule, *ContentsError, *VolumeIDError, *NameError or *InitrdError.
+func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes) (*System, error) {
 	var result struct {
 		Error  *refusal `json:"error"`
 		System *System  `json:"system"`
 	}
-	if err := n.Eval(ctx, of.Ref, nix.Configurations, expression(of.Name), &result); err != nil {
+	apply, err := function(of.Name, with)
+	if err != nil {
 		return nil, err
 	}
+	if of.File != "" {
+		err = n.EvalExpression(ctx, "("+apply+") ("+configurations(of)+")", &result)
+	} else {
+		err = n.Eval(ctx, of.Ref, nix.Configurations, apply, &result)
+	}
 	switch {
+	case err != nil:
+		return nil, err
 	case result.Error != nil:
 		return nil, result.Error.typed(of.Name)
 	case result.System == nil || len(result.System.Configurations) == 0:
@@ -43,13 +69,44 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable) (*System, er
 	return result.System, nil
 }
 
-// expression returns the function to apply to the set of configurations.
-func expression(name string) string {
+// function returns the function to apply to a set of configurations.
+func function(name string, with Changes) (string, error) {
 	literal := "null"
 	if name != "" {
 		literal = nix.Quote(name)
 	}
-	return "(" + evalFunction + ") { name = " + literal + "; }"
+	changes, err := with.settings()
+	if err != nil {
+		return "", err
+	}
+	var modules strings.Builder
+	for _, file := range with.Modules {
+		modules.WriteString(" (" + pathLiteral(file) + ")")
+	}
+	return fmt.Sprintf(`(%s) {
+  name = %s;
+  modules = [%s ];
+  changes = builtins.fromJSON %s;
+  extend = %t;
+  factsOf = (%s);
+  contentsOf = (%s);
+  liveModule = (%s);
+  changesModule = (%s);
+}`, evalNix, literal, &modules, nix.Quote(changes), !with.NoLive, factsNix, contentsNix, liveNix, changesNix), nil
+}
+
+// configurations returns an expression for the configurations of a file.
+func configurations(of nix.Installable) string {
+	return fmt.Sprintf("(%s) { file = %s; name = %s; }", classicNix, pathLiteral(of.File), nix.Quote(of.FileName()))
+}
+
+// pathLiteral is an expression for a file: an absolute path, or a name in angle
+// brackets that Nix looks up in its search path.
+func pathLiteral(file string) string {
+	if nix.IsSearchPath(file) {
+		return file
+	}
+	return "/. + " + nix.Quote(file)
 }
 
 // refusal is the error of eval.nix. Its kinds are named there.
@@ -58,6 +115,7 @@ type refusal struct {
 	Name     string   `json:"name"`
 	Names    []string `json:"names"`
 	Found    string   `json:"found"`
+	Reason   string   `json:"reason"`
 	Messages []string `json:"messages"`
 	Targets  []string `json:"targets"`
 }
@@ -72,6 +130,8 @@ func (r *refusal) typed(asked string) error {
 		return &SeveralConfigurations{Names: r.Names}
 	case "not-nixos":
 		return &NotNixOS{Name: r.Name, Found: r.Found}
+	case "not-extensible":
+		return &NotExtensible{Name: r.Name, Missing: r.Reason == "iso-module"}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
 	case "no-iso-module":

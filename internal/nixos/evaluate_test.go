@@ -37,15 +37,15 @@ func flake(t *testing.T, name string) (*nix.Nix, nix.Installable, string) {
 	return n, nix.Installable{Ref: "path:" + dir, Name: name}, root
 }
 
-func evaluate(t *testing.T, name string) (*System, error) {
+func evaluate(t *testing.T, name string, with Changes) (*System, error) {
 	t.Helper()
 	n, of, _ := flake(t, name)
-	return Evaluate(t.Context(), n, of)
+	return Evaluate(t.Context(), n, of, with)
 }
 
 func mustEvaluate(t *testing.T, name string) *System {
 	t.Helper()
-	s, err := evaluate(t, name)
+	s, err := evaluate(t, name, Changes{})
 	if err != nil {
 		t.Fatalf("Evaluate(%q): %v", name, err)
 	}
@@ -71,7 +71,7 @@ func realised(s *System) []string {
 
 func TestMinimal(t *testing.T) {
 	n, of, root := flake(t, "minimal")
-	s, err := Evaluate(t.Context(), n, of)
+	s, err := Evaluate(t.Context(), n, of, Changes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +193,8 @@ func TestContents(t *testing.T) {
 		contents = append(contents, packageName(c.Source)+"="+c.Target)
 	}
 	// The source of a flake is one store path, a file of it a path below.
-	if want := []string{"multiple-dev=/docs//dev", "multiple/file=docs/out"}; !slices.Equal(contents[:2], want) || len(contents) != 3 {
-		t.Errorf("Contents = %q, want %q and flake.nix", contents, want)
+	if want := []string{"multiple-dev=/docs//dev", "flake.nix=docs/flake.nix", "multiple/file=docs/out"}; !slices.Equal(contents, want) {
+		t.Errorf("Contents = %q, want %q", contents, want)
 	}
 	// All outputs of the derivation that is a root: includeSystemBuildDependencies.
 	if want := "initrd!out linux!out multiple!dev,out syslinux!out toplevel!"; strings.Join(realised(s), " ") != want {
@@ -216,11 +216,13 @@ func TestRefused(t *testing.T) {
 		{"contentz", &NoSuchConfiguration{Name: "contentz"}},
 		{"", &SeveralConfigurations{}},
 		{"failing", &AssertionError{Name: "failing", Messages: []string{"first", "second\nline two"}}},
-		{"no-iso-module", &NoISOModule{Name: "no-iso-module"}},
+		{"no-iso-module", &NotExtensible{Name: "no-iso-module", Missing: true}},
 		{"number", &NotNixOS{Name: "number", Found: "a value of type int"}},
 		{"modules", &NotNixOS{Name: "modules", Found: "a set of modules without lib.nixosSystem around it"}},
 		{"home", &NotNixOS{Name: "home", Found: "a home-manager configuration"}},
 		{"darwin", &NotNixOS{Name: "darwin", Found: "a nix-darwin configuration"}},
+		{"old-darwin", &NotNixOS{Name: "old-darwin", Found: "a nix-darwin configuration"}},
+		{"other-class", &NotNixOS{Name: "other-class", Found: "a configuration of the class flake"}},
 		{"clash", &ContentsError{Name: "clash", Targets: []string{"version.txt"}}},
 		{"long-volume-id", &VolumeIDError{"abcdefghijklmnopqrstuvwxyz-0123456", "is longer than 32 bytes"}},
 		{"odd-volume-id", &VolumeIDError{"my label", "has other characters than letters, digits, '.', '_' and '-'"}},
@@ -228,7 +230,7 @@ func TestRefused(t *testing.T) {
 		{"bad-name", &NameError{"isoImage.isoName or image.baseName", "../nixos.iso"}},
 		{"systemd-initrd", &InitrdError{"systemd-initrd", "/dev/root"}},
 	} {
-		_, err := evaluate(t, test.name)
+		_, err := evaluate(t, test.name, Changes{})
 		switch e := err.(type) {
 		case *NoSuchConfiguration:
 			if len(e.Names) == 0 || e.Names[0] != "contents" {
@@ -247,6 +249,24 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNotExtended asks for what a configuration without extendModules cannot do.
+func TestNotExtended(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		with Changes
+		want error
+	}{
+		{"no-iso-module", Changes{NoLive: true}, &NoISOModule{Name: "no-iso-module"}},
+		{"minimal", Changes{VolumeID: "other"}, &NotExtensible{Name: "minimal"}},
+		{"minimal", Changes{Modules: []string{"/absent.nix"}}, &NotExtensible{Name: "minimal"}},
+		{"minimal", Changes{NoLive: true}, nil},
+	} {
+		if _, err := evaluate(t, test.name, test.with); !reflect.DeepEqual(err, test.want) {
+			t.Errorf("Evaluate(%q) with %+v = %v, want %v", test.name, test.with, err, test.want)
+		}
+	}
+}
+
 func TestAssertionText(t *testing.T) {
 	err := &AssertionError{Name: "iso", Messages: []string{"first", "second\nline two\n"}}
 	if got, want := err.Error(), "configuration \"iso\" fails its assertions:\n- first\n- second\n  line two"; got != want {
@@ -256,10 +276,10 @@ func TestAssertionText(t *testing.T) {
 
 func TestEvaluationFails(t *testing.T) {
 	wrong := errors.New("undefined variable")
-	if _, err := Evaluate(t.Context(), failing{wrong}, nix.Installable{Ref: ".", Name: "iso"}); !errors.Is(err, wrong) {
+	if _, err := Evaluate(t.Context(), failing{wrong}, nix.Installable{Ref: ".", Name: "iso"}, Changes{}); !errors.Is(err, wrong) {
 		t.Errorf("Evaluate = %v, want %v", err, wrong)
 	}
-	if _, err := Evaluate(t.Context(), failing{}, nix.Installable{Ref: ".", Name: "iso"}); err == nil {
+	if _, err := Evaluate(t.Context(), failing{}, nix.Installable{Ref: ".", Name: "iso"}, Changes{}); err == nil {
 		t.Error("Evaluate without a result gives no error")
 	}
 }
@@ -268,6 +288,8 @@ func TestEvaluationFails(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Eval(context.Context, string, string, string, any) error { return f.err }
+
+func (f failing) EvalExpression(context.Context, string, any) error { return f.err }
 
 func TestDistance(t *testing.T) {
 	for _, test := range []struct {

@@ -2,9 +2,9 @@
 //
 // One evaluation of an embedded Nix function (eval.nix) gives every fact that
 // planning, building and writing an image needs, as a [System]. The function
-// reads configurations that import nixpkgs' iso-image.nix, of every release
-// since 22.05. It builds nothing, and it does not turn an ordinary
-// configuration into a live one.
+// reads configurations of every release since 22.05, of flakes and of files. One
+// that does not import nixpkgs' iso-image.nix is extended with it (live.nix), and
+// [Changes] can be made to any. It builds nothing.
 //
 // Fields carry the names of the NixOS options that they come from.
 package nixos
@@ -13,9 +13,11 @@ package nixos
 // Nix store; most exist only after Realise has been built. An empty path means
 // that the image has no such part.
 type System struct {
-	// Name is the attribute below nixosConfigurations.
+	// Name is the attribute below nixosConfigurations, or comes from the file.
 	Name     string `json:"name"`
 	HostName string `json:"hostName"`
+	// Extended tells that the configuration lacked the ISO module.
+	Extended bool `json:"extended"`
 
 	// Platform is what the image runs on, BuildPlatform what its packages are
 	// built on, both as Nix writes them: "x86_64-linux".
@@ -71,7 +73,8 @@ type System struct {
 	// depth first, each level in the order of the names.
 	Configurations []Configuration `json:"configurations"`
 
-	// Contents are the user's own files of the medium, outside the store image.
+	// Contents are the user's own files of the medium, outside the store image,
+	// in the order of their targets without regard to case.
 	Contents []Content `json:"contents"`
 	// StoreContents are the roots of the store image. With
 	// IncludeSystemBuildDependencies one of them is a derivation.

@@ -215,8 +215,14 @@
           modules = [ ];
         };
         home.activationPackage = package "home";
-        darwin = {
+        darwin = minimal // {
           class = "darwin";
+        };
+        old-darwin = minimal // {
+          options.launchd = { };
+        };
+        other-class = minimal // {
+          class = "flake";
         };
 
         long-volume-id = with' { isoImage.volumeID = "abcdefghijklmnopqrstuvwxyz-0123456"; };

@@ -1,0 +1,283 @@
+# Every fact that planning, building and writing an image needs, of a configuration
+# with the ISO module.
+#
+# It serves every NixOS release since 22.05 and asks none for its version: what a
+# release may lack is probed with `?` or has an `or` default. Single options are
+# read only: whole option sets contain values that cannot be evaluated.
+{
+  # The configuration, as lib.nixosSystem returns it.
+  base,
+  name,
+  # Whether livebuild has added the ISO module.
+  extended,
+  # contents.nix
+  contentsOf,
+}:
+let
+  cfg = base.config;
+  pkgs = base.pkgs;
+  iso = cfg.isoImage;
+  host = pkgs.stdenv.hostPlatform;
+  build = pkgs.stdenv.buildPlatform or host;
+
+  isX86 = host.isx86 or (builtins.match "(x86_64|i[3-6]86)-.*" host.system != null);
+
+  bios = iso.makeBiosBootable or isX86;
+  efi = iso.makeEfiBootable or false;
+
+  # 32-bit firmware on a 64-bit processor: GRUB comes from the 32-bit packages.
+  forcei686 = cfg.boot.loader.grub.forcei686 or false;
+  grubPkgs = if forcei686 then pkgs.pkgsi686Linux else pkgs;
+
+  # hostPlatform.efiArch is younger than 22.05.
+  efiArch =
+    if forcei686 then
+      "ia32"
+    else
+      host.efiArch or ({
+        x86_64-linux = "x64";
+        i686-linux = "ia32";
+        aarch64-linux = "aa64";
+        armv7l-linux = "arm";
+      }.${host.system} or (builtins.head (builtins.split "-" host.system)));
+
+  optionalPath = value: if value == null then null else "${value}";
+
+  # What can be booted: the configuration, then its specialisations, depth first.
+
+  configuration = path: c: {
+    inherit path;
+    toplevel = {
+      drv = c.system.build.toplevel.drvPath;
+      out = c.system.build.toplevel.outPath;
+    };
+    kernel = "${c.boot.kernelPackages.kernel}/${c.system.boot.loader.kernelFile}";
+    initrd = "${c.system.build.initialRamdisk}/${c.system.boot.loader.initrdFile}";
+    kernelParams = map toString c.boot.kernelParams;
+    prependToMenuLabel = c.isoImage.prependToMenuLabel or "";
+    distroName = c.system.nixos.distroName or "NixOS";
+    label = c.system.nixos.label;
+    appendToMenuLabel = c.isoImage.appendToMenuLabel or " Installer";
+    configurationName = c.isoImage.configurationName or null;
+    showConfiguration = c.isoImage.showConfiguration or true;
+    volumeID = c.isoImage.volumeID;
+  };
+
+  # A specialisation that does not inherit its parent may lack the ISO module:
+  # its initrd could not find the medium, so it gets no entry.
+  walk =
+    path: c:
+    (if c ? isoImage then [ (configuration path c) ] else [ ])
+    ++ builtins.concatLists (
+      builtins.attrValues (
+        builtins.mapAttrs (n: s: walk (path ++ [ n ]) s.configuration) (c.specialisation or { })
+      )
+    );
+
+  notLive =
+    path: c:
+    (if c ? isoImage then [ ] else [ path ])
+    ++ builtins.concatLists (
+      builtins.attrValues (
+        builtins.mapAttrs (n: s: notLive (path ++ [ n ]) s.configuration) (c.specialisation or { })
+      )
+    );
+
+  shown = walk [ ] cfg;
+
+  memtest = cfg.boot.loader.grub.memtest86.enable or false;
+
+  userContents = contentsOf {
+    config = cfg;
+    options = base.options or { };
+    targets = {
+      file =
+        [ "/version.txt" ]
+        ++ (
+          # Since 25.05 each configuration has its own kernel, at its store path.
+          if iso ? showConfiguration then
+            builtins.concatMap (c: [
+              "/boot/${c.kernel}"
+              "/boot/${c.initrd}"
+            ]) shown
+          else
+            [
+              "/boot/${cfg.system.boot.loader.kernelFile}"
+              "/boot/${cfg.system.boot.loader.initrdFile}"
+            ]
+        )
+        ++ (if bios then [ "/isolinux/isolinux.cfg" "/isolinux/background.png" ] else [ ])
+        ++ (
+          if efi then
+            [
+              "/boot/efi.img"
+              "/boot/grub/loopback.cfg"
+              "/EFI/boot/efi-background.png"
+            ]
+          else
+            [ ]
+        )
+        ++ (if memtest && (bios || iso ? showConfiguration) then [ "/boot/memtest.bin" ] else [ ])
+        # Up to 23.05 the store image was made apart, and was an entry like others.
+        ++ (if cfg.system.build ? squashfsStore then [ "/nix-store.squashfs" ] else [ ]);
+      directory =
+        (if bios then [ "/isolinux" ] else [ ])
+        ++ (if efi then [ "/EFI" "/boot/grub" ] else [ ])
+        ++ (if (iso.grubTheme or null) != null then [ "/EFI/boot/grub-theme" ] else [ ]);
+    };
+  };
+  contents = userContents.entries;
+
+  storeContents = map (x: "${x}") (iso.storeContents or [ cfg.system.build.toplevel ]);
+
+  # Boot programs and what they show.
+
+  splashImage = if bios then optionalPath (iso.splashImage or null) else null;
+  efiSplashImage = if efi then optionalPath (iso.efiSplashImage or null) else null;
+  grubTheme = if efi then optionalPath (iso.grubTheme or null) else null;
+  syslinux = if bios then "${pkgs.syslinux}" else null;
+
+  grub =
+    if efi then
+      {
+        package = "${grubPkgs.grub2_efi}";
+        target = grubPkgs.grub2_efi.grubTarget;
+        # Runs at image time, so it is the build platform's.
+        builder = "${(pkgs.buildPackages or pkgs).grub2_efi}";
+      }
+    else
+      null;
+
+  refind =
+    if efi && builtins.elem efiArch [ "x64" "aa64" ] && pkgs ? refind then
+      "${pkgs.refind}/share/refind/refind_${efiArch}.efi"
+    else
+      null;
+
+  memtest86 =
+    if memtest && isX86 && (bios || efi) then
+      {
+        file = "${cfg.boot.loader.grub.extraFiles."memtest.bin" or "${pkgs.memtest86plus}/memtest.bin"}";
+        params = map toString (cfg.boot.loader.grub.memtest86.params or [ ]);
+        # Releases before 6 are programs for BIOS alone.
+        efi = builtins.compareVersions (pkgs.memtest86plus.version or "0") "6" >= 0;
+      }
+    else
+      null;
+
+  # What must be in the store before the image can be written. Concatenating
+  # strings unites their contexts, several outputs of one derivation included.
+  context = builtins.getContext (
+    builtins.concatStringsSep "\n" (
+      [ "${cfg.system.build.toplevel}" ]
+      ++ builtins.concatMap (
+        c:
+        [
+          c.toplevel.out
+          c.kernel
+          c.initrd
+        ]
+        ++ c.kernelParams
+      ) shown
+      ++ storeContents
+      ++ map (x: x.source) contents
+      ++ builtins.filter (x: x != null) (
+        [
+          splashImage
+          efiSplashImage
+          grubTheme
+          syslinux
+          refind
+        ]
+        ++ (if grub == null then [ ] else [ grub.package grub.builder ])
+        ++ (if memtest86 == null then [ ] else [ memtest86.file ])
+      )
+    )
+  );
+
+  selectContext =
+    keep:
+    builtins.listToAttrs (
+      builtins.concatMap (
+        n:
+        if keep context.${n} then
+          [
+            {
+              name = n;
+              value = context.${n};
+            }
+          ]
+        else
+          [ ]
+      ) (builtins.attrNames context)
+    );
+
+  # An empty list of outputs stands for all of them.
+  realise = builtins.mapAttrs (_: c: if c.allOutputs or false then [ ] else c.outputs) (
+    selectContext (c: c ? outputs || c ? allOutputs)
+  );
+
+  system = {
+    inherit name extended;
+    hostName = cfg.networking.hostName or "";
+    platform = host.system;
+    buildPlatform = build.system;
+    inherit efiArch isX86;
+
+    distroID = cfg.system.nixos.distroId or "nixos";
+    distroName = cfg.system.nixos.distroName or "NixOS";
+    label = cfg.system.nixos.label;
+    release = cfg.system.nixos.release or "";
+
+    # isoImage.isoName became image.baseName and image.extension.
+    imageName =
+      if cfg ? image.baseName then
+        "${cfg.image.baseName}.${cfg.image.extension or "iso"}"
+      else
+        iso.isoName or "nixos.iso";
+    volumeID = iso.volumeID;
+    # null means uncompressed.
+    squashfsCompression = iso.squashfsCompression or "zstd";
+    compressImage = iso.compressImage or false;
+    includeSystemBuildDependencies = iso.includeSystemBuildDependencies or false;
+
+    makeBiosBootable = bios;
+    makeEfiBootable = efi;
+    makeUsbBootable = iso.makeUsbBootable or false;
+
+    # It replaced graphicalGrub, which meant the opposite.
+    forceTextMode = iso.forceTextMode or (!(iso.graphicalGrub or true));
+    timeout = cfg.boot.loader.timeout or null;
+    syslinuxTheme = iso.syslinuxTheme or "";
+    inherit
+      splashImage
+      efiSplashImage
+      grubTheme
+      syslinux
+      grub
+      refind
+      memtest86
+      ;
+
+    systemdInitrd = cfg.boot.initrd.systemd.enable or false;
+    # Where stage 1 looks for the medium.
+    isoDevice = cfg.fileSystems."/iso".device or null;
+
+    configurations = shown;
+    inherit contents storeContents realise;
+    # Already in the store, nothing to build: sources of the flake.
+    sources = builtins.attrNames (selectContext (c: c.path or false));
+
+    warnings =
+      (cfg.warnings or [ ])
+      ++ map (
+        path:
+        "specialisation ${builtins.concatStringsSep "." path} does not import the ISO image module and gets no menu entry"
+      ) (notLive [ ] cfg);
+  };
+
+in
+{
+  inherit system;
+  inherit (userContents) clashes;
+}
