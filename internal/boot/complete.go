@@ -11,19 +11,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/livebuild/livebuild/pkg/fat"
 )
 
-// File is a file of the medium, or an empty directory.
+// File is a file of the medium, a symbolic link, or an empty directory.
 type File struct {
 	Path string // without leading slash
-	// Source is a regular file. Without it, Data is the content.
+	// Source is a regular file, or where a link or directory comes from. Without
+	// it, Data is the content.
 	Source     string
 	Data       []byte
 	Size       int64
 	Executable bool
 	Dir        bool
+	Link       string // target of a symbolic link, as it is in the source
 }
 
 // CollisionError reports two things that want the same place on the medium.
@@ -176,8 +179,6 @@ func walk(files map[string]File, store Store, target, source string, parents []s
 		return addFile(files, File{Path: target, Source: real, Size: info.Size(), Executable: info.Mode()&0o111 != 0})
 	case !info.IsDir():
 		return &fs.PathError{Op: "graft", Path: source, Err: errors.New("neither a file nor a directory")}
-	case slices.Contains(parents, real):
-		return &fs.PathError{Op: "graft", Path: source, Err: errors.New("the directory contains itself by a link")}
 	}
 	entries, err := os.ReadDir(real)
 	if err != nil {
@@ -188,11 +189,32 @@ func walk(files map[string]File, store Store, target, source string, parents []s
 	}
 	parents = append(slices.Clone(parents), real)
 	for _, entry := range entries {
-		if err := walk(files, store, path.Join(target, entry.Name()), filepath.Join(real, entry.Name()), parents); err != nil {
+		inside, file := path.Join(target, entry.Name()), filepath.Join(real, entry.Name())
+		if entry.Type()&fs.ModeSymlink != 0 && !leadsOn(store, file, parents) {
+			link, err := os.Readlink(file)
+			if err == nil {
+				err = addFile(files, File{Path: inside, Source: file, Link: link})
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := walk(files, store, inside, file, parents); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// leadsOn reports whether a link can be replaced by what it leads to. One that
+// leads nowhere, or back to a directory that it is in, stays a link.
+func leadsOn(store Store, link string, parents []string) bool {
+	real, err := resolve(store, link)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
+		return false
+	}
+	return err != nil || !slices.Contains(parents, real)
 }
 
 // missing returns a *MissingFileError if that is what err says.

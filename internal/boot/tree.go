@@ -29,7 +29,7 @@ type Graft struct {
 	Target string
 	// Source is a file, or a directory that is merged with what else the target
 	// has. Symbolic links in it, and itself if it is one, stand for what they
-	// point to.
+	// point to; only those that lead nowhere or back stay links.
 	Source string
 	// Data is the content if there is no Source.
 	Data []byte
@@ -158,9 +158,13 @@ func contentTarget(own []Graft, target string) (string, error) {
 		return "", &TargetError{target, "is the store image"}
 	}
 	for _, g := range own {
-		if strings.EqualFold(g.Target, clean) {
+		if !strings.EqualFold(g.Target, clean) {
+			continue
+		}
+		if g.Target != isolinuxDir && g.Target != themeDir {
 			return "", &TargetError{target, "is taken"}
 		}
+		return g.Target, nil // a directory, to be merged with
 	}
 	return clean, nil
 }

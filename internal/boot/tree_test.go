@@ -63,6 +63,9 @@ func TestTree(t *testing.T) {
 		{"contents", func(s *nixos.System) {
 			s.Contents = []nixos.Content{{Target: "/docs//a", Source: "/a"}, {Target: "efi/boot/Mine.efi", Source: "/b"}, {Target: "/", Source: "/c"}}
 		}, slices.Concat(both, bios, efi, []string{"docs/a", "EFI/BOOT/Mine.efi", ""})},
+		{"merged contents", func(s *nixos.System) {
+			s.Contents = []nixos.Content{{Target: "/Isolinux/", Source: "/a"}, {Target: "efi", Source: "/b"}, {Target: "/boot/grub", Source: "/c"}}
+		}, slices.Concat(both, bios, efi, []string{"isolinux", "EFI", "boot/grub"})},
 	} {
 		s := installer(t)
 		s.Configurations[0].Kernel = "/nix/store/0-linux/bzImage"
@@ -84,7 +87,7 @@ func TestRefusedTargets(t *testing.T) {
 	for _, test := range []struct{ target, reason string }{
 		{"/version.txt", "is taken"},
 		{"EFI/boot/grub.cfg", "is taken"},
-		{"/isolinux/", "is taken"},
+		{"/isolinux/isolinux.cfg", "is taken"},
 		{"Nix-Store.squashfs", "is the store image"},
 		{"/docs/../version.txt", `has ".." in it`},
 	} {
@@ -301,7 +304,7 @@ func TestFaultyPackages(t *testing.T) {
 
 func TestFaultyContents(t *testing.T) {
 	dir := t.TempDir()
-	for name, target := range map[string]string{"dangling": "nothing", "loop/here": ".", "fifo": ""} {
+	for name, target := range map[string]string{"dangling": "nothing", "fifo": ""} {
 		path := filepath.Join(dir, "bad", name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
@@ -325,7 +328,8 @@ func TestFaultyContents(t *testing.T) {
 		want    string
 	}{
 		{"dangling link", []nixos.Content{{Source: dir + "/bad/dangling", Target: "a"}}, "does not exist"},
-		{"directory in itself", []nixos.Content{{Source: dir + "/bad/loop", Target: "a"}}, "contains itself"},
+		{"file instead of a directory", []nixos.Content{{Source: clash + "/isolinux.cfg", Target: "isolinux"}}, "isolinux on the medium is both"},
+		{"second isolinux.cfg", []nixos.Content{{Source: clash, Target: "isolinux"}}, "isolinux/isolinux.cfg on the medium is both"},
 		{"device", []nixos.Content{{Source: "/dev/null", Target: "a"}}, "neither a file nor a directory"},
 		{"two files", []nixos.Content{{Source: clash, Target: "a"}, {Source: clash, Target: "a"}},
 			"a/isolinux.cfg on the medium is both " + clash + "/isolinux.cfg and " + clash + "/isolinux.cfg"},
@@ -340,6 +344,42 @@ func TestFaultyContents(t *testing.T) {
 		}
 		if _, err := tree.Complete(context.Background(), nix.Store{}); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Complete = %v, want an error with %q", test.name, err, test.want)
+		}
+	}
+}
+
+// TestLinksOfContents checks which links stay what they are: the medium has
+// neither the store nor a way to write a directory that has no end.
+func TestLinksOfContents(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("content"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{
+		"inside": "file", "sub/outside": filepath.Join(dir, "file"), "dangling": "/run/absent", "loop": "loop",
+		"self": ".", "sub/up": "..", "below": "file/absent",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := installer(t)
+	s.Contents = []nixos.Content{{Source: dir, Target: "a"}}
+	_, files := complete(t, s)
+	for name, link := range map[string]string{
+		"file": "", "inside": "", "sub/outside": "", "dangling": "/run/absent", "loop": "loop", "self": ".", "sub/up": "..", "below": "file/absent",
+	} {
+		f := find(files, "a/"+name)
+		switch {
+		case f == nil:
+			t.Errorf("the medium has no a/%s", name)
+		case f.Link != link:
+			t.Errorf("a/%s is a link to %q, want %q", name, f.Link, link)
+		case link == "" && f.Size != int64(len("content")):
+			t.Errorf("a/%s has %d bytes", name, f.Size)
 		}
 	}
 }

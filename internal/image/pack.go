@@ -206,6 +206,8 @@ func volumeFile(f boot.File) hybridiso.File {
 	switch {
 	case f.Dir:
 		v.Dir = true
+	case f.Link != "":
+		v.Target = f.Link
 	case f.Source == "":
 		v.Data = f.Data
 	default:

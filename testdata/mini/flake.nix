@@ -7,6 +7,14 @@
     let
       nixosSystem = import ./config.nix;
 
+      # The same made of modules, which can be extended.
+      fromModules =
+        modules:
+        import ./nixos/lib/eval-config.nix {
+          system = "x86_64-linux";
+          inherit modules;
+        };
+
       # What the closure of an ordinary mini system holds, and heavier things on demand.
       odd = p: import ./packages.nix p;
       sparse = p: odd p ++ import ./packages-sparse.nix p;
@@ -109,6 +117,9 @@
 
         # A NixOS configuration that is no live system.
         no-iso = nixosSystem { live = false; };
+
+        # A configuration made of modules, of an installed system.
+        mini-host = fromModules [ ./host.nix ];
 
         # A value that is no NixOS configuration.
         not-nixos = { };

@@ -18,6 +18,8 @@ mkdir -p "$dir"
 for file in "$here"/*.nix "$here"/manifest.sh "$here"/stage1.sh "$here"/stage2.sh "$here"/modules.list "$here"/splash.png.base64; do
     cp "$file" "$dir/"
 done
+rm -rf "$dir/nixos"
+cp -R "$here/nixos" "$dir/"
 for arch in "$@"; do
     "$here/prepare.sh" "$arch" "$dir/deb/$arch" "$cache"
 done

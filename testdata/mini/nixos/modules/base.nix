@@ -1,0 +1,95 @@
+# What every mini system has: the options that an installed system and a live one need.
+{
+  lib,
+  config,
+  options,
+  pkgs,
+  extendModules,
+  ...
+}:
+let
+  # As they are written: merged, they would have lost their priorities.
+  children = builtins.zipAttrsWith (_: map (child: child.configuration)) (
+    map (d: d.value) options.specialisation.definitionsWithLocations
+  );
+
+  option = default: lib.mkOption { inherit default; };
+  platform = pkgs.stdenv.hostPlatform;
+
+  # Settings that the booted system does not act on, to be read in its store.
+  settings = pkgs.build "mini-settings" { text = builtins.toJSON {
+    inherit (config) fileSystems networking swapDevices;
+    inherit (config.boot.initrd) luks;
+    loaders = builtins.mapAttrs (_: l: l.enable or null) config.boot.loader;
+    ssh = config.services.openssh;
+    keys = config.users.users.root.openssh.authorizedKeys.keys;
+    units = config.systemd.services;
+  }; passAsFile = [ "text" ]; } "cp $textPath $out";
+in
+{
+  options = {
+    assertions = option [ ];
+    warnings = option [ ];
+
+    boot.initrd.availableKernelModules = option [ ];
+    boot.initrd.luks.devices = option { };
+    boot.initrd.systemd.enable = option false;
+    boot.kernelPackages.kernel = option pkgs.kernel;
+    boot.kernelParams = option [ ];
+    boot.loader.grub.enable = option true;
+    boot.loader.grub.memtest86.enable = option false;
+    boot.loader.grub.memtest86.params = option [ ];
+    boot.loader.systemd-boot.enable = option false;
+    boot.loader.timeout = option 5;
+    boot.resumeDevice = option "";
+
+    environment.systemPackages = option [ ];
+    fileSystems = option { };
+    lib = option { };
+    networking.hostName = option "nixos";
+    networking.interfaces = option { };
+    networking.nameservers = option [ ];
+    networking.usePredictableInterfaceNames = option true;
+    services.openssh.enable = option false;
+    services.openssh.settings = option { };
+    swapDevices = option [ ];
+    systemd.services = option { };
+    users.users.root.openssh.authorizedKeys.keys = option [ ];
+
+    system.boot.loader.initrdFile = option "initrd";
+    system.boot.loader.kernelFile = option platform.linux-kernel.target;
+    system.build.initialRamdisk = option pkgs.initrd;
+    system.build.toplevel = option (
+      import ../../toplevel.nix {
+        inherit pkgs config;
+        roots = config.environment.systemPackages ++ [ settings ];
+      }
+    );
+    system.nixos.distroId = option "mini";
+    system.nixos.distroName = option "Mini";
+    system.nixos.label = option "26.05.mini";
+    system.nixos.release = option "26.05";
+
+    specialisation = lib.mkOption {
+      default = { };
+      apply = builtins.mapAttrs (
+        name: _: {
+          configuration =
+            (extendModules {
+              modules = [ { specialisation = lib.mkOverride 0 { }; } ] ++ children.${name};
+            }).config;
+        }
+      );
+    };
+  };
+
+  config = {
+    boot.kernelParams = [ "loglevel=4" ];
+    assertions = [
+      {
+        assertion = config.fileSystems ? "/";
+        message = "The `fileSystems' option does not specify your root file system.";
+      }
+    ];
+  };
+}
