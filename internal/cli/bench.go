@@ -56,7 +56,7 @@ second: what packs faster makes more to write.`,
 			if opts.sample < 0 {
 				return &usageError{fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample)}
 			}
-			return a.runBench(cmd.Context(), args[0], opts)
+			return a.runBench(cmd.Context(), args, opts)
 		},
 	}
 	f := cmd.Flags()
@@ -103,12 +103,12 @@ const stickSpeed = 20e6
 // onStick is when an image is on a stick, in seconds from the start of packing.
 func (r benchRow) onStick() float64 { return r.Seconds + float64(r.Size)/stickSpeed }
 
-func (a *app) runBench(ctx context.Context, installable string, opts benchOptions) (err error) {
+func (a *app) runBench(ctx context.Context, args []string, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, installable, planOptions{})
+	s, err := a.open(ctx, args, planOptions{})
 	if err != nil {
 		return err
 	}

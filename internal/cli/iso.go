@@ -68,7 +68,8 @@ The name of the file is printed on standard output.`,
 // isoResult is what --json prints.
 type isoResult struct {
 	File          string     `json:"file"`
-	Size          int64      `json:"size"` // bytes
+	Size          int64      `json:"size"`        // of the file in bytes
+	ImageBytes    int64      `json:"image_bytes"` // of the image: more if isoImage.compressImage is set
 	SHA256        string     `json:"sha256"`
 	VolumeID      string     `json:"volume_id"`
 	System        string     `json:"system"`
@@ -142,7 +143,7 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
-	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
+	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
 	reuse.report(a.console, packed.Squashfs)
 	reuse.remember(a.console, path, s, packed)
 
@@ -156,7 +157,8 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	}
 	return a.printJSON(isoResult{
 		File:          absolute,
-		Size:          packed.Size,
+		Size:          packed.FileSize,
+		ImageBytes:    packed.Size,
 		SHA256:        sum,
 		VolumeID:      s.plan.System.VolumeID,
 		System:        s.plan.System.Platform,

@@ -141,9 +141,6 @@ func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) 
 	for _, w := range system.Warnings {
 		console.warn(w)
 	}
-	if system.CompressImage {
-		console.warn("isoImage.compressImage is set; the image is written uncompressed")
-	}
 	if s.plan, err = image.NewPlan(system, s.options); err != nil {
 		return 0, err
 	}

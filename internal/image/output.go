@@ -14,8 +14,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-
-	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
 // OccupiedError says that there is a file in the output's place that
@@ -147,7 +145,7 @@ func checkReplaceable(path string, force bool) error {
 		return err
 	}
 	defer f.Close()
-	if v, err := hybridiso.ReadVolume(f); err != nil || !madeHere(v) {
+	if v, err := readVolume(f); err != nil || !madeHere(v) {
 		return &OccupiedError{path}
 	}
 	return nil

@@ -47,6 +47,7 @@ type PackOptions struct {
 // Result is what became of a plan.
 type Result struct {
 	Size     int64 // of the image in bytes
+	FileSize int64 // of what was written: the same, or less if it is compressed
 	Squashfs squashfs.Summary
 }
 
@@ -67,16 +68,20 @@ func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOp
 	if err != nil {
 		return Result{}, err
 	}
+	file, err := p.newFile(w, layout, opts.Workers)
+	if err != nil {
+		return Result{}, err
+	}
 	var result Result
-	written, err := layout.Write(ctx, w, func(ctx context.Context, w io.WriterAt) (int64, error) {
+	written, err := layout.Write(ctx, file, func(ctx context.Context, w io.WriterAt) (int64, error) {
 		var err error
 		result.Squashfs, err = writeStore(ctx, w, tree, c, p.Epoch, opts)
 		return result.Squashfs.Size, err
 	})
-	if err != nil {
+	result.Size = written.Size
+	if result.FileSize, err = file.finish(written.Size, err); err != nil {
 		return Result{}, err
 	}
-	result.Size = written.Size
 	return result, nil
 }
 

@@ -33,6 +33,9 @@ type Plan struct {
 	Modes       []Mode
 	Compression codec.Settings
 	Epoch       time.Time // every date on the medium outside the squashfs
+	// Zstd says that the file is the image compressed as a whole, which no
+	// machine boots.
+	Zstd bool
 
 	// Realise is what must be in the store before the image can be packed.
 	Realise []nix.Target
@@ -89,6 +92,7 @@ func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 		System:  sys,
 		Modes:   modes(sys),
 		Epoch:   opts.Epoch,
+		Zstd:    sys.CompressImage,
 		Realise: nix.Targets(sys.Realise),
 	}
 	for _, source := range sys.Sources { // which exist, and have to stay
@@ -148,11 +152,17 @@ func compression(sys *nixos.System, opts Options) (codec.Settings, error) {
 	return s, nil
 }
 
-// FileName is the name that the configuration gives the image. An image that
-// the configuration wants compressed as a whole is named as what it is: an
-// uncompressed one.
+// zstdExtension follows the name of an image that is compressed as a whole.
+const zstdExtension = ".zst"
+
+// FileName is the name that the configuration gives the image. Some releases
+// leave it to the build to add the extension of a compressed one.
 func (p *Plan) FileName() string {
-	return strings.TrimSuffix(p.System.ImageName, ".zst")
+	name := strings.TrimSuffix(p.System.ImageName, zstdExtension)
+	if p.Zstd {
+		name += zstdExtension
+	}
+	return name
 }
 
 // seed is what the image's identifiers are derived from: equal images have

@@ -218,6 +218,9 @@ func (l *Layout) Size(streamSize int64) int64 {
 	return l.geometry(streamSize).blocks * blockSize
 }
 
+// HeadSize returns how many bytes at the beginning Write writes at last, at once.
+func (l *Layout) HeadSize() int64 { return l.dataBlock * blockSize }
+
 // StreamOffset returns where in the image the stream begins, in bytes, or 0
 // without a stream.
 func (l *Layout) StreamOffset() int64 {

@@ -229,6 +229,10 @@ var (
 	fragmentEntrySize = binary.Size(fragmentEntry{})
 )
 
+// HeadSize is how many bytes at the beginning of an image Tree.Write writes at
+// last, at once: the superblock.
+func HeadSize() int64 { return int64(superblockSize) }
+
 const (
 	metadataHeaderSize = 2 // the uint16 length before each metadata block
 	blockSizeSize      = 4 // a block's length in a file inode

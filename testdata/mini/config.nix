@@ -177,5 +177,4 @@ in
 {
   inherit config pkgs;
   options = if live then { isoImage = builtins.mapAttrs (_: _: { }) config.isoImage; } else { };
-  extendModules = _: throw "the mini flake is not made of modules: it cannot be extended";
 }
