@@ -73,7 +73,8 @@ func TestBadInput(t *testing.T) {
 		"no nix":          {call{env: []string{"PATH=" + t.TempDir()}}, []string{"iso", ".#a"}, 1, []string{"nix is not on the PATH", "nixos.org/download"}},
 		"old nix":         {call{env: []string{"PATH=" + oldNix(t)}}, []string{"iso", ".#a"}, 1, []string{"2.3.16", "2.8", "newer"}},
 		"bad epoch":       {call{env: []string{"SOURCE_DATE_EPOCH=yesterday"}}, []string{"iso", ".#a"}, 1, []string{"SOURCE_DATE_EPOCH", "yesterday"}},
-		"remote store":    {call{}, []string{"iso", mini + "#mini", "--store", "ssh-ng://nowhere.invalid"}, 1, []string{"ssh-ng://nowhere.invalid is not on this machine", "nix copy"}},
+		"remote store":    {call{}, []string{"iso", mini + "#mini", "--store", "https://nowhere.invalid"}, 1, []string{"https://nowhere.invalid is not on this machine", "--substituters"}},
+		"unreachable":     {call{}, []string{"iso", mini + "#mini", "--store", "ssh-ng://nowhere.invalid"}, 1, []string{"nowhere.invalid"}},
 		"network":         {call{}, []string{"iso", "https://127.0.0.1:1/flake.tar.gz#a", "--option", "download-attempts", "2"}, 1, []string{"127.0.0.1:1", "network"}},
 		"settings of Nix": {call{env: []string{"NIX_CONFIG=no setting"}}, []string{"iso", mini + "#mini"}, 1, []string{"no setting", "NIX_CONFIG"}},
 

@@ -94,7 +94,7 @@ func hintFor(err error) string {
 	case errors.As(err, &tooOld):
 		return "install a newer Nix"
 	case errors.As(err, &remote):
-		return "livebuild reads the files of the store: copy them to this machine with 'nix copy', or leave --store away"
+		return "--store names a store that builds: this machine's, a folder, or ssh-ng://HOST; downloads come from --substituters"
 	case errors.As(err, &missing) && len(missing.Names) > 0:
 		return "did you mean " + missing.Names[0] + "?"
 	case errors.As(err, &missing):
@@ -212,6 +212,10 @@ func evaluationHint(e *nix.Error) string {
 		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
 	case nix.KindDaemon:
 		return "start the Nix daemon: systemctl start nix-daemon"
+	case nix.KindRemote:
+		return "try 'ssh HOST nix-store --version': the other machine must let you in and have Nix on its PATH"
+	case nix.KindSearchPath:
+		return "say where it is: -I nixpkgs=/path/to/nixpkgs, or a channel in NIX_PATH"
 	case nix.KindOwner:
 		return "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory"
 	case nix.KindNoGit:

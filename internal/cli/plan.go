@@ -77,7 +77,7 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 		return err
 	}
 	a.console.begin("asking what is to be built")
-	missing, err := s.nix.Missing(ctx, s.plan.Realise)
+	missing, err := s.missing(ctx)
 	if err != nil {
 		var failed *nix.Error
 		if ctx.Err() != nil || !errors.As(err, &failed) {
@@ -92,6 +92,15 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 		return a.printJSON(result)
 	}
 	return result.print(a.out)
+}
+
+// missing asks Nix what has to be done before the image can be packed.
+func (s *session) missing(ctx context.Context) (nix.Missing, error) {
+	targets, err := s.targets(ctx)
+	if err != nil {
+		return nix.Missing{}, err
+	}
+	return s.nix.Missing(ctx, targets)
 }
 
 func newPlanResult(p *image.Plan, missing nix.Missing) planResult {

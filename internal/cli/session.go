@@ -155,14 +155,14 @@ func (s *session) build(ctx context.Context) (src image.Sources, took time.Durat
 	}
 	console := s.app.console
 	console.begin("building")
-	_, err = s.nix.Realise(ctx, s.plan.Realise, s.roots.Link("root"))
+	err = s.realise(ctx, "root")
 	if nix.KindOf(err) == nix.KindVanished {
 		// Nothing protects a derivation between its evaluation and now.
 		if _, err := s.evaluate(ctx); err != nil {
 			return image.Sources{}, 0, err
 		}
 		console.begin("building")
-		_, err = s.nix.Realise(ctx, s.plan.Realise, s.roots.Link("again"))
+		err = s.realise(ctx, "again")
 	}
 	if err != nil {
 		return image.Sources{}, 0, err
@@ -182,6 +182,41 @@ func userCache() string {
 		return filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
 	}
 	return cache
+}
+
+// realise builds what the plan needs.
+func (s *session) realise(ctx context.Context, link string) error {
+	targets, err := s.targets(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.nix.Realise(ctx, targets, s.roots.Link(link))
+	return err
+}
+
+// targets are what the plan needs. Of a root that is a derivation, all that it is
+// built from is needed, which its evaluation does not tell.
+func (s *session) targets(ctx context.Context) ([]nix.Target, error) {
+	var derivations []string
+	for _, root := range s.plan.System.StoreContents {
+		if strings.HasSuffix(root, ".drv") {
+			derivations = append(derivations, root)
+		}
+	}
+	all, err := s.nix.BuildDependencies(ctx, derivations)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, t := range all {
+		seen[t.Path] = true
+	}
+	for _, t := range s.plan.Realise {
+		if !seen[t.Path] {
+			all = append(all, t)
+		}
+	}
+	return all, nil
 }
 
 // close lets the garbage collector have what was built.

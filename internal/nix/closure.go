@@ -39,24 +39,26 @@ func (c *Closure) NarSize() int64 {
 	return sum
 }
 
-// dumpChunk is how many paths are asked for at once: at 255 bytes each below
-// the 2 MiB that Linux allows for arguments.
-const dumpChunk = 5000
-
-// Closure reads the closure of store paths out of the Nix database.
+// Closure reads the closure of store paths out of the Nix database. That of a
+// derivation includes the outputs of all that are in it, as Nix gives it to builders
+// (exportReferencesGraph): it can be built again without a network.
 func (n *Nix) Closure(ctx context.Context, roots []string) (*Closure, error) {
 	closure := &Closure{}
 	if len(roots) == 0 {
 		return closure, nil
 	}
-	o, err := n.runStore(ctx, Querying, []string{"--query", "--requisites"}, roots)
+	s, err := n.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o, err := n.runStoreIn(ctx, s.read(), Querying, []string{"--query", "--requisites", "--include-outputs"}, roots)
 	if err != nil {
 		return nil, err
 	}
 	// Without arguments --dump-db prints the whole database, which Chunk
 	// prevents: it has no empty chunks.
-	for chunk := range slices.Chunk(strings.Fields(string(o.stdout)), dumpChunk) {
-		o, err := n.runStore(ctx, Querying, []string{"--dump-db"}, chunk)
+	for chunk := range slices.Chunk(strings.Fields(string(o.stdout)), argumentPaths) {
+		o, err := n.runStoreIn(ctx, s.read(), Querying, []string{"--dump-db"}, chunk)
 		if err != nil {
 			return nil, err
 		}

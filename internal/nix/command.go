@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -90,20 +91,25 @@ func (c command) run(ctx context.Context) (outcome, error) {
 	return o, nil
 }
 
-// storeArgs are the arguments for nix-store: the operation, then the user's
-// flags, then the paths.
-func (n *Nix) storeArgs(operation, paths []string) []string {
-	args := append([]string{}, operation...)
-	args = append(args, n.flakeConfig...)
-	args = append(args, n.options.Flags.Store...)
-	return append(args, paths...)
+// argumentPaths is how many store paths are given to a program at once: at 255
+// bytes each below the 2 MiB that Linux allows for arguments.
+const argumentPaths = 5000
+
+// runStore runs nix-store in the store that things are built in, and turns a bad
+// end into an error.
+func (n *Nix) runStore(ctx context.Context, phase Phase, operation, paths []string) (outcome, error) {
+	return n.runStoreIn(ctx, "", phase, operation, paths)
 }
 
-// runStore runs nix-store and turns a bad end into an error.
-func (n *Nix) runStore(ctx context.Context, phase Phase, operation, paths []string) (outcome, error) {
-	log := newMonitor(phase, n.options)
-	args := n.storeArgs(append(operation, "--log-format", "internal-json"), paths)
-	o, err := command{program: n.nixStore, args: args, log: log}.run(ctx)
+// runStoreIn runs nix-store in another store, unless its URL is empty: the
+// operation, then the user's flags, then the paths.
+func (n *Nix) runStoreIn(ctx context.Context, store string, phase Phase, operation, paths []string) (outcome, error) {
+	args := slices.Concat(operation, []string{"--log-format", "internal-json"}, n.flakeConfig, n.options.Flags.Store)
+	if store != "" {
+		args = append(args, "--store", store) // the last one counts
+	}
+	args = append(args, paths...)
+	o, err := command{program: n.nixStore, args: args, log: newMonitor(phase, n.options)}.run(ctx)
 	if err != nil {
 		return o, err
 	}

@@ -67,6 +67,8 @@ const (
 	KindLockFile           // the lock file does not fit
 	KindNoSpace            // disk full
 	KindDaemon             // the daemon cannot be reached
+	KindRemote             // another machine's store cannot be reached
+	KindSearchPath         // a name in angle brackets leads nowhere
 	KindOwner              // git refuses another user's repository
 	KindNoGit              // git is not installed
 	KindDownload           // a download failed

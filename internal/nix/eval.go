@@ -23,8 +23,12 @@ var features = []string{"--extra-experimental-features", "nix-command flakes"}
 // Errors that Nix reports are of type *Error, or *BuildError if something that
 // had to be built during the evaluation failed.
 func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error {
+	flags, err := n.evalFlags(ctx)
+	if err != nil {
+		return err
+	}
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
-		n.options.Flags.Eval, []string{"--apply", apply, ref + "#" + attr})
+		flags, []string{"--apply", apply, ref + "#" + attr})
 	if err := n.evalJSON(ctx, n.options, args, into); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
@@ -43,8 +47,12 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error
 // EvalExpression evaluates an expression, which may read any file and the search
 // path, and decodes the result into the value into, otherwise as Eval does.
 func (n *Nix) EvalExpression(ctx context.Context, expression string, into any) error {
+	flags, err := n.evalFlags(ctx)
+	if err != nil {
+		return err
+	}
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
-		n.options.Flags.Eval, []string{"--impure", "--expr", expression})
+		flags, []string{"--impure", "--expr", expression})
 	return n.evalJSON(ctx, n.options, args, into)
 }
 
@@ -96,7 +104,10 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 			Dir string `json:"dir"`
 		} `json:"original"`
 	}
-	flags := n.options.Flags.Eval
+	flags, err := n.evalFlags(ctx)
+	if err != nil {
+		return nil, err
+	}
 	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
 		flags, []string{ref})
 	if err := n.evalJSON(ctx, Options{}, args, &meta); err != nil {
@@ -113,7 +124,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error)
 	// became its own folder in 2.14. With lazy trees the source need not be in
 	// the store, so its path is the second choice: getFlake wants a complete
 	// lock file.
-	err := read(fmt.Sprintf("(builtins.getFlake %s).sourceInfo", Quote(meta.URL)))
+	err = read(fmt.Sprintf("(builtins.getFlake %s).sourceInfo", Quote(meta.URL)))
 	if KindOf(err) == KindLockFile && meta.Path != "" {
 		err = read(Quote(meta.Path))
 	}

@@ -47,7 +47,8 @@ var flagTable = []Flag{
 	{Name: "offline", Usage: "do not use substituters and the network", store: replaced, as: []string{
 		"--option", "substitute", "false", "--option", "download-attempts", "0", "--option", "connect-timeout", "1"}},
 	{Name: "option", Args: []string{"NAME", "VALUE"}, Usage: "set a Nix setting", store: same},
-	{Name: "store", Args: []string{"URL"}, Usage: "use another store", store: same},
+	{Name: "store", Args: []string{"URL"}, Usage: "build in another store, which may be on another machine", store: same},
+	{Name: "eval-store", Args: []string{"URL"}, Usage: "evaluate in another store than to build in"},
 	{Name: "builders", Args: []string{"MACHINES"}, Usage: "build on these machines", store: same},
 	{Name: "max-jobs", Short: "j", Args: []string{"N"}, Usage: "number of builds at the same time", store: same},
 	{Name: "cores", Args: []string{"N"}, Usage: "number of cores for each build", store: same},
@@ -72,6 +73,7 @@ type Flags struct {
 	Store []string // for nix-store
 
 	acceptFlakeConfig bool
+	evalStore         string // URL, or empty
 }
 
 // FlagError reports a flag of Nix that is used wrongly.
@@ -97,10 +99,6 @@ func ParseFlags(args []string) (Flags, []string, error) {
 		flag, attached := lookUpFlag(word)
 		args = args[1:]
 		if flag == nil {
-			if name, _, _ := strings.Cut(word, "="); name == "--eval-store" {
-				return Flags{}, nil, &FlagError{Flag: name,
-					Reason: "is not supported: what is evaluated is realised from the same store; use --store"}
-			}
 			rest = append(rest, word)
 			continue
 		}
@@ -149,8 +147,11 @@ func (f *Flags) add(flag *Flag, args []string) {
 	case replaced:
 		f.Store = append(f.Store, flag.as...)
 	}
-	if flag.Name == "accept-flake-config" {
+	switch flag.Name {
+	case "accept-flake-config":
 		f.acceptFlakeConfig = true
+	case "eval-store":
+		f.evalStore = args[0]
 	}
 }
 

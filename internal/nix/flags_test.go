@@ -38,10 +38,8 @@ func TestParseFlags(t *testing.T) {
 
 func TestParseFlagsErrors(t *testing.T) {
 	for args, want := range map[string]string{
-		"--option a":        "--option needs NAME and VALUE",
-		"-j":                "-j needs N",
-		"--eval-store auto": "--eval-store is not supported",
-		"--eval-store=auto": "--eval-store is not supported",
+		"--option a": "--option needs NAME and VALUE",
+		"-j":         "-j needs N",
 	} {
 		_, _, err := ParseFlags(strings.Fields(args))
 		var bad *FlagError

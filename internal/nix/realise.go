@@ -61,13 +61,36 @@ func (n *Nix) Missing(ctx context.Context, targets []Target) (Missing, error) {
 	if len(targets) == 0 {
 		return Missing{}, nil
 	}
-	o, err := n.runStore(ctx, Querying, []string{"--realise", "--dry-run"}, targetArgs(targets))
-	if err != nil {
+	if err := n.deliver(ctx, targets); err != nil {
 		return Missing{}, err
 	}
-	missing := parseMissing(o.log.notes)
+	var missing Missing
+	for chunk := range slices.Chunk(targets, argumentPaths) {
+		o, err := n.runStore(ctx, Querying, []string{"--realise", "--dry-run"}, targetArgs(chunk))
+		if err != nil {
+			return Missing{}, err
+		}
+		missing.add(parseMissing(o.log.notes))
+	}
 	slices.Sort(missing.Fetch)
 	return missing, nil
+}
+
+// add unites what has to be done for further targets with it. Sizes are those of
+// each, so what several need counts more than once.
+func (m *Missing) add(more Missing) {
+	unite := func(to *[]string, paths []string) {
+		for _, path := range paths {
+			if !slices.Contains(*to, path) {
+				*to = append(*to, path)
+			}
+		}
+	}
+	unite(&m.Build, more.Build)
+	unite(&m.Fetch, more.Fetch)
+	unite(&m.Unknown, more.Unknown)
+	m.DownloadSize += more.DownloadSize
+	m.UnpackedSize += more.UnpackedSize
 }
 
 var (
@@ -113,10 +136,11 @@ func parseSize(text string) int64 {
 	return int64(value * float64(int64(1)<<(10*shift)))
 }
 
-// Realise builds or downloads the targets. The symbolic link root, and root-2,
-// root-3 and so on for further ones, protects them from the garbage collector
-// as long as it exists; see Roots for a place. It returns the store paths, in
-// the order of the targets; those of one target are in no particular order.
+// Realise builds or downloads the targets, and copies them to this machine if they
+// were built on another. The symbolic link root, and root-2, root-3 and so on for
+// further ones, protects them from the garbage collector as long as it exists; see
+// Roots for a place. It returns the store paths, in the order of the targets; those
+// of one target are in no particular order.
 //
 // Errors that Nix reports are of type *BuildError if something could not be
 // built, otherwise *Error. After KindVanished the caller may evaluate again:
@@ -125,21 +149,69 @@ func (n *Nix) Realise(ctx context.Context, targets []Target, root string) ([]str
 	if len(targets) == 0 {
 		return nil, nil
 	}
-	o, err := n.runStore(ctx, Building, []string{"--realise", "--add-root", root}, targetArgs(targets))
+	s, err := n.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.deliver(ctx, targets); err != nil {
+		return nil, err
+	}
+	var all []string
+	for chunk := range slices.Chunk(targets, argumentPaths) {
+		link := fmt.Sprintf("%s-%d", root, len(all))
+		if len(all) == 0 {
+			link = root
+		}
+		var paths []string
+		if s.remote {
+			paths, err = n.realiseElsewhere(ctx, s, chunk, link)
+		} else {
+			paths, err = n.realise(ctx, "", targetArgs(chunk), link)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(paths) < len(chunk) {
+			return nil, fmt.Errorf("nix-store realised %d paths for %d targets", len(paths), len(chunk))
+		}
+		all = append(all, paths...)
+	}
+	return all, nil
+}
+
+// realise builds what the arguments of nix-store name, and returns the paths.
+func (n *Nix) realise(ctx context.Context, store string, args []string, root string) ([]string, error) {
+	o, err := n.runStoreIn(ctx, store, Building, []string{"--realise", "--add-root", root}, args)
 	if err != nil {
 		return nil, err
 	}
 	// nix-store prints the links.
 	var paths []string
-	for link := range strings.FieldsFuncSeq(string(o.stdout), func(r rune) bool { return r == '\n' }) {
+	for _, link := range lines(o.stdout) {
 		path, err := os.Readlink(link)
 		if err != nil {
 			return nil, fmt.Errorf("reading garbage collector root: %w", err)
 		}
 		paths = append(paths, path)
 	}
-	if len(paths) < len(targets) {
-		return nil, fmt.Errorf("nix-store realised %d paths for %d targets", len(paths), len(targets))
-	}
 	return paths, nil
+}
+
+// realiseElsewhere builds on another machine, where there are no links, and copies
+// the paths here.
+func (n *Nix) realiseElsewhere(ctx context.Context, s stores, targets []Target, root string) ([]string, error) {
+	o, err := n.runStore(ctx, Building, []string{"--realise"}, targetArgs(targets))
+	if err != nil {
+		return nil, err
+	}
+	paths := lines(o.stdout)
+	if err := n.copyPaths(ctx, s.build, s.eval, paths); err != nil {
+		return nil, err
+	}
+	_, err = n.realise(ctx, s.eval, paths, root)
+	return paths, err
+}
+
+func lines(text []byte) []string {
+	return slices.Collect(strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == '\n' }))
 }

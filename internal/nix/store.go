@@ -27,11 +27,12 @@ func (s Store) PhysicalPath(path string) string {
 	return path
 }
 
-// RemoteStoreError reports a store whose files are not on this machine.
+// RemoteStoreError reports a store that neither builds nor has its files on this
+// machine: a cache.
 type RemoteStoreError struct{ URL string }
 
 func (e *RemoteStoreError) Error() string {
-	return fmt.Sprintf("the Nix store %s is not on this machine", e.URL)
+	return fmt.Sprintf("the Nix store %s is not on this machine, and does not build", e.URL)
 }
 
 // StoreAt returns the store with that root folder, an absolute path, which
@@ -41,14 +42,18 @@ func StoreAt(root string) Store {
 	return Store{dir: dir, real: filepath.Join(root, dir)}
 }
 
-// Store asks Nix which store it uses. It returns a *RemoteStoreError if that
-// is on another machine.
+// Store returns the store that has the files of what is built. If that is built on
+// another machine it is the one that they are copied to. It returns a
+// *RemoteStoreError if there is none.
 func (n *Nix) Store(ctx context.Context) (Store, error) {
-	s, err := n.config(ctx)
+	s, err := n.stores(ctx)
 	if err != nil {
 		return Store{}, err
 	}
-	return parseStore(s.store, defaultStore())
+	if s.remote {
+		return parseStore(s.eval, defaultStore())
+	}
+	return parseStore(s.build, defaultStore())
 }
 
 // surroundings is what decides about the store beside its URL.

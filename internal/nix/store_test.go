@@ -93,12 +93,12 @@ func TestStore(t *testing.T) {
 	if got := store.PhysicalPath("/nix/store/x"); err != nil || got != "/elsewhere/nix/store/x" {
 		t.Errorf("with NIX_REMOTE, PhysicalPath = %q, %v", got, err)
 	}
-	n, err = Find(t.Context(), Options{Flags: Flags{Store: []string{"--store", "ssh-ng://nowhere"}}})
+	n, err = Find(t.Context(), Options{Flags: Flags{Store: []string{"--store", "s3://nowhere"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var remote *RemoteStoreError
 	if _, err := n.Store(t.Context()); !errors.As(err, &remote) {
-		t.Errorf("Store of ssh-ng = %v, want a RemoteStoreError", err)
+		t.Errorf("Store of s3 = %v, want a RemoteStoreError", err)
 	}
 }
