@@ -40,8 +40,8 @@ func TestBootSparse(t *testing.T) {
 
 // boot boots an image. The live system compares every file of its store with a
 // list made when it was built, checks the registration, and says so on the
-// serial console.
-func boot(t *testing.T, r result, mode string) {
+// serial console, which is returned.
+func boot(t *testing.T, r result, mode string) string {
 	t.Helper()
 	machine := machines[mode]
 	machine.Image = r.File
@@ -79,4 +79,5 @@ func boot(t *testing.T, r result, mode string) {
 		}
 	}
 	t.Logf("%s: %s after %.0f s", mode, verdict.Outcome, verdict.Duration.Seconds())
+	return console.String()
 }

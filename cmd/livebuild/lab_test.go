@@ -150,6 +150,7 @@ var copyMini sync.Once
 type result struct {
 	File          string   `json:"file"`
 	Size          int64    `json:"size"`
+	ImageBytes    int64    `json:"image_bytes"`
 	SHA256        string   `json:"sha256"`
 	VolumeID      string   `json:"volume_id"`
 	System        string   `json:"system"`

@@ -139,7 +139,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := result{
-		File: file, Size: info.Size(), SHA256: strings.Fields(judge(t, "coreutils", "sha256sum", file))[0],
+		File: file, Size: info.Size(), ImageBytes: info.Size(), SHA256: strings.Fields(judge(t, "coreutils", "sha256sum", file))[0],
 		VolumeID: "MINI_LIVE", System: "x86_64-linux", Toplevel: r.Toplevel, Compression: "zstd:3",
 		Modes: r.Modes, StorePaths: len(paths), StoreBytes: bytes, SquashfsBytes: squashfs.Size(),
 		ReusedBytes: r.ReusedBytes, Seconds: r.Seconds,

@@ -100,7 +100,7 @@ func hintFor(err error) string {
 	case errors.As(err, &missing):
 		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
 	case errors.As(err, &several):
-		return "name one after a '#', as in .#" + several.Names[0]
+		return fmt.Sprintf("name one: .#%s, or --file FILE %[1]s", several.Names[0])
 	case errors.As(err, &notNixOS):
 		return "a configuration is what nixpkgs.lib.nixosSystem returns"
 	case errors.As(err, &assertions):
