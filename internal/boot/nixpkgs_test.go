@@ -37,6 +37,12 @@ type oracle struct {
 	Targets  []string `json:"targets"`
 	Roots    []string `json:"roots"`
 	VolumeID string   `json:"volumeID"`
+	Waits    struct {
+		FileSystems   []string `json:"fileSystems"`
+		Devices       []string `json:"devices"`
+		Loaders       []string `json:"loaders"`
+		SystemdInitrd bool     `json:"systemdInitrd"`
+	} `json:"waits"`
 }
 
 func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error {
@@ -44,8 +50,12 @@ func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error 
 	if err != nil {
 		return err
 	}
-	expression := fmt.Sprintf(`let all = import %s { nixpkgs = %s; }; in { result = (%s) all.configurations; oracle = all.oracle %s; }`,
-		file, n.tree, apply, nix.Quote(n.name))
+	live, err := filepath.Abs("../nixos/live.nix")
+	if err != nil {
+		return err
+	}
+	expression := fmt.Sprintf(`let all = import %s { nixpkgs = %s; liveModule = import %s; }; in { result = (%s) all.configurations; oracle = all.oracle %s; }`,
+		file, n.tree, live, apply, nix.Quote(n.name))
 	cmd := exec.CommandContext(ctx, "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", expression)
 	// Nix before 2.24 crashes in its garbage collector on such evaluations.
 	cmd.Env = append(os.Environ(), "GC_DONT_GC=1", "NIX_CONFIG=substituters =\nbuild-users-group =\n")
@@ -81,6 +91,9 @@ func TestNixpkgs(t *testing.T) {
 		{"aarch64", "nixos-minimal-24.05-aarch64", 1},
 		{"plasma", "nixos-plasma6-24.05-x86_64", 1},
 		{"special.one", "SPECIAL_1", 2},
+		{"options", "nixos-rescue-24.05-x86_64", 1},
+		{"efi32", "nixos-minimal-24.05-x86_64", 1},
+		{"host", "nixos-farmer-24.05-x86_64", 2},
 		{"bios", "nixos-24.05-x86_64", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,6 +119,7 @@ func TestNixpkgs(t *testing.T) {
 				t.Errorf("kernel and initrd are %s, %s, want %s, %s", root.Kernel, root.Initrd, n.oracle.Kernel, n.oracle.Initrd)
 			}
 			compareTargets(t, tree, n.oracle.Targets)
+			checkWaits(t, n.oracle)
 			if s.MakeBIOSBootable != (n.oracle.Isolinux != "") || s.MakeEFIBootable != (n.oracle.EFI != "") {
 				t.Fatalf("boots from BIOS %t, from EFI %t", s.MakeBIOSBootable, s.MakeEFIBootable)
 			}
@@ -119,12 +133,26 @@ func TestNixpkgs(t *testing.T) {
 	}
 }
 
-// compareTargets looks for everything that the module of 24.05 has.
+// checkWaits looks for what an installed system has and the medium lacks.
+func checkWaits(t *testing.T, o oracle) {
+	t.Helper()
+	w := o.Waits
+	if want := []string{"/", "/iso", "/nix/.ro-store", "/nix/.rw-store", "/nix/store"}; !slices.Equal(w.FileSystems, want) {
+		t.Errorf("file systems are %q, want %q", w.FileSystems, want)
+	}
+	if len(w.Devices) > 0 || len(w.Loaders) > 0 || w.SystemdInitrd {
+		t.Errorf("the system waits for %+v", w)
+	}
+}
+
+// compareTargets looks for everything that the module of 24.05 has, and for what
+// it has not.
 func compareTargets(t *testing.T, tree *Tree, theirs []string) {
 	t.Helper()
 	ours := targets(tree)
+	known := map[string]bool{}
 	for _, target := range theirs {
-		target = strings.TrimPrefix(target, "/")
+		target = strings.Trim(target, "/")
 		switch target {
 		case "boot/bzImage", "boot/Image", "boot/initrd": // now below /boot/nix/store
 			continue
@@ -140,8 +168,16 @@ func compareTargets(t *testing.T, tree *Tree, theirs []string) {
 		if target == "EFI/BOOT/grub-theme" && tree.EFIImage == "" {
 			continue
 		}
+		known[target] = true
 		if !slices.Contains(ours, target) {
 			t.Errorf("the tree has no %s", target)
+		}
+	}
+	for _, target := range ours {
+		// The module's /EFI is one folder, made by a derivation.
+		inside := strings.HasPrefix(target, "EFI/") && known["EFI/BOOT/grub.cfg"] || strings.HasPrefix(target, "boot/nix/store/")
+		if !inside && target != "EFI" && !known[target] {
+			t.Errorf("the tree has %s, which the module has not", target)
 		}
 	}
 }
@@ -157,6 +193,10 @@ func compareIsolinux(t *testing.T, m *Menu, text string) {
 	}
 	wantHeader, want := parseIsolinux(t, strings.Join(lines, "\n"))
 	header, got := parseIsolinux(t, string(m.Isolinux()))
+	// To isolinux 0 means to wait, to NixOS to boot at once.
+	if i := slices.Index(wantHeader, "TIMEOUT 0"); i >= 0 {
+		wantHeader[i] = "TIMEOUT 1"
+	}
 	if !slices.Equal(header, wantHeader) {
 		t.Errorf("header of isolinux.cfg is\n%q, want\n%q", header, wantHeader)
 	}

@@ -1,5 +1,9 @@
 # Configurations of real NixOS, and what its own ISO module makes of them.
-{ nixpkgs }:
+{
+  nixpkgs,
+  # The module that makes a configuration live.
+  liveModule,
+}:
 let
   system =
     platform: modules:
@@ -50,6 +54,76 @@ rec {
       )
     ];
 
+    # Every option that nixpkgs has for it.
+    options = system "x86_64-linux" [
+      (installer "installation-cd-minimal")
+      (
+        { lib, pkgs, ... }:
+        {
+          isoImage = {
+            edition = lib.mkForce "rescue";
+            isoBaseName = "mine";
+            prependToMenuLabel = "My ";
+            appendToMenuLabel = " Rescue";
+            forceTextMode = true;
+            syslinuxTheme = "MENU TITLE Mine";
+            squashfsCompression = "gzip -Xcompression-level 1";
+            includeSystemBuildDependencies = true;
+            storeContents = [ pkgs.hello ];
+            splashImage = ./nixpkgs.nix;
+            contents = [
+              {
+                source = pkgs.hello + "/share";
+                target = "/EFI";
+              }
+              {
+                source = pkgs.hello;
+                target = "isolinux/";
+              }
+              {
+                source = ./nixpkgs.nix;
+                target = "/boot/grub/mine.cfg";
+              }
+            ];
+          };
+          boot.loader.timeout = lib.mkForce 0;
+          boot.loader.grub.memtest86.params = [ "console=ttyS0,115200" ];
+          system.nixos.distroName = "MineOS";
+          system.nixos.label = "1.2.3";
+        }
+      )
+    ];
+
+    # 32-bit firmware on a 64-bit processor.
+    efi32 = system "x86_64-linux" [
+      (installer "installation-cd-minimal")
+      { boot.loader.grub.forcei686 = true; }
+    ];
+
+    # An installed system, with much that a medium cannot have.
+    host = system "x86_64-linux" [
+      {
+        networking.hostName = "farmer";
+        boot.initrd.luks.devices.root.device = "/dev/disk/by-label/encrypted";
+        boot.initrd.systemd.enable = true;
+        boot.loader.efi.canTouchEfiVariables = true;
+        boot.loader.systemd-boot.enable = true;
+        boot.loader.timeout = 3;
+        boot.resumeDevice = "/dev/disk/by-label/swap";
+        fileSystems."/" = {
+          device = "/dev/mapper/root";
+          fsType = "btrfs";
+        };
+        fileSystems."/boot".device = "/dev/disk/by-label/boot";
+        services.btrfs.autoScrub.enable = true;
+        services.openssh.enable = true;
+        services.openssh.settings.PermitRootLogin = "no";
+        swapDevices = [ { device = "/dev/disk/by-label/swap"; } ];
+        specialisation.quiet.configuration.boot.kernelParams = [ "quiet" ];
+        system.stateVersion = "24.05";
+      }
+    ];
+
     bios = system "x86_64-linux" [
       (module "iso-image")
       {
@@ -66,7 +140,9 @@ rec {
   oracle =
     name:
     let
-      cfg = configurations.${name}.config;
+      given = configurations.${name};
+      final = if given.options ? isoImage then given else given.extendModules { modules = [ liveModule ]; };
+      cfg = final.config;
       sources = builtins.listToAttrs (
         map (x: {
           name = x.target;
@@ -83,7 +159,23 @@ rec {
       efi = if efi == null then "" else builtins.head (builtins.attrNames (builtins.getContext efi));
       kernel = plain "${sources."/boot/${cfg.system.boot.loader.kernelFile}"}";
       initrd = plain "${sources."/boot/${cfg.system.boot.loader.initrdFile}"}";
-      targets = builtins.attrNames sources;
+      targets = map (x: x.target) cfg.isoImage.contents;
+      # What keeps the system from starting if it is not what the medium has.
+      waits = {
+        fileSystems = builtins.attrNames cfg.fileSystems;
+        devices =
+          map (d: d.device) cfg.swapDevices
+          ++ builtins.attrNames cfg.boot.initrd.luks.devices
+          ++ builtins.filter (d: d != "") [ cfg.boot.resumeDevice ];
+        loaders = builtins.filter (n: cfg.boot.loader.${n}.enable or false) [
+          "external"
+          "generic-extlinux-compatible"
+          "grub"
+          "initScript"
+          "systemd-boot"
+        ];
+        systemdInitrd = cfg.boot.initrd.systemd.enable;
+      };
       roots = map (x: plain "${x}") cfg.isoImage.storeContents;
       volumeID = cfg.isoImage.volumeID;
     };
