@@ -2,16 +2,18 @@ package main
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // nixFlags are those that the program passes on.
 var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-flake-config", "--refresh", "--offline",
-	"--no-write-lock-file", "--builders", "-I, --include", "--show-trace", "--max-jobs", "--store"}
+	"--no-write-lock-file", "--builders", "-I, --include", "--show-trace", "--max-jobs", "--store", "--eval-store"}
 
 func TestHelp(t *testing.T) {
-	planFlags := append([]string{"--compression", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
+	planFlags := slices.Concat([]string{"--compression", "--json", "-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param",
+		"--ssh-key", "--static-ip", "-v, --verbose", "-h, --help"}, nixFlags)
 	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run"}, planFlags...)
 	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
 	tests := map[string]struct {

@@ -18,9 +18,10 @@ const module = "github.com/livebuild/livebuild/"
 // mayImport is the house: each package with those of ours that it may import.
 // docs/internals.md draws it. Only internal/cli and tests may import everything.
 var mayImport = map[string][]string{
-	"cmd/livebuild":      {"internal/cli"},
-	"internal/cli":       {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/squashfs", "pkg/squashfs/codec"},
-	"internal/image":     {"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+	"cmd/livebuild": {"internal/cli"},
+	"internal/cli":  {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/squashfs", "pkg/squashfs/codec"},
+	"internal/image": {"internal/boot", "internal/kernel", "internal/nix", "internal/nixos",
+		"pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile"},
 	"internal/boot":      {"internal/nixos", "pkg/fat"},
 	"internal/nixos":     {"internal/nix"},
 	"internal/nix":       {},
@@ -32,6 +33,7 @@ var mayImport = map[string][]string{
 	"pkg/squashfs":       {"pkg/squashfs/codec"},
 	"pkg/squashfs/codec": {},
 	"testdata/bench":     {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
+	"pkg/zstdfile":       {},
 }
 
 // prints are what only internal/cli and the process edge may use.

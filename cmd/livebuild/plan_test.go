@@ -16,6 +16,7 @@ import (
 // planned is what 'livebuild plan --json' prints.
 type planned struct {
 	Configuration string
+	Extended      bool
 	System        string
 	BuildSystem   string `json:"build_system"`
 	Toplevel      string

@@ -96,7 +96,8 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "livebuild",
 		Short: "Make bootable live images of NixOS configurations",
-		Long: `livebuild turns a NixOS configuration of a flake into a bootable live image.
+		Long: `livebuild turns a NixOS configuration, of a flake or of a file, into a bootable
+live image.
 
 Nix evaluates and builds the configuration; livebuild packs the result: a
 compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a

@@ -35,14 +35,17 @@ func (a *app) isoCommand() *cobra.Command {
 		Long: `Evaluate a NixOS configuration, build it with Nix, and write its live image.
 
 INSTALLABLE is a flake reference and, after a '#', the name of one of its
-nixosConfigurations, as nixos-rebuild takes it. Without a name the flake must
-have only one. The file gets the name that the configuration gives it, in the
+nixosConfigurations, as nixos-rebuild takes it, or the path of a Nix file outside
+of flakes. Without a name there must be only one configuration. One that does not
+import nixpkgs' ISO module is made live with it. The file gets the name that the configuration gives it, in the
 current folder. It appears when it is complete; an earlier image is replaced
 only then.
 
 The name of the file is printed on standard output.`,
 		Example: `  livebuild iso .#exampleIso
   livebuild iso .#exampleIso -o images/ --compression zstd:3
+  livebuild iso .#laptop --ssh-key ~/.ssh/id_ed25519.pub
+  livebuild iso ./iso.nix -I nixpkgs=/path/to/nixpkgs
   livebuild iso github:owner/repo#exampleIso --json`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -38,6 +38,7 @@ any platform.`,
 // planResult is what --json prints.
 type planResult struct {
 	Configuration string      `json:"configuration"`
+	Extended      bool        `json:"extended"` // with the ISO module, which it lacks
 	System        string      `json:"system"`
 	BuildSystem   string      `json:"build_system"`
 	Toplevel      string      `json:"toplevel"`
@@ -106,6 +107,7 @@ func (s *session) missing(ctx context.Context) (nix.Missing, error) {
 func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
 	r := planResult{
 		Configuration: p.System.Name,
+		Extended:      p.System.Extended,
 		System:        p.System.Platform,
 		BuildSystem:   p.System.BuildPlatform,
 		Toplevel:      p.System.Root().Toplevel.Out,
@@ -153,7 +155,11 @@ func nonNil(list []string) []string {
 func (r *planResult) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, value) }
-	row("configuration", r.Configuration)
+	configuration := r.Configuration
+	if r.Extended {
+		configuration += ", made live"
+	}
+	row("configuration", configuration)
 	row("system", r.System)
 	row("toplevel", r.Toplevel)
 	row("file", r.File)

@@ -1,11 +1,11 @@
-// Package nix drives the Nix command line: it evaluates flakes, realises
-// derivations, and reads closures out of the Nix database.
+// Package nix drives the Nix command line: it evaluates flakes and expressions,
+// realises derivations, and reads closures out of the Nix database.
 //
 // Supported are Nix 2.8 and newer, Lix, and Determinate Nix. Evaluation uses
-// the experimental "nix eval"; everything else uses nix-store, whose output
-// has been the same in all of them. Classic (non-flake) configurations, remote
-// stores and the changing JSON of "nix path-info" and "nix derivation show"
-// are out of scope. The package knows nothing about what is built.
+// the experimental "nix eval", and "nix copy" moves paths between stores;
+// everything else uses nix-store, whose output has been the same in all of them.
+// The changing JSON of "nix path-info" and "nix derivation show" is out of scope.
+// The package knows nothing about what is built.
 //
 // References: the Nix reference manual (nix.dev/manual/nix, editions 2.8 to
 // 2.35), chapters "Command Reference" and "Store"; the internal-json log
