@@ -2,6 +2,7 @@ package nix
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -120,4 +121,54 @@ func FuzzParseInstallable(f *testing.F) {
 			t.Errorf("ParseInstallable(%q) = %+v", text, i)
 		}
 	})
+}
+
+func TestFileInstallable(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"iso.nix", "folder/default.nix", "odd name.nix", "flake.nix"} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for _, test := range []struct {
+		file, name string
+		path       string // in the folder
+		called     string
+	}{
+		{"iso.nix", "", "/iso.nix", "iso"},
+		{"./iso.nix", "x", "/iso.nix", "iso"},
+		{dir + "/odd name.nix", "", "/odd name.nix", "odd name"},
+		{"folder", "", "/folder/default.nix", "folder"},
+		{"folder/default.nix", "", "/folder/default.nix", "folder"},
+	} {
+		got, err := FileInstallable(test.file, test.name)
+		if want := (Installable{File: dir + test.path, Name: test.name}); err != nil || got != want || got.FileName() != test.called {
+			t.Errorf("FileInstallable(%q) = %+v (%s), %v, want %+v (%s)", test.file, got, got.FileName(), err, want, test.called)
+		}
+	}
+	if got, err := FileInstallable("<nixos-config>", ""); err != nil || got.File != "<nixos-config>" || got.FileName() != "nixos-config" {
+		t.Errorf("FileInstallable of a name = %+v, %v", got, err)
+	}
+	for _, file := range []string{"absent.nix", "<a b>", "<x> + <y>", "<>"} {
+		var refused *InstallableError
+		if got, err := FileInstallable(file, ""); !errors.As(err, &refused) {
+			t.Errorf("FileInstallable(%q) = %+v, %v, want an *InstallableError", file, got, err)
+		}
+	}
+	for text, want := range map[string]Installable{
+		"iso.nix":          {File: dir + "/iso.nix"},
+		"./iso.nix#a.b":    {File: dir + "/iso.nix", Name: "a.b"},
+		`iso.nix#"a b"`:    {File: dir + "/iso.nix", Name: "a b"},
+		"./flake.nix#a":    {Ref: ".", Name: "a"},
+		"github:o/r.nix#a": {Ref: "github:o/r.nix", Name: "a"},
+	} {
+		if got, err := ParseInstallable(text); err != nil || got != want {
+			t.Errorf("ParseInstallable(%q) = %+v, %v, want %+v", text, got, err, want)
+		}
+	}
 }

@@ -221,6 +221,7 @@ func TestRefused(t *testing.T) {
 		{"modules", &NotNixOS{Name: "modules", Found: "a set of modules without lib.nixosSystem around it"}},
 		{"home", &NotNixOS{Name: "home", Found: "a home-manager configuration"}},
 		{"darwin", &NotNixOS{Name: "darwin", Found: "a nix-darwin configuration"}},
+		{"no-toplevel", &NotNixOS{Name: "no-toplevel", Found: "an attribute set without config.system.build.toplevel or without pkgs"}},
 		{"old-darwin", &NotNixOS{Name: "old-darwin", Found: "a nix-darwin configuration"}},
 		{"other-class", &NotNixOS{Name: "other-class", Found: "a configuration of the class flake"}},
 		{"clash", &ContentsError{Name: "clash", Targets: []string{"version.txt"}}},

@@ -215,6 +215,11 @@
           modules = [ ];
         };
         home.activationPackage = package "home";
+        no-toplevel = minimal // {
+          config = minimal.config // {
+            system = builtins.removeAttrs minimal.config.system [ "build" ];
+          };
+        };
         darwin = minimal // {
           class = "darwin";
         };
