@@ -106,6 +106,15 @@ func TestBadInput(t *testing.T) {
 			{ assertion = true; message = "This one holds."; }
 			{ assertion = false; message = "The second one."; }
 		]; }; }`)}, []string{"iso", ".#a"}, 1, []string{"- The first one\n", "has two lines.\n", "- The second one.\n"}},
+		"home-manager": {call{dir: flakeOf(t, `{ a = nixosSystem { } // { activationPackage = 1; }; }`)}, []string{"iso", ".#a"}, 1, []string{`"a" is a home-manager configuration`}},
+		"Darwin":       {call{dir: flakeOf(t, `{ a = nixosSystem { } // { class = "darwin"; }; }`)}, []string{"iso", ".#a"}, 1, []string{`"a" is a nix-darwin configuration`}},
+		"recursion":    {call{dir: flakeOf(t, `let x = y; y = x; in { a = nixosSystem { settings.isoImage.volumeID = x; }; }`)}, []string{"iso", ".#a"}, 1, []string{"infinite recursion", "--show-trace"}},
+		"unfree": {call{dir: flakeOf(t, `{ a = nixosSystem { packages = p: throw "Package ‘unrar-7.0.9’ in /x/default.nix:54 has an unfree license (‘unfree’), refusing to evaluate."; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"Package ‘unrar-7.0.9’", "allowUnfreePredicate"}},
+		"insecure": {call{dir: flakeOf(t, `{ a = nixosSystem { packages = p: throw "Package ‘x-1’ in /x.nix:1 is marked as insecure, refusing to evaluate."; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"Package ‘x-1’", "permittedInsecurePackages"}},
+		"two volume IDs": {call{dir: flakeOf(t, `{ a = nixosSystem { specialisation.other.isoImage.volumeID = "OTHER"; }; }`)}, []string{"iso", ".#a"}, 1,
+			[]string{`volume ID "MINI_LIVE" differs from OTHER of specialisation other`}},
 		"long volume ID":  {call{}, []string{"iso", mini + "#long-label"}, 1, []string{"a-volume-label-of-forty-characters-in-it", "32", "isoImage.volumeID"}},
 		"volume ID words": {call{}, []string{"iso", mini + "#bad-label"}, 1, []string{"MINI LIVE", "isoImage.volumeID"}},
 		"file name": {call{dir: flakeOf(t, `{ a = nixosSystem { settings.image.baseName = "a/b"; }; }`)}, []string{"iso", ".#a"}, 1,
@@ -114,6 +123,13 @@ func TestBadInput(t *testing.T) {
 			[]string{"iso", ".#a"}, 1, []string{"isoImage.contents", "/../up"}},
 		"target taken": {call{dir: flakeOf(t, `{ a = nixosSystem { contents = p: [ { source = p.splash; target = "/Nix-Store.squashfs"; } ]; }; }`)},
 			[]string{"iso", ".#a"}, 1, []string{"isoImage.contents", "Nix-Store.squashfs"}},
+		"file taken": {call{dir: flakeOf(t, `{ a = nixosSystem { contents = p: [
+			{ source = p.splash; target = "/version.txt"; } { source = p.splash; target = "version.txt"; } ]; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"isoImage.contents", "version.txt"}},
+		"file taken, by a folder": {call{dir: flakeOf(t, `{ a = nixosSystem { contents = p: [
+			{ source = p.syslinux; target = "/isolinux"; }
+			{ source = p.build "mini-mine" { } "mkdir $out; echo mine > $out/isolinux.cfg"; target = "/isolinux"; } ]; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"isolinux/isolinux.cfg on the medium is both /nix/store/", "-mini-mine/isolinux.cfg and livebuild's own file", "isoImage.contents"}},
 
 		// Builds.
 		"build":    {call{}, []string{"iso", mini + "#broken-build"}, 1, []string{"> compiling part 30 of 30\n", "> part 30: out of luck\n", "exit code 7", "nix-store --read-log /nix/store/", "mini-broken.drv"}},

@@ -201,7 +201,9 @@ func evaluationHint(e *nix.Error) string {
 	case nix.KindBroken, nix.KindUnsupported:
 		return "leave the package out, or take another version of nixpkgs"
 	case nix.KindSyntax:
-		if m := position.FindStringSubmatch(e.Detail); m != nil {
+		// Other positions, before it or after, tell how Nix got there.
+		_, after, _ := strings.Cut(e.Detail, "syntax error")
+		if m := position.FindStringSubmatch(after); m != nil {
 			return fmt.Sprintf("look at line %s of %s, near column %s", m[2], m[1], m[3])
 		}
 	case nix.KindRecursion:
