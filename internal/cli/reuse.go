@@ -81,6 +81,9 @@ func (r *reuse) report(c *console, packed squashfs.Summary) {
 // remember keeps the new image in mind for the next one. It is a help, not
 // more: where it cannot be done, the image is there all the same.
 func (r *reuse) remember(c *console, path string, s *session, packed image.Result) {
+	if s.plan.Zstd { // nothing can be taken from it
+		return
+	}
 	if err := r.catalog.Add(path, s.plan, packed); err != nil {
 		c.warn(err.Error())
 	}
