@@ -87,9 +87,13 @@ func (n *Nix) copyPaths(ctx context.Context, from, to string, paths []string, fl
 	for chunk := range slices.Chunk(paths, argumentPaths) {
 		args := slices.Concat(features, []string{"copy", "--no-check-sigs", "--log-format", "internal-json"},
 			flags, n.options.Flags.Store, []string{"--from", from, "--to", to}, chunk)
-		o, err := command{program: n.nix, args: args, log: newMonitor(Building, n.options)}.run(ctx)
-		if err != nil {
-			return err
+		var o outcome
+		for attempt := 0; attempt == 0 || o.crashed() && attempt < copyAttempts; attempt++ {
+			var err error
+			o, err = command{program: n.nix, args: args, log: newMonitor(Building, n.options)}.run(ctx)
+			if err != nil {
+				return err
+			}
 		}
 		if !o.success() {
 			return n.failure(o)
@@ -97,6 +101,10 @@ func (n *Nix) copyPaths(ctx context.Context, from, to string, paths []string, fl
 	}
 	return nil
 }
+
+// copyAttempts is how often copying is begun. Nix 2.26.3 crashes now and then when
+// several paths come from ssh-ng:// at a time; what has been copied stays.
+const copyAttempts = 3
 
 // BuildDependencies returns everything that the derivations are built from, as
 // targets: all outputs of all derivations that they depend on, themselves included.
