@@ -1,10 +1,10 @@
 # Tells the user's entries of isoImage.contents from those of the ISO module, which
 # are made again here, for the newest layout.
 #
-# A target that the module has once is the module's: its source need not be
-# evaluated. Of several entries for one target, those that the module itself
-# defines are its own. What is left is the user's; where the module has a file
-# it collides with that, into a directory it is merged.
+# Of the entries for a target that the module has, those are its own that it
+# defines; where nobody says who defines what, the first one is. Their sources need
+# not be evaluated. What is left is the user's: where the module has a file it
+# collides with that, into a directory it is merged.
 {
   config,
   options,
@@ -30,8 +30,7 @@ let
   directory = map normal targets.directory;
   own = file ++ directory;
 
-  # Entries with where they are defined; without a module system, the module's
-  # own come first.
+  # Entries with where they are defined.
   definitions =
     options.isoImage.contents.definitionsWithLocations or [
       {
@@ -62,9 +61,7 @@ let
     key: entries:
     if !(builtins.elem key own) then
       entries
-    else if builtins.length entries == 1 then
-      [ ]
-    else if builtins.any (x: x.byModule) entries then
+    else if builtins.any (x: x.byModule) all then
       builtins.filter (x: !x.byModule) entries
     else
       builtins.tail entries;
