@@ -28,7 +28,7 @@ func (o *changeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.kernelParams, "kernel-param", nil, "add `PARAM` to the kernel's command line (repeatable)")
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
-		"give an interface an address: `IFACE=ADDR/PREFIX[,gw=ADDR][,dns=ADDR]` (repeatable)")
+		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
 }
 
 // changes reads the flags. Errors are of type *usageError.

@@ -36,10 +36,11 @@ func (a *app) isoCommand() *cobra.Command {
 
 INSTALLABLE is a flake reference and, after a '#', the name of one of its
 nixosConfigurations, as nixos-rebuild takes it, or the path of a Nix file outside
-of flakes. Without a name there must be only one configuration. One that does not
-import nixpkgs' ISO module is made live with it. The file gets the name that the configuration gives it, in the
-current folder. It appears when it is complete; an earlier image is replaced
-only then.
+of flakes. Without a name there must be only one configuration. One that does
+not import nixpkgs' ISO module is made live with it.
+
+The file gets the name that the configuration gives it, in the current folder. It
+appears when it is complete; an earlier image is replaced only then.
 
 The name of the file is printed on standard output.`,
 		Example: `  livebuild iso .#exampleIso
