@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -10,12 +9,8 @@ import (
 	"testing"
 )
 
-// plainHost names the configuration that was never meant to be an image, and
-// plainFile the file outside of flakes.
+// plainHost names the configuration that was never meant to be an image.
 func plainHost(t testing.TB) string { return miniFlake(t) + "#mini-host" }
-func plainFile(t testing.TB) []string {
-	return []string{"-f", filepath.Join(miniFlake(t), "iso.nix"), "-I", "nixpkgs=" + miniFlake(t)}
-}
 
 // asked are changes of every kind to the plain host.
 func asked(t testing.TB) []string {
@@ -150,199 +145,6 @@ func TestSameChanges(t *testing.T) {
 	}
 	if other := plan(t, plainHost(t)); other.Toplevel == first.Toplevel {
 		t.Error("changes change nothing")
-	}
-}
-
-// TestPlainFile makes a compressed image of a file outside of flakes, which boots a
-// specialisation and has contents that are merged with the boot loaders' own.
-func TestPlainFile(t *testing.T) {
-	t.Parallel()
-	c := call{dir: t.TempDir()}
-	o := c.livebuild(t, append([]string{"iso", "--json"}, plainFile(t)...)...)
-	if o.status != 0 {
-		t.Fatalf("status %d\n%s", o.status, o.stderr)
-	}
-	var r result
-	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
-		t.Fatal(err)
-	}
-	if want := filepath.Join(c.dir, "mini-26.05.mini-x86_64-linux.iso.zst"); r.File != want {
-		t.Errorf("the file is %s, want %s", r.File, want)
-	}
-	judge(t, "zstd", "zstd", "-t", "-q", r.File)
-	compressed := r.File
-	r.File = filepath.Join(c.dir, "image.iso")
-	judge(t, "zstd", "zstd", "-d", "-q", compressed, "-o", r.File)
-	if info, err := os.Stat(r.File); err != nil || info.Size() != r.ImageBytes {
-		t.Errorf("zstd unpacks %v (%v), want %d bytes", info, err, r.ImageBytes)
-	}
-
-	medium := extracted(t, r.File)
-	for _, name := range []string{"EFI/directory/file", "EFI/link", "isolinux/link", "a/deep/place.txt"} {
-		if got := string(readFile(t, filepath.Join(medium, name))); got != "one\n" {
-			t.Errorf("%s has %q", name, got)
-		}
-	}
-	for name, want := range map[string]string{"EFI/dangling": "/run/absent", "isolinux/directory/loop": ".."} {
-		if got, err := os.Readlink(filepath.Join(medium, name)); err != nil || got != want {
-			t.Errorf("%s is a link to %q (%v), want %q", name, got, err, want)
-		}
-	}
-
-	console := boot(t, r, "bios-cd")
-	if !strings.Contains(console, "mini.quiet") {
-		t.Error("the kernel was not given mini.quiet, so the specialisation was not booted")
-	}
-
-	t.Run("same bytes", func(t *testing.T) {
-		again := c.livebuild(t, append([]string{"iso", "--jobs", "7", "-o", "again.iso.zst"}, plainFile(t)...)...)
-		if again.status != 0 {
-			t.Fatalf("status %d\n%s", again.status, again.stderr)
-		}
-		judge(t, "diffutils", "cmp", compressed, filepath.Join(c.dir, "again.iso.zst"))
-	})
-	t.Run("replaced", func(t *testing.T) {
-		again := c.livebuild(t, append([]string{"iso", "-o", compressed}, plainFile(t)...)...)
-		if again.status != 0 {
-			t.Errorf("the compressed image was not known as livebuild's:\n%s", again.stderr)
-		}
-	})
-}
-
-// TestFiles tries the forms of configurations outside of flakes.
-func TestFiles(t *testing.T) {
-	mini := miniFlake(t)
-	dir := t.TempDir()
-	iso := `{ modulesPath, ... }: { imports = [ (modulesPath + "/installer/cd-dvd/iso-image.nix") ]; isoImage.volumeID = "FILE"; isoImage.makeEfiBootable = true; }`
-	evaluated := `import <nixpkgs/nixos/lib/eval-config.nix> { modules = [ ./iso.nix ]; }`
-	for name, text := range map[string]string{
-		"iso.nix":            iso,
-		"set.nix":            `{ imports = [ ./iso.nix ]; networking.hostName = "set"; }`,
-		"evaluated.nix":      evaluated,
-		"several.nix":        `{ one = ` + evaluated + `; two = ` + evaluated + `; }`,
-		"function.nix":       `{ name ? "called" }: { ${name} = ` + evaluated + `; }`,
-		"flakes.nix":         `{ nixosConfigurations.inside = ` + evaluated + `; }`,
-		"folder/default.nix": `{ imports = [ ../iso.nix ]; }`,
-		"odd ${name}.nix":    `{ imports = [ ./iso.nix ]; }`,
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, test := range map[string]struct {
-		args []string
-		want string // name of the configuration
-	}{
-		"path":                {[]string{"./iso.nix"}, "iso"},
-		"bare name":           {[]string{"iso.nix"}, "iso"},
-		"absolute":            {[]string{filepath.Join(dir, "iso.nix")}, "iso"},
-		"flag":                {[]string{"-f", "iso.nix"}, "iso"},
-		"set":                 {[]string{"--file", "set.nix"}, "set"},
-		"evaluated":           {[]string{"-f", "evaluated.nix"}, "evaluated"},
-		"one of several":      {[]string{"-f", "several.nix", "two"}, "two"},
-		"one of several, '#'": {[]string{"./several.nix#one"}, "one"},
-		"function":            {[]string{"-f", "function.nix"}, "called"},
-		"like a flake":        {[]string{"-f", "flakes.nix"}, "inside"},
-		"folder":              {[]string{"-f", "folder"}, "folder"},
-		"odd name":            {[]string{"-f", "odd ${name}.nix"}, "odd ${name}"},
-		"search path":         {[]string{"-f", "<nixos-config>", "-I", "nixos-config=" + filepath.Join(dir, "iso.nix")}, "nixos-config"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := call{dir: dir, env: []string{"NIX_PATH=nixpkgs=" + mini}}.plan(t, test.args...)
-			if p.Configuration != test.want || p.VolumeID != "FILE" {
-				t.Errorf("the plan is of %q, labelled %s, want %q", p.Configuration, p.VolumeID, test.want)
-			}
-		})
-	}
-	for name, test := range map[string]struct {
-		args   []string
-		status int
-		texts  []string
-	}{
-		"several":           {[]string{"-f", "several.nix"}, 1, []string{`"one", "two"`, "--file FILE one"}},
-		"misspelt":          {[]string{"-f", "several.nix", "tow"}, 1, []string{`no configuration "tow"`, "two"}},
-		"absent":            {[]string{"-f", "absent.nix"}, 2, []string{"absent.nix", "does not exist"}},
-		"absent, by path":   {[]string{"./absent.nix"}, 2, []string{"absent.nix", "does not exist"}},
-		"without a channel": {[]string{"-f", "iso.nix"}, 1, []string{"nixpkgs", "-I nixpkgs="}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			env := "NIX_PATH=nixpkgs=" + mini
-			if name == "without a channel" {
-				env = "NIX_PATH="
-			}
-			checkRefusal(t, call{dir: dir, env: []string{env}}.livebuild(t, append([]string{"plan"}, test.args...)...), test.status, test.texts...)
-		})
-	}
-}
-
-// TestOtherStores builds and packs in stores that are not the machine's own.
-func TestOtherStores(t *testing.T) {
-	want := miniISO(t)
-	root := t.TempDir()
-	removeStore(t, root)
-	for name, flags := range map[string][]string{
-		"other machine": {"--eval-store", filepath.Join(root, "here"), "--store", "ssh-ng://localhost?remote-store=" + filepath.Join(root, "there")},
-		"two stores":    {"--eval-store", filepath.Join(root, "here"), "--store", filepath.Join(root, "there")},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := iso(t, "mini", flags...)
-			judge(t, "diffutils", "cmp", r.File, want.File)
-		})
-	}
-}
-
-// removeStore lets a test remove its own store: its folders cannot be written to.
-func removeStore(t testing.TB, root string) {
-	t.Helper()
-	t.Cleanup(func() { judge(t, "coreutils", "chmod", "-R", "u+w", root) })
-}
-
-// TestBuildDependencies checks what includeSystemBuildDependencies adds.
-func TestBuildDependencies(t *testing.T) {
-	dir := flakeOf(t, `{ a = (import "${mini}/nixos/lib/eval-config.nix") { system = "x86_64-linux"; modules = [
-		"${mini}/nixos/modules/installer/cd-dvd/iso-image.nix"
-		{ isoImage.includeSystemBuildDependencies = true; }
-	]; }; }`)
-	file := filepath.Join(t.TempDir(), "image.iso")
-	o := call{dir: dir}.livebuild(t, append([]string{"iso", ".#a", "-o", file}, fast...)...)
-	if o.status != 0 {
-		t.Fatalf("status %d\n%s", o.status, o.stderr)
-	}
-	p := call{dir: dir}.plan(t, ".#a")
-	if len(p.StoreContents) != 2 {
-		t.Fatalf("the roots are %q, want the system and its derivation", p.StoreContents)
-	}
-	want := map[string]bool{}
-	for path := range strings.FieldsSeq(judge(t, "nix-bin", "nix-store", append([]string{"--query", "--requisites", "--include-outputs"}, p.StoreContents...)...)) {
-		want[filepath.Base(path)] = true
-	}
-	root := mount(t, "-t", "squashfs", "-o", "ro,loop", filepath.Join(extracted(t, file), squashfsName))
-	derivations := 0
-	for _, name := range names(t, root) {
-		if strings.HasSuffix(name, ".drv") {
-			derivations++
-		}
-		if name != "nix-path-registration" && !want[name] {
-			t.Errorf("the store image has %s", name)
-		}
-		delete(want, name)
-	}
-	for name := range want {
-		t.Errorf("the store image lacks %s", name)
-	}
-	if derivations < 5 {
-		t.Errorf("the store image has %d derivations", derivations)
-	}
-	// Nix takes the registration, derivations included.
-	registration := readFile(t, filepath.Join(root, "nix-path-registration"))
-	if n := bytes.Count(registration, []byte(".drv\nsha256:")); n != derivations {
-		t.Errorf("%d derivations are registered, want %d", n, derivations)
 	}
 }
 
