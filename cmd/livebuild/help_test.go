@@ -12,10 +12,11 @@ var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-fl
 	"--no-write-lock-file", "--builders", "-I, --include", "--show-trace", "--max-jobs", "--store", "--eval-store"}
 
 func TestHelp(t *testing.T) {
-	planFlags := slices.Concat([]string{"--compression", "--json", "-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param",
-		"--ssh-key", "--static-ip", "-v, --verbose", "-h, --help"}, nixFlags)
+	common := slices.Concat([]string{"-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
+		"-v, --verbose", "-h, --help"}, nixFlags)
+	planFlags := append([]string{"--compression", "--json"}, common...)
 	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run"}, planFlags...)
-	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json", "-v, --verbose", "-h, --help"}, nixFlags...)
+	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json"}, common...)
 	tests := map[string]struct {
 		args  []string
 		texts []string

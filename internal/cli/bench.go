@@ -20,6 +20,7 @@ import (
 )
 
 type benchOptions struct {
+	configurationOptions
 	compressions []string
 	sample       int // MB
 	jobs         int
@@ -59,13 +60,13 @@ second: what packs faster makes more to write.`,
 			return a.runBench(cmd.Context(), args, opts)
 		},
 	}
+	opts.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&opts.compressions, "compression", nil,
 		"try `CODEC`, as 'livebuild iso' takes it; can be given several times (default: the configuration's own, lz4, zstd in four levels, xz)")
 	f.IntVar(&opts.sample, "sample", 256, "pack about `MB` megabytes of the files; 0: all")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
-	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
 	return cmd
 }
 
@@ -108,7 +109,7 @@ func (a *app) runBench(ctx context.Context, args []string, opts benchOptions) (e
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, args, planOptions{})
+	s, err := a.open(ctx, args, planOptions{configurationOptions: opts.configurationOptions})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,62 +16,19 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
-// planOptions are the flags of everything that begins with a configuration.
+// planOptions are the flags of what plans one image.
 type planOptions struct {
-	file        string
+	configurationOptions
 	compression string
 	json        bool
-	changeOptions
 }
 
 func (o *planOptions) addFlags(cmd *cobra.Command) {
+	o.configurationOptions.addFlags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "",
-		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
 	f.StringVar(&o.compression, "compression", "",
 		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
-	o.changeOptions.addFlags(f)
-	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
-}
-
-// nixFlagsHelp lists the flags of Nix, which cobra does not see.
-func nixFlagsHelp() string {
-	var b strings.Builder
-	b.WriteString("\nFlags passed to Nix:\n")
-	for _, f := range nix.PassThrough() {
-		short := "    "
-		if f.Short != "" {
-			short = "-" + f.Short + ", "
-		}
-		words := strings.Join(append([]string{"--" + f.Name}, f.Args...), " ")
-		fmt.Fprintf(&b, "  %s%-34s %s\n", short, words, f.Usage)
-	}
-	return b.String()
-}
-
-// oneInstallable wants an installable, which --file stands for, too.
-func oneInstallable(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0 && !cmd.Flags().Changed("file"):
-		return errors.New("which configuration? an installable is missing")
-	case len(args) <= 1:
-		return nil
-	}
-	return fmt.Errorf("one installable is wanted, not %d", len(args))
-}
-
-// parseInstallable reads what names the configuration: arguments that
-// oneInstallable admits, and --file.
-func parseInstallable(args []string, file string) (nix.Installable, error) {
-	name := ""
-	if len(args) > 0 {
-		name = args[0]
-	}
-	if file != "" {
-		return nix.FileInstallable(file, name)
-	}
-	return nix.ParseInstallable(name)
 }
 
 // session is the way of one configuration from its name to what it is packed

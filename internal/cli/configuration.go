@@ -4,14 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
-// changeOptions are the flags that change a configuration for one image.
-type changeOptions struct {
+// configurationOptions are the flags of everything that begins with a
+// configuration: where it is, and what is changed in it for one image.
+type configurationOptions struct {
+	file string
+
 	noLive       bool
 	modules      []string
 	volumeID     string
@@ -20,7 +25,10 @@ type changeOptions struct {
 	staticIPs    []string
 }
 
-func (o *changeOptions) addFlags(f *pflag.FlagSet) {
+func (o *configurationOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "",
+		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
 	f.BoolVar(&o.noLive, "no-live", false, "refuse a configuration without nixpkgs' ISO module, instead of adding it")
 	// Arrays, not slices: a comma belongs to the value.
 	f.StringArrayVar(&o.modules, "module", nil, "add a NixOS module from `FILE` (repeatable; evaluates as with --impure)")
@@ -29,10 +37,50 @@ func (o *changeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
+}
+
+// nixFlagsHelp lists the flags of Nix, which cobra does not see.
+func nixFlagsHelp() string {
+	var b strings.Builder
+	b.WriteString("\nFlags passed to Nix:\n")
+	for _, f := range nix.PassThrough() {
+		short := "    "
+		if f.Short != "" {
+			short = "-" + f.Short + ", "
+		}
+		words := strings.Join(append([]string{"--" + f.Name}, f.Args...), " ")
+		fmt.Fprintf(&b, "  %s%-34s %s\n", short, words, f.Usage)
+	}
+	return b.String()
+}
+
+// oneInstallable wants an installable, which --file stands for, too.
+func oneInstallable(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0 && !cmd.Flags().Changed("file"):
+		return errors.New("which configuration? an installable is missing")
+	case len(args) <= 1:
+		return nil
+	}
+	return fmt.Errorf("one installable is wanted, not %d", len(args))
+}
+
+// parseInstallable reads what names the configuration: arguments that
+// oneInstallable admits, and --file.
+func parseInstallable(args []string, file string) (nix.Installable, error) {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	if file != "" {
+		return nix.FileInstallable(file, name)
+	}
+	return nix.ParseInstallable(name)
 }
 
 // changes reads the flags. Errors are of type *usageError.
-func (o *changeOptions) changes() (c nixos.Changes, err error) {
+func (o *configurationOptions) changes() (c nixos.Changes, err error) {
 	defer func() {
 		if err != nil {
 			err = &usageError{err}
