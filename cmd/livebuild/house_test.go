@@ -32,8 +32,8 @@ var mayImport = map[string][]string{
 	"pkg/hybridiso":      {},
 	"pkg/squashfs":       {"pkg/squashfs/codec"},
 	"pkg/squashfs/codec": {},
-	"testdata/bench":     {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
 	"pkg/zstdfile":       {},
+	"testdata/bench":     {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
 }
 
 // prints are what only internal/cli and the process edge may use.
