@@ -34,6 +34,10 @@ func (p *Plan) newFile(w io.WriterAt, layout *hybridiso.Layout, workers int) (*f
 	return &file{z, z}, err
 }
 
+// Outer returns what the file is written through to, into which the kernel may
+// be able to copy.
+func (f *file) Outer() (w io.WriterAt, offset int64) { return f.WriterAt, 0 }
+
 // finish ends the file after an image of that size was written, or not, which err
 // says. It returns the size of the file.
 func (f *file) finish(size int64, err error) (int64, error) {

@@ -89,9 +89,10 @@ func (s *storer) reused(bytes uint64) {
 // shares blocks does so at once for any length.
 const copyChunk = 64 << 20
 
-// copyRange copies bytes of the earlier image to the position of the output,
-// some time before store is done.
+// copyRange copies bytes of the earlier image to the position of the output:
+// some time before store is done if that is a file, otherwise in order.
 func (s *storer) copyRange(from, size int64) error {
+	file, _ := writerFile(s.out.w, 0)
 	for size > 0 {
 		c := &rangeCopy{
 			future: newFuture(),
@@ -101,10 +102,16 @@ func (s *storer) copyRange(from, size int64) error {
 			from:   from,
 			size:   min(size, copyChunk),
 		}
-		if err := send[job](s.ctx, s.pool, c); err != nil {
-			return err
+		if file == nil {
+			if err := c.work(&worker{buffers: s.buffers}); err != nil {
+				return err
+			}
+		} else {
+			if err := send[job](s.ctx, s.pool, c); err != nil {
+				return err
+			}
+			s.copies = append(s.copies, c)
 		}
-		s.copies = append(s.copies, c)
 		s.out.pos += c.size
 		from += c.size
 		size -= c.size

@@ -151,6 +151,53 @@ func TestEarlierGivesTheSameBytes(t *testing.T) {
 	}
 }
 
+// inOrder is an io.WriterAt that takes bytes in order, and the superblock last.
+type inOrder struct {
+	t *testing.T
+	f *os.File
+	n int64
+}
+
+func (w *inOrder) WriteAt(p []byte, offset int64) (int, error) {
+	if offset != 0 {
+		if w.n == 0 {
+			w.n = int64(superblockSize)
+		}
+		if offset != w.n {
+			w.t.Errorf("%d bytes written at %d, want %d", len(p), offset, w.n)
+		}
+		w.n = offset + int64(len(p))
+	}
+	return w.f.WriteAt(p, offset)
+}
+
+func TestEarlierIsCopiedInOrder(t *testing.T) {
+	before, after := newShelf(t, "1"), newShelf(t, "2")
+	opts := testOptions
+	opts.Codec = newCodec(t, "lz4", 0)
+	old, _ := before.pack(t, opts, nil)
+	want, _ := after.pack(t, opts, nil)
+	earlier, err := openEarlier(t, old, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := Scan(context.Background(), after.entries, nil, earlier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := tree.Write(context.Background(), &inOrder{t: t, f: f}, opts); err != nil {
+		t.Fatal(err)
+	}
+	if hashFile(t, f.Name()) != hashFile(t, want) {
+		t.Error("other bytes")
+	}
+}
+
 // What is taken is not read: the host need not even have it.
 func TestEarlierIsNotReadOnTheHost(t *testing.T) {
 	s := newShelf(t, "1")

@@ -45,10 +45,10 @@ type Summary struct {
 }
 
 // Write lays the tree down as an image that starts at offset 0 of w. Every
-// byte is written once and in order, but for what is copied from an earlier
-// image and the superblock, which comes last: an image that was not finished is
-// none. If w has a method Outer() (io.WriterAt, int64), which tells where it
-// writes to, and that is a file, the kernel does the copying.
+// byte is written once and in order, but for the superblock, which comes last:
+// an image that was not finished is none. Only if w is a file, or has a method
+// Outer() (io.WriterAt, int64) that leads to one, is what an earlier image has
+// copied by the kernel and in any order.
 //
 // A file that cannot be read or whose size has changed since the scan is an
 // error that names it, and so is what the format cannot hold. A Tree can be
