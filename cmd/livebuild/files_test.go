@@ -61,6 +61,13 @@ func TestPlainFile(t *testing.T) {
 		}
 		judge(t, "diffutils", "cmp", compressed, filepath.Join(c.dir, "again.iso.zst"))
 	})
+	t.Run("from an earlier image", func(t *testing.T) {
+		again := c.livebuild(t, append([]string{"iso", "--reuse", r.File, "-o", "reused.iso.zst"}, plainFile(t)...)...)
+		if again.status != 0 || !strings.Contains(again.stderr, "reused 9") {
+			t.Fatalf("status %d\n%s", again.status, again.stderr)
+		}
+		judge(t, "diffutils", "cmp", compressed, filepath.Join(c.dir, "reused.iso.zst"))
+	})
 	t.Run("replaced", func(t *testing.T) {
 		again := c.livebuild(t, append([]string{"iso", "-o", compressed}, plainFile(t)...)...)
 		if again.status != 0 {
