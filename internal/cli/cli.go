@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,8 +24,10 @@ const (
 	exitInterrupted = 130 // as shells report a process that SIGINT ended
 )
 
-// Streams are where a run prints: results to Out, everything else to Err.
+// Streams are where a run prints: results to Out, everything else to Err. What
+// it asks, it asks on Err, and reads the answer from In if that is a terminal.
 type Streams struct {
+	In  *os.File
 	Out io.Writer
 	Err io.Writer
 }
@@ -33,16 +36,21 @@ type Streams struct {
 // returns the exit status.
 func Run(ctx context.Context, args []string, s Streams) int {
 	console := newConsole(s.Err)
-	app := &app{out: s.Out, console: console}
+	app := &app{in: s.In, out: s.Out, console: console, args: args}
 	err := app.run(ctx, args)
 	console.finish()
-	var usage *usageError
+	var (
+		usage *usageError
+		told  *toldError
+	)
 	switch {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil:
 		console.line("interrupted")
 		return exitInterrupted
+	case errors.As(err, &told):
+		return exitFailed
 	case errors.As(err, &usage):
 		console.report(err)
 		return exitUsage
@@ -53,8 +61,10 @@ func Run(ctx context.Context, args []string, s Streams) int {
 
 // app is what the verbs have in common.
 type app struct {
+	in       *os.File
 	out      io.Writer
 	console  *console
+	args     []string // the program was called with
 	nixFlags nix.Flags
 }
 
@@ -88,7 +98,7 @@ func plainUsage(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	wanted := map[string]string{"int": "a number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m"}[invalid.GetFlag().Value.Type()]
 	return fmt.Errorf("--%s needs %s, not %q", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 
@@ -118,6 +128,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetErr(a.console)
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
-	root.AddCommand(a.isoCommand(), a.planCommand(), a.benchCommand())
+	root.AddCommand(a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.benchCommand(), a.openCommand())
 	return root
 }

@@ -27,6 +27,7 @@ type console struct {
 
 	mu      sync.Mutex
 	bar     *progressbar.ProgressBar // of the phase at work, on a terminal
+	board   *board                   // of the things at work at once, instead
 	phase   string
 	started time.Time
 	told    time.Time // of the last plain line about the phase at work
@@ -151,7 +152,7 @@ func (c *console) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()
-	c.bar = nil
+	c.bar, c.board = nil, nil
 	if c.muted > 0 {
 		fmt.Fprintf(c.w, "warning: %d more; -v shows them\n", c.muted)
 	}
@@ -162,6 +163,9 @@ func (c *console) clear() {
 	if c.bar != nil {
 		_ = c.bar.Clear()
 	}
+	if c.board != nil {
+		c.board.erase(c.w)
+	}
 }
 
 // line prints a line, or several.
@@ -170,6 +174,14 @@ func (c *console) line(text string) {
 	defer c.mu.Unlock()
 	c.clear()
 	fmt.Fprintln(c.w, text)
+}
+
+// ask prints a question, which the answer ends.
+func (c *console) ask(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	fmt.Fprint(c.w, text)
 }
 
 // warn prints the first few warnings and counts the others.

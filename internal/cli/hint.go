@@ -9,7 +9,9 @@ import (
 	"syscall"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -128,7 +130,7 @@ func hintFor(err error) string {
 	case errors.As(err, &occupied):
 		return "--force replaces it, -o FILE writes elsewhere"
 	case errors.As(err, &place):
-		return "-o FILE writes elsewhere; an image gets onto a stick by copying the finished file there"
+		return "-o FILE writes elsewhere; --write DEVICE writes to a stick"
 	case errors.As(err, &unmountable) && len(unmountable.Readable) > 0:
 		return "choose a compression that it can read (" + strings.Join(unmountable.Readable, ", ") + "), or turn the options on in boot.kernelPatches"
 	case errors.As(err, &unmountable):
@@ -139,6 +141,12 @@ func hintFor(err error) string {
 		return buildHint(build)
 	case errors.As(err, &failed):
 		return evaluationHint(failed)
+	}
+	if hint := diskHint(err); hint != "" {
+		return hint
+	}
+	if hint := imageFileHint(err); hint != "" {
+		return hint
 	}
 	return systemHint(err)
 }
@@ -158,6 +166,124 @@ func systemHint(err error) string {
 		return "make the folder first, or write to another one with -o"
 	}
 	return "-v shows all that Nix says meanwhile"
+}
+
+// diskHint is advice on disks, or empty.
+func diskHint(err error) string {
+	var (
+		missing   *device.MissingError
+		notDisk   *device.NotDiskError
+		partition *device.PartitionError
+		used      *device.InUseError
+		readOnly  *device.ReadOnlyError
+		noMedium  *device.NoMediumError
+		tooSmall  *device.TooSmallError
+		changed   *device.ChangedError
+		stalled   *device.StalledError
+		failed    *device.IOError
+		differs   *device.DifferenceError
+		unnamed   *unnamedError
+		serial    *serialError
+		declined  *declinedError
+		silent    *silentError
+		rights    *rightsError
+		passing   *notPassedError
+		image     *changedImageError
+	)
+	switch {
+	case errors.As(err, &missing), errors.As(err, &notDisk):
+		return "'livebuild devices' lists the disks"
+	case errors.As(err, &partition):
+		return "an image is a disk with partitions of its own: write it to " + partition.Disk
+	case errors.As(err, &used):
+		return useHint(used.Disk)
+	case errors.As(err, &readOnly):
+		return "look for a switch on its side; a stick that is worn out stays read-only"
+	case errors.As(err, &noMedium):
+		return "put one in"
+	case errors.As(err, &tooSmall):
+		return "take a larger one, or make a smaller image"
+	case errors.As(err, &changed):
+		return "'livebuild devices' lists what is there now"
+	case errors.As(err, &stalled):
+		return "plug it in again, in another port; one that does this again is broken. --stall-timeout gives it more time"
+	case errors.As(err, &failed) && failed.Gone():
+		return "it was pulled out, or lost its power: plug it in and write again; what it has already is kept"
+	case errors.As(err, &failed):
+		return "the disk is broken, or not as large as it claims: take another one"
+	case errors.As(err, &differs):
+		return "write the image again; a disk that differs even then is broken, or not as large as it claims"
+	case errors.As(err, &unnamed):
+		return "if it is the right one, " + nameHint(unnamed.disk)
+	case errors.As(err, &serial):
+		return "'livebuild devices' lists serial numbers"
+	case errors.As(err, &declined):
+		return "type the name as it is shown; 'livebuild devices' lists the disks"
+	case errors.As(err, &silent):
+		return "to write without a question, say --yes and " + nameHint(silent.disk)
+	case errors.As(err, &rights) && rights.command != "":
+		return rights.command
+	case errors.As(err, &rights), errors.As(err, &passing):
+		return "in two steps: 'livebuild iso INSTALLABLE -o image.iso' as you are, and 'livebuild write image.iso DEVICE' as root"
+	case errors.As(err, &image):
+		return "wait until the file is complete, and write it again"
+	}
+	return ""
+}
+
+// useHint is advice on a disk that something holds.
+func useHint(d device.Disk) string {
+	if d.System() {
+		return "'livebuild devices' lists the disks that may be written"
+	}
+	for _, u := range d.Uses {
+		switch u.Kind {
+		case device.Swap:
+			return "if it is the right disk: swapoff " + u.Path
+		case device.Held:
+			return "if it is the right disk, stop what uses it: 'vgchange --activate n' for LVM, 'mdadm --stop' for a RAID, 'cryptsetup close', 'dmsetup remove'"
+		case device.Member:
+			return "if nobody needs that any more: wipefs --all " + u.Path
+		}
+	}
+	if len(d.Uses) > 0 {
+		return "if it is the right disk, --unmount unmounts it"
+	}
+	return "another program has it open: close that first; a pool of ZFS with 'zpool export'"
+}
+
+// nameHint says how to name a disk so that it can be no other.
+func nameHint(d device.Disk) string {
+	switch {
+	case d.Serial != "":
+		return "name it by --serial " + quote(d.Serial)
+	case len(d.IDs) > 0:
+		return "name it " + d.IDs[0]
+	}
+	return "name it by a link in /dev/disk/by-id; it has no serial number"
+}
+
+// imageFileHint is advice on image files, or empty.
+func imageFileHint(err error) string {
+	var (
+		open     *imagefile.OpenError
+		regular  *imagefile.NotRegularError
+		empty    *imagefile.EmptyError
+		damaged  *imagefile.DamagedError
+		checksum *imagefile.ChecksumError
+		sum      *imagefile.SumError
+	)
+	switch {
+	case errors.As(err, &open), errors.As(err, &regular), errors.As(err, &empty):
+		return "name the file of an image, and then the disk"
+	case errors.As(err, &damaged):
+		return "nothing was written; download or copy the file again"
+	case errors.As(err, &checksum):
+		return "nothing was written; download or copy the file again, or say with --sha256 what it should be"
+	case errors.As(err, &sum):
+		return "say with --sha256 what it should be"
+	}
+	return ""
 }
 
 func buildHint(e *nix.BuildError) string {

@@ -25,6 +25,8 @@ type isoOptions struct {
 	jobs   int
 	reuse  string
 	dryRun bool
+	write  []string // disks to write to, instead of a file
+	sticks stickOptions
 }
 
 func (a *app) isoCommand() *cobra.Command {
@@ -42,19 +44,30 @@ not import nixpkgs' ISO module is made live with it.
 The file gets the name that the configuration gives it, in the current folder. It
 appears when it is complete; an earlier image is replaced only then.
 
-The name of the file is printed on standard output.`,
+With --write the image goes straight to disks, without a file in between, under
+the rules of 'livebuild write'. Nix runs as the user who calls; only to open the
+disks livebuild asks sudo or doas, if it must.
+
+The name of the file, or of the disks, is printed on standard output.`,
 		Example: `  livebuild iso .#exampleIso
   livebuild iso .#exampleIso -o images/ --compression zstd:3
   livebuild iso .#laptop --ssh-key ~/.ssh/id_ed25519.pub
   livebuild iso ./iso.nix -I nixpkgs=/path/to/nixpkgs
-  livebuild iso github:owner/repo#exampleIso --json`,
+  livebuild iso github:owner/repo#exampleIso --json
+  livebuild iso .#exampleIso --write /dev/sdb`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
 				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
 			}
+			if err := opts.checkWrite(cmd.Flags()); err != nil {
+				return err
+			}
 			if opts.dryRun {
 				return a.runPlan(cmd.Context(), args, opts.planOptions)
+			}
+			if opts.writes() {
+				return a.runISOWrite(cmd.Context(), args, opts)
 			}
 			return a.runISO(cmd.Context(), args, opts)
 		},
@@ -66,25 +79,29 @@ The name of the file is printed on standard output.`,
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
+	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
+	opts.sticks.addFlags(f)
 	return cmd
 }
 
 // isoResult is what --json prints.
 type isoResult struct {
-	File          string     `json:"file"`
-	Size          int64      `json:"size"`        // of the file in bytes
-	ImageBytes    int64      `json:"image_bytes"` // of the image: more if isoImage.compressImage is set
-	SHA256        string     `json:"sha256"`
-	VolumeID      string     `json:"volume_id"`
-	System        string     `json:"system"`
-	Toplevel      string     `json:"toplevel"`
-	Compression   string     `json:"compression"`
-	Modes         []string   `json:"modes"`
-	StorePaths    int        `json:"store_paths"`
-	StoreBytes    int64      `json:"store_bytes"` // as Nix counts, NAR sizes
-	SquashfsBytes int64      `json:"squashfs_bytes"`
-	ReusedBytes   int64      `json:"reused_bytes"`
-	Seconds       isoSeconds `json:"seconds"`
+	File          string   `json:"file,omitempty"`
+	Size          int64    `json:"size"`             // of the file in bytes
+	ImageBytes    int64    `json:"image_bytes"`      // of the image: more if isoImage.compressImage is set
+	SHA256        string   `json:"sha256,omitempty"` // not of disks that are not read back
+	VolumeID      string   `json:"volume_id"`
+	System        string   `json:"system"`
+	Toplevel      string   `json:"toplevel"`
+	Compression   string   `json:"compression"`
+	Modes         []string `json:"modes"`
+	StorePaths    int      `json:"store_paths"`
+	StoreBytes    int64    `json:"store_bytes"` // as Nix counts, NAR sizes
+	SquashfsBytes int64    `json:"squashfs_bytes"`
+	ReusedBytes   int64    `json:"reused_bytes"`
+
+	Devices []resultLine `json:"devices,omitempty"` // with --write
+	Seconds isoSeconds   `json:"seconds"`
 }
 
 type isoSeconds struct {
@@ -159,11 +176,21 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
-	return a.printJSON(isoResult{
-		File:          absolute,
+	result := s.result(packed, src, isoSeconds{
+		Evaluate: evaluating.Seconds(),
+		Build:    building.Seconds(),
+		Pack:     packing.Seconds(),
+		Total:    time.Since(started).Seconds(),
+	})
+	result.File, result.SHA256 = absolute, sum
+	return a.printJSON(result)
+}
+
+// result is what --json says about an image, wherever it went.
+func (s *session) result(packed image.Result, src image.Sources, took isoSeconds) isoResult {
+	return isoResult{
 		Size:          packed.FileSize,
 		ImageBytes:    packed.Size,
-		SHA256:        sum,
 		VolumeID:      s.plan.System.VolumeID,
 		System:        s.plan.System.Platform,
 		Toplevel:      s.plan.System.Root().Toplevel.Out,
@@ -173,13 +200,8 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 		StoreBytes:    src.Closure.NarSize(),
 		SquashfsBytes: packed.Squashfs.Size,
 		ReusedBytes:   packed.Squashfs.ReusedBytes,
-		Seconds: isoSeconds{
-			Evaluate: evaluating.Seconds(),
-			Build:    building.Seconds(),
-			Pack:     packing.Seconds(),
-			Total:    time.Since(started).Seconds(),
-		},
-	})
+		Seconds:       took,
+	}
 }
 
 func (a *app) printJSON(v any) error {

@@ -145,7 +145,7 @@ func checkReplaceable(path string, force bool) error {
 		return err
 	}
 	defer f.Close()
-	if v, err := readVolume(f); err != nil || !madeHere(v) {
+	if v, err := readVolume(f); err != nil || v.DataPreparer != preparer {
 		return &OccupiedError{path}
 	}
 	return nil

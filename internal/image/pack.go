@@ -24,7 +24,12 @@ import (
 // field for who prepared the data (ECMA-119 §8.4.21).
 const preparer = "LIVEBUILD"
 
-func madeHere(v hybridiso.Volume) bool { return v.DataPreparer == preparer }
+// MadeHere reports whether a file or a disk begins with an image made by
+// livebuild.
+func MadeHere(r io.ReaderAt) bool {
+	v, err := hybridiso.ReadVolume(r)
+	return err == nil && v.DataPreparer == preparer
+}
 
 // Sources are what an image is packed from, built and readable.
 type Sources struct {

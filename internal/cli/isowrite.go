@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/image"
+)
+
+// writes reports whether the image goes to disks.
+func (o *isoOptions) writes() bool { return len(o.write) > 0 || len(o.sticks.serials) > 0 }
+
+// checkWrite checks the flags that say where the image goes.
+func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
+	if o.writes() {
+		for _, name := range []string{"output", "force"} {
+			if f.Changed(name) {
+				return &usageError{fmt.Errorf("the image goes to a file or to disks: --%s does not go with --write", name)}
+			}
+		}
+		if o.sticks.stall <= 0 {
+			return &usageError{errors.New("--stall-timeout needs a time such as 90s or 2m")}
+		}
+		return nil
+	}
+	var sticks pflag.FlagSet
+	o.sticks.addFlags(&sticks)
+	var err error
+	sticks.VisitAll(func(flag *pflag.Flag) {
+		if f.Changed(flag.Name) {
+			err = &usageError{fmt.Errorf("--%s needs --write DEVICE", flag.Name)}
+		}
+	})
+	return err
+}
+
+// runISOWrite builds a configuration and packs it straight onto disks. They are
+// opened before the build, which may take long: nothing else gets at them
+// meanwhile, and whoever has to confirm or give a password can leave then.
+func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (err error) {
+	started := time.Now()
+	s, err := a.open(ctx, args, opts.planOptions)
+	if err != nil {
+		return err
+	}
+	if err := s.findStore(ctx); err != nil {
+		return err
+	}
+	w := &writing{app: a, options: opts.sticks, sum: true, above: 1}
+	if err := w.open(device.Local(), s.installable.String(), opts.write); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.release()) }()
+	evaluating, err := s.evaluate(ctx)
+	if err != nil {
+		return err
+	}
+	s.plan.Zstd = false // a stick holds the image itself
+	if err := s.plan.Check(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	src, building, err := s.build(ctx)
+	if err != nil {
+		return err
+	}
+	packed, err := w.pack(ctx, s, src, opts.jobs)
+	packing := a.console.endBoard()
+	if err != nil {
+		return err
+	}
+	a.console.line(fmt.Sprintf("packed %s into %s, %s (%s)", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression, seconds(packing)))
+	if !opts.json {
+		for _, name := range w.names() {
+			if _, err := fmt.Fprintln(a.out, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	result := s.result(packed, src, isoSeconds{
+		Evaluate: evaluating.Seconds(),
+		Build:    building.Seconds(),
+		Pack:     packing.Seconds(),
+		Total:    time.Since(started).Seconds(),
+	})
+	for i, r := range w.results {
+		result.SHA256 = r.SHA256
+		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
+	}
+	return a.printJSON(result)
+}
+
+// open chooses the disks, has them confirmed, and opens them, by a process with
+// the rights of root if this one lacks them.
+func (w *writing) open(h device.Host, what string, paths []string) error {
+	disks, err := chooseDisks(h, paths, w.options)
+	if err != nil {
+		return err
+	}
+	w.app.warnSectors(disks)
+	if !w.options.yes {
+		if err := w.app.confirm(what, disks); err != nil {
+			return err
+		}
+	}
+	if w.app.checkRights(disks, unix.R_OK|unix.W_OK) != nil {
+		if i := slices.IndexFunc(disks, func(d device.Disk) bool { return len(d.Uses) > 0 }); i >= 0 {
+			return &device.InUseError{Disk: disks[i]} // only root could unmount it
+		}
+		w.devices, w.passed, err = w.app.passDisks(disks)
+		return err
+	}
+	if err := w.app.unmountDisks(h, disks); err != nil {
+		return err
+	}
+	w.devices, err = w.app.openDisks(h, disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
+	return err
+}
+
+// release gives the disks back if they were not written to.
+func (w *writing) release() error {
+	var err error
+	if w.results == nil {
+		err = closeDevices(w.devices)
+	}
+	return errors.Join(err, w.passed.close())
+}
+
+// pack writes the image to the disks while it is made.
+func (w *writing) pack(ctx context.Context, s *session, src image.Sources, workers int) (image.Result, error) {
+	console := w.app.console
+	console.beginBoard(append([]string{s.plan.FileName()}, w.names()...)...)
+	transfer, err := w.begin(ctx, 0, nil)
+	if err != nil {
+		return image.Result{}, err
+	}
+	packed, err := s.plan.Pack(ctx, transfer, src, image.PackOptions{
+		Workers:  workers,
+		Progress: func(done, total int64) { console.setRow(0, "packing", done, total) },
+	})
+	if err != nil {
+		return packed, w.end(transfer.Abort(err), err)
+	}
+	console.hideRow(0)
+	return packed, w.end(transfer.Finish(packed.Size), nil)
+}

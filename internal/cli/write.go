@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/imagefile"
+)
+
+type writeOptions struct {
+	stickOptions
+	sha256     string
+	verifyOnly bool
+	json       bool
+}
+
+func (a *app) writeCommand() *cobra.Command {
+	var opts writeOptions
+	cmd := &cobra.Command{
+		Use:   "write IMAGE DEVICE... [flags]",
+		Short: "Write an image to sticks and verify it",
+		Long: `Write an image to one or several disks, and read it back.
+
+IMAGE is a file, also one compressed by gzip, zstd or xz. If its SHA-256 is
+given or in a file beside it (IMAGE.sha256, SHA256SUMS), it is checked before
+anything is written.
+
+DEVICE is a whole disk, such as /dev/sdb or /dev/disk/by-id/usb-...;
+'livebuild devices' lists them. A disk that is in use, read-only or too small is
+refused, and so is one that does not look like a stick, unless --serial or a
+link in /dev/disk/by-id names it. Instead of a DEVICE, --serial alone will do.
+
+The beginning of the image is written last, after everything else was read back:
+until then the disk looks empty. A disk that holds an earlier image of livebuild,
+or an unfinished one, gets only what differs.`,
+		Example: `  livebuild write exampleIso.iso /dev/sdb
+  livebuild write exampleIso.iso.zst /dev/disk/by-id/usb-SanDisk_Ultra_4C53-0:0 --yes
+  livebuild write exampleIso.iso /dev/sdb /dev/sdc --unmount
+  livebuild write exampleIso.iso /dev/sdb --verify-only`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return errors.New("which image? a file and a device are missing")
+			case len(args) == 1 && len(opts.serials) == 0:
+				return errors.New("which disk? a device is missing")
+			}
+			return nil
+		},
+		ValidArgsFunction: completeDevices,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.verifyOnly && (opts.noVerify || opts.full || opts.unmount) {
+				return &usageError{errors.New("--verify-only writes nothing, and takes neither --no-verify nor --full nor --unmount")}
+			}
+			if opts.stall <= 0 {
+				return &usageError{errors.New("--stall-timeout needs a time such as 90s or 2m")}
+			}
+			return a.runWrite(cmd.Context(), args[0], args[1:], opts)
+		},
+	}
+	f := cmd.Flags()
+	opts.addFlags(f)
+	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
+	f.BoolVar(&opts.verifyOnly, "verify-only", false, "write nothing, compare the disks with the image")
+	f.BoolVar(&opts.json, "json", false, "print progress and results as lines of JSON")
+	return cmd
+}
+
+// completeDevices completes file names, and behind the first the sticks.
+func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	disks, err := device.Local().Disks()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var words []string
+	for _, d := range disks {
+		if d.Check() == nil && d.Stick() {
+			words = append(words, d.Path+"\t"+sketch(d))
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (a *app) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
+	host := device.Local()
+	file, err := imagefile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	sum, err := a.checksum(file, opts.sha256)
+	if err != nil {
+		return err
+	}
+	var disks []device.Disk
+	if opts.verifyOnly {
+		disks, err = findDisks(host, devices, opts.serials)
+	} else {
+		disks, err = chooseDisks(host, devices, opts.stickOptions)
+	}
+	if err != nil {
+		return err
+	}
+	if file.Format == imagefile.Plain {
+		if err := checkSizes(disks, file.FileSize); err != nil {
+			return err
+		}
+	}
+	if opts.verifyOnly {
+		err = a.checkRights(disks, unix.R_OK)
+	} else {
+		err = a.checkRights(disks, unix.R_OK|unix.W_OK)
+	}
+	if err != nil {
+		return err
+	}
+	if !opts.verifyOnly {
+		a.warnSectors(disks)
+		if !opts.yes {
+			if err := a.confirm(filepath.Base(path), disks); err != nil {
+				return err
+			}
+		}
+	}
+	facts, err := a.checkImage(ctx, file, sum)
+	if err != nil {
+		return err
+	}
+	if err := checkSizes(disks, facts.Size); err != nil {
+		return err
+	}
+	open := device.OpenToRead
+	if !opts.verifyOnly {
+		open = func(d device.Disk) (*device.Device, error) { return device.Open(host, d) }
+		if err := a.unmountDisks(host, disks); err != nil {
+			return err
+		}
+	}
+	opened, err := a.openDisks(host, disks, open)
+	if err != nil {
+		return err
+	}
+	w := writing{app: a, devices: opened, options: opts.stickOptions, json: opts.json, verifyOnly: opts.verifyOnly}
+	return w.copy(ctx, file, facts.Size)
+}
+
+// checksum is the sum that the image must have, or nil.
+func (a *app) checksum(file *imagefile.File, given string) (*imagefile.Checksum, error) {
+	if given == "" {
+		return file.FindSum()
+	}
+	sum, err := imagefile.ParseSum(given, "--sha256")
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return sum, nil
+}
+
+func checkSizes(disks []device.Disk, need int64) error {
+	for _, d := range disks {
+		if err := d.CheckSize(need); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkImage reads the file if that is needed to know the image's size or
+// checksum.
+func (a *app) checkImage(ctx context.Context, file *imagefile.File, sum *imagefile.Checksum) (imagefile.Facts, error) {
+	if file.Format == imagefile.Plain && sum == nil {
+		return file.Check(ctx, nil, nil)
+	}
+	name := filepath.Base(file.Path)
+	a.console.begin("checking " + name)
+	a.console.goOnBytes("checking " + name)
+	facts, err := file.Check(ctx, sum, a.console.setBytes)
+	if err != nil {
+		return facts, err
+	}
+	done := fmt.Sprintf("checked %s, %s", name, size(facts.Size))
+	if sum != nil {
+		done += ", SHA-256 as in " + filepath.Base(sum.Source)
+	}
+	a.console.end(done)
+	return facts, nil
+}
+
+// copy reads the image once and writes it to all devices.
+func (w *writing) copy(ctx context.Context, file *imagefile.File, total int64) error {
+	reader, err := file.Reader()
+	if err != nil {
+		return errors.Join(err, closeDevices(w.devices))
+	}
+	defer reader.Close()
+	transfer, err := w.begin(ctx, total, file.Plain())
+	if err != nil {
+		return err
+	}
+	const piece = 1 << 20
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.NewOffsetWriter(transfer, 0)}, struct{ io.Reader }{reader}, make([]byte, piece))
+	if err == nil && n != total {
+		err = &changedImageError{file.Path}
+	}
+	if err != nil {
+		return w.end(transfer.Abort(err), err)
+	}
+	return w.end(transfer.Finish(total), nil)
+}
+
+// changedImageError says that a file changed while it was written to disks.
+type changedImageError struct{ path string }
+
+func (e *changedImageError) Error() string { return e.path + " changed while it was read" }
+
+// openCommand is what 'livebuild iso --write' runs by sudo; see passDisks.
+func (a *app) openCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    openVerb + " DISK...",
+		Short:  "Open disks for another process",
+		Hidden: true,
+		Args:   cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return sendDisks(device.Local(), os.Stdin, args)
+		},
+	}
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/device"
+)
+
+// writing is a transfer of an image to opened devices, and what is said about
+// it.
+type writing struct {
+	app        *app
+	devices    []*device.Device
+	options    stickOptions
+	json       bool
+	verifyOnly bool
+	sum        bool // make the SHA-256 of what was written
+	above      int  // lines of the board for other things
+	passed     *passed
+
+	results []device.Result
+
+	mu   sync.Mutex
+	told []toldLine // of each device
+}
+
+type toldLine struct {
+	phase device.Phase
+	at    time.Time
+}
+
+// failedError says that some devices of several failed.
+type failedError struct {
+	failed, of int
+	first      error
+}
+
+func (e *failedError) Error() string {
+	return fmt.Sprintf("%d of %s failed", e.failed, count(e.of, "disk"))
+}
+
+func (e *failedError) Unwrap() error { return e.first }
+
+// begin starts the transfer. The image is written to what it returns.
+func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*device.Transfer, error) {
+	modes := make([]device.Mode, len(w.devices))
+	if w.verifyOnly {
+		for i := range modes {
+			modes[i] = device.Compare
+		}
+	} else {
+		modes = modesOf(w.devices, w.options.full)
+	}
+	w.told = make([]toldLine, len(w.devices))
+	if !w.json && w.above == 0 {
+		w.app.console.beginBoard(w.names()...)
+	}
+	transfer, err := device.NewTransfer(ctx, w.devices, device.Options{
+		Modes:    modes,
+		Verify:   !w.options.noVerify,
+		Sum:      w.sum,
+		Size:     total,
+		Stall:    w.options.stall,
+		Source:   source,
+		Progress: w.progress,
+	})
+	if err != nil {
+		return nil, errors.Join(err, closeDevices(w.devices))
+	}
+	return transfer, nil
+}
+
+func (w *writing) names() []string {
+	var names []string
+	for _, dev := range w.devices {
+		names = append(names, dev.Disk.Path)
+	}
+	return names
+}
+
+// jsonInterval is between lines about one device in one phase.
+const jsonInterval = time.Second
+
+func (w *writing) progress(i int, p device.Progress) {
+	switch {
+	case p.Phase == device.Done: // the result says so
+	case !w.json:
+		w.app.console.setRow(w.above+i, string(p.Phase), p.Done, p.Total)
+	default:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		told := &w.told[i]
+		if told.phase == p.Phase && time.Since(told.at) < jsonInterval && p.Done != p.Total {
+			return
+		}
+		*told = toldLine{p.Phase, time.Now()}
+		w.print(progressLine{"progress", w.devices[i].Disk.Path, string(p.Phase), p.Done, p.Total})
+	}
+}
+
+// progressLine is a line of --json about a device at work.
+type progressLine struct {
+	Event  string `json:"event"` // "progress"
+	Device string `json:"device"`
+	Phase  string `json:"phase"` // "writing", "syncing" or "verifying"
+	Done   int64  `json:"done"`  // bytes that the device has taken, or given
+	Total  int64  `json:"total"` // bytes
+}
+
+// resultLine is the last line of --json about a device.
+type resultLine struct {
+	Event    string  `json:"event"` // "result"
+	Device   string  `json:"device"`
+	OK       bool    `json:"ok"`
+	Verified bool    `json:"verified"`
+	Written  int64   `json:"written"` // bytes
+	Equal    int64   `json:"equal"`   // bytes that were there already
+	SHA256   string  `json:"sha256,omitempty"`
+	Seconds  float64 `json:"seconds"`
+	Error    string  `json:"error,omitempty"`
+	Offset   *int64  `json:"offset,omitempty"` // byte at which it failed or differs
+}
+
+func (w *writing) print(line any) {
+	// A reader that has gone away is no reason to leave a stick half written.
+	_ = json.NewEncoder(w.app.out).Encode(line)
+}
+
+// end says what became of the devices, and closes them. The error of the
+// reading or packing, if any, is given.
+func (w *writing) end(results []device.Result, failure error) error {
+	w.results = results
+	var first error
+	failed := 0
+	for i, r := range results {
+		dev := w.devices[i]
+		var stalled *device.StalledError
+		if !errors.As(r.Err, &stalled) { // that would not come back
+			if !w.verifyOnly {
+				dev.Reread()
+			}
+			if r.Err == nil && w.options.eject {
+				r.Err = dev.Eject()
+			}
+			r.Err = errors.Join(r.Err, dev.Close())
+		}
+		if r.Err != nil {
+			failed++
+			if first == nil {
+				first = r.Err
+			}
+		}
+		w.say(i, r, failure)
+	}
+	if !w.json && w.above == 0 {
+		w.app.console.endBoard()
+	}
+	switch {
+	case failed == 0:
+		return failure
+	case len(results) == 1:
+		return first
+	}
+	return &failedError{failed, len(results), first}
+}
+
+// say prints the verdict on a device.
+func (w *writing) say(i int, r device.Result, failure error) {
+	path := w.devices[i].Disk.Path
+	if w.json {
+		w.print(describeResult(path, r))
+		return
+	}
+	switch {
+	case r.Err == nil:
+		w.app.console.endRow(w.above+i, path+": "+w.verdict(r))
+	case len(w.devices) > 1 && failure == nil:
+		w.app.console.endRow(w.above+i, path+": failed: "+r.Err.Error())
+	}
+}
+
+func describeResult(path string, r device.Result) resultLine {
+	line := resultLine{
+		Event:    "result",
+		Device:   path,
+		OK:       r.Err == nil,
+		Verified: r.Verified,
+		Written:  r.Written,
+		Equal:    r.Equal,
+		SHA256:   r.SHA256,
+		Seconds:  r.Duration.Seconds(),
+	}
+	if r.Err == nil {
+		return line
+	}
+	line.Error = r.Err.Error()
+	var (
+		differs *device.DifferenceError
+		failed  *device.IOError
+		stalled *device.StalledError
+	)
+	switch {
+	case errors.As(r.Err, &differs):
+		line.Offset = &differs.Offset
+	case errors.As(r.Err, &failed) && failed.Offset >= 0:
+		line.Offset = &failed.Offset
+	case errors.As(r.Err, &stalled):
+		line.Offset = &stalled.Offset
+	}
+	return line
+}
+
+// verdict is what was done, and how well.
+func (w *writing) verdict(r device.Result) string {
+	took := seconds(r.Duration)
+	if w.verifyOnly {
+		return fmt.Sprintf("holds the image, %s (%s)", size(r.Equal), took)
+	}
+	var text string
+	switch total := r.Written + r.Equal; {
+	case r.Written == 0:
+		text = fmt.Sprintf("held the image already, %s", size(total))
+	case r.Equal > 0:
+		text = fmt.Sprintf("wrote %s of %s, the other %s was there already", size(r.Written), size(total), size(r.Equal))
+	default:
+		text = "wrote " + size(total)
+	}
+	if r.Verified {
+		text += ", verified"
+	} else {
+		text += ", not verified"
+	}
+	return fmt.Sprintf("%s (%s)", text, took)
+}
