@@ -1,0 +1,79 @@
+// Package testdisk makes disks for tests, and tests alone: loop devices on
+// sparse files, and on a file that fails, lies or stalls on demand. They need
+// root.
+package testdisk
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
+)
+
+// Sparse makes a file of that many bytes, all zeros, that takes no room.
+func Sparse(t testing.TB, size int64) (path string) {
+	t.Helper()
+	f, err := os.CreateTemp(t.TempDir(), "disk-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return f.Name()
+}
+
+// Loop makes a loop device of a file, with more arguments for losetup(8), and
+// returns its path. It goes away with the test.
+func Loop(t testing.TB, file string, args ...string) (path string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Fatal("loop devices need root")
+	}
+	args = append([]string{"--find", "--show"}, append(args, file)...)
+	path = strings.TrimSpace(judge.Run(t, "mount", "losetup", args...))
+	t.Cleanup(func() { Detach(t, path, file) })
+	return path
+}
+
+// Detach takes the file out of a loop device, if it is in it.
+func Detach(t testing.TB, path, file string) {
+	backing, err := os.ReadFile(filepath.Join("/sys/block", filepath.Base(path), "loop/backing_file"))
+	if err != nil || strings.TrimSpace(string(backing)) != file {
+		return
+	}
+	if out, err := exec.Command(judge.Path(t, "mount", "losetup"), "--detach", path).CombinedOutput(); err != nil {
+		t.Errorf("losetup --detach %s: %v\n%s", path, err, out)
+	}
+}
+
+const byID = "/dev/disk/by-id"
+
+var links atomic.Int64
+
+// StableName makes a link in /dev/disk/by-id, as udev makes for disks with a
+// serial number, and returns its path. It goes away with the test.
+func StableName(t testing.TB, path string) string {
+	t.Helper()
+	if err := os.MkdirAll(byID, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(byID, fmt.Sprintf("livebuild-test-%d-%d", os.Getpid(), links.Add(1)))
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(link); err != nil {
+			t.Error(err)
+		}
+	})
+	return link
+}
