@@ -25,6 +25,7 @@ func find(t testing.TB, path string) device.Disk {
 
 // TestOpen opens real disks at the wrong moment.
 func TestOpen(t *testing.T) {
+	t.Parallel()
 	host := device.Local()
 	t.Run("taken", func(t *testing.T) {
 		d := find(t, testdisk.Loop(t, testdisk.Sparse(t, 4*mib)))
