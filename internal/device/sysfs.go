@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // sysfsSector is the unit of sizes and offsets in sysfs, whatever the disk's
@@ -184,19 +185,35 @@ func (l *look) usbDevice(folder string) string {
 	return ""
 }
 
+// probePatience is how long a disk has to say what is on it: one that sleeps
+// wakes up in that time, a broken one may never answer.
+const probePatience = 15 * time.Second
+
 // content is what is on a disk or partition: what can be read from it, else
 // what udev has found there.
 func (l *look) content(p string, n Number, size int64) Content {
 	if size == 0 {
 		return Content{}
 	}
-	if l.Open != nil {
-		if r, closer, err := l.Open(p); err == nil {
-			defer closer.Close()
-			return probe(r, size)
-		}
+	if l.Open == nil {
+		return l.udevContent(n)
 	}
-	return l.udevContent(n)
+	found := make(chan Content, 1)
+	go func() {
+		r, closer, err := l.Open(p)
+		if err != nil {
+			found <- l.udevContent(n)
+			return
+		}
+		defer closer.Close()
+		found <- probe(r, size)
+	}()
+	select {
+	case c := <-found:
+		return c
+	case <-time.After(probePatience):
+		return l.udevContent(n)
+	}
 }
 
 // udevContent reads udev's database, which everybody may: lines such as

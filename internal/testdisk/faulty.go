@@ -7,6 +7,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -97,12 +98,17 @@ func (f *Faulty) Pretend(capacity int64) {
 	f.capacity = capacity
 }
 
+// longestStall ends a stall that a failed test forgets: other users of loop
+// devices wait for it, too, losetup(8) among them.
+const longestStall = 30 * time.Second
+
 // Stall makes all reads and writes wait until Behave.
 func (f *Faulty) Stall() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stalled == nil {
 		f.stalled = make(chan struct{})
+		time.AfterFunc(longestStall, f.Behave)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,4 +77,14 @@ func StableName(t testing.TB, path string) string {
 		}
 	})
 	return link
+}
+
+// Partition makes a partition of a loop device, in sectors of 512 bytes, and
+// returns its path. The kernel is told so (BLKPG): it may not be able to read
+// partition tables. It goes away with the test.
+func Partition(t testing.TB, loop string, number, start, length int) (path string) {
+	t.Helper()
+	judge.Run(t, "util-linux", "addpart", loop, strconv.Itoa(number), strconv.Itoa(start), strconv.Itoa(length))
+	t.Cleanup(func() { judge.Run(t, "util-linux", "delpart", loop, strconv.Itoa(number)) })
+	return fmt.Sprintf("%sp%d", loop, number)
 }
