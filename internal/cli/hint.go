@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -233,7 +234,8 @@ func diskHint(err error) string {
 
 // useHint is advice on a disk that something holds.
 func useHint(d device.Disk) string {
-	if d.System() {
+	mounted := slices.ContainsFunc(d.Uses, func(u device.Use) bool { return u.Kind != device.Swap && u.System })
+	if mounted {
 		return "'livebuild devices' lists the disks that may be written"
 	}
 	for _, u := range d.Uses {
