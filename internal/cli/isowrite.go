@@ -46,6 +46,9 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // meanwhile, and whoever has to confirm or give a password can leave then.
 func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (err error) {
 	started := time.Now()
+	if err := checkReuse(opts.reuse); err != nil {
+		return err
+	}
 	s, err := a.open(ctx, args, opts.planOptions)
 	if err != nil {
 		return err
@@ -71,12 +74,19 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
-	packed, err := w.pack(ctx, s, src, opts.jobs)
+	a.console.begin("packing")
+	reuse, err := s.openEarlier(ctx, opts.reuse, "", src, opts.jobs)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
+	packed, err := w.pack(ctx, s, src, image.PackOptions{Workers: opts.jobs, Earlier: reuse.earlier})
 	packing := a.console.endBoard()
 	if err != nil {
 		return err
 	}
 	a.console.line(fmt.Sprintf("packed %s into %s, %s (%s)", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression, seconds(packing)))
+	reuse.report(a.console, packed.Squashfs)
 	if !opts.json {
 		for _, name := range w.names() {
 			if _, err := fmt.Fprintln(a.out, name); err != nil {
@@ -135,17 +145,15 @@ func (w *writing) release() error {
 }
 
 // pack writes the image to the disks while it is made.
-func (w *writing) pack(ctx context.Context, s *session, src image.Sources, workers int) (image.Result, error) {
+func (w *writing) pack(ctx context.Context, s *session, src image.Sources, opts image.PackOptions) (image.Result, error) {
 	console := w.app.console
 	console.beginBoard(append([]string{s.plan.FileName()}, w.names()...)...)
 	transfer, err := w.begin(ctx, 0, nil)
 	if err != nil {
 		return image.Result{}, err
 	}
-	packed, err := s.plan.Pack(ctx, transfer, src, image.PackOptions{
-		Workers:  workers,
-		Progress: func(done, total int64) { console.setRow(0, "packing", done, total) },
-	})
+	opts.Progress = func(done, total int64) { console.setRow(0, "packing", done, total) }
+	packed, err := s.plan.Pack(ctx, transfer, src, opts)
 	if err != nil {
 		return packed, w.end(transfer.Abort(err), err)
 	}
