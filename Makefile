@@ -1,6 +1,7 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
+# make bench-write measures how fast sticks are written, against dd
 # make demo   builds the demo flake, writes its image and boots it by BIOS and UEFI
 
 SHELL := /bin/bash -eu -o pipefail
@@ -15,7 +16,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini test vet bench demo fuzz clean
+.PHONY: all build setup mini guest test vet bench bench-write demo fuzz clean
 
 all: build
 
@@ -30,14 +31,18 @@ setup:
 mini: setup
 	testdata/mini/make-flake.sh $(MINI) $(WORK)/cache amd64 arm64
 
+# The system of the virtual machine that has devices which this machine may lack.
+guest: mini
+	testdata/guest/make-guest.sh $(WORK)/guest $(WORK)/cache
+
 vet:
 	@test -z "$$(gofmt -l cmd internal pkg testdata)" || { gofmt -d cmd internal pkg testdata; exit 1; }
 	go vet ./... ./testdata/bench
 
 # Two boots at a time, whatever the number of processors.
-test: setup mini vet
+test: setup mini guest vet
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
-	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
+	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
 
 # ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.
 # Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.
@@ -51,6 +56,9 @@ bench: setup
 
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)
+
+bench-write: mini build
+	BENCH_FOLDER=$(WORK) testdata/bench-write.sh bin/livebuild $(MINI)
 
 fuzz:
 	testdata/fuzz.sh 30s

@@ -12,7 +12,8 @@ set -eu
 build="gcc libc6-dev pkg-config liblzma-dev libdeflate-dev liblz4-dev"
 demo="nix-bin git ca-certificates debian-archive-keyring qemu-system-x86 ovmf"
 test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstools gdisk fdisk
-    grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 bzip2 busybox-static mount xfsprogs e2fsprogs"
+    grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 bzip2 busybox-static mount xfsprogs e2fsprogs
+    util-linux lvm2 dmsetup"
 
 die() {
     echo "setup.sh: $*" >&2

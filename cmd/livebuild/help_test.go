@@ -15,16 +15,20 @@ func TestHelp(t *testing.T) {
 	common := slices.Concat([]string{"-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
 		"-v, --verbose", "-h, --help"}, nixFlags)
 	planFlags := append([]string{"--compression", "--json"}, common...)
-	isoFlags := append([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run"}, planFlags...)
 	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json"}, common...)
+	stickFlags := []string{"--yes", "--serial", "--unmount", "--full", "--no-verify", "--eject", "--stall-timeout"}
+	isoFlags := slices.Concat([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run", "--write"}, stickFlags, planFlags)
+	writeFlags := append([]string{"livebuild write IMAGE DEVICE... [flags]", "--verify-only", "--sha256", "--json"}, stickFlags...)
 	tests := map[string]struct {
 		args  []string
 		texts []string
 	}{
-		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "completion ", "--version", "-v, --verbose", "130"}},
+		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "completion ", "--version", "-v, --verbose", "130"}},
 		"nothing":        {nil, []string{"Usage:", "iso ", "plan "}},
 		"iso":            {[]string{"iso", "--help"}, append([]string{"livebuild iso INSTALLABLE [flags]"}, isoFlags...)},
 		"plan":           {[]string{"plan", "-h"}, append([]string{"livebuild plan INSTALLABLE [flags]"}, planFlags...)},
+		"devices":        {[]string{"devices", "--help"}, []string{"livebuild devices [flags]", "--json"}},
+		"write":          {[]string{"write", "--help"}, writeFlags},
 		"bench":          {[]string{"bench", "--help"}, append([]string{"livebuild bench INSTALLABLE [flags]"}, benchFlags...)},
 		"help of a verb": {[]string{"help", "iso"}, isoFlags},
 		"version":        {[]string{"--version"}, []string{"livebuild "}},

@@ -362,7 +362,7 @@ func TestWriteSeveral(t *testing.T) {
 			faulty := testdisk.NewFaulty(t, 32*mib)
 			sticks := []stick{newStick(t, 32*mib), stickOf(t, faulty.Path), newStick(t, 32*mib)}
 			test.fault(faulty)
-			r := call{}.start(t, "write", image, sticks[0].name, sticks[1].name, sticks[2].name, "--yes", "--stall-timeout", "5s")
+			r := call{}.start(t, "write", image, sticks[0].name, sticks[1].name, sticks[2].name, "--yes", "--stall-timeout", "15s")
 			// A process does not end as long as the kernel waits for a disk.
 			for deadline := time.Now().Add(patience); !strings.Contains(r.stderr.String(), "hint: "); time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {

@@ -115,7 +115,8 @@ machine as a disc and, copied byte by byte, as a USB stick.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 		Example: `  livebuild iso .#exampleIso
-  livebuild plan .#exampleIso`,
+  livebuild plan .#exampleIso
+  livebuild write exampleIso.iso /dev/sdb`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -395,7 +395,7 @@ func TestFaults(t *testing.T) {
 					once.Do(f.Stall)
 				}
 			})
-		}, opts: device.Options{Stall: 3 * time.Second}, check: func(t *testing.T, err error) {
+		}, opts: device.Options{Stall: 8 * time.Second}, check: func(t *testing.T, err error) {
 			var stalled *device.StalledError
 			if !errors.As(err, &stalled) || stalled.Offset < mib || stalled.Offset > size {
 				t.Errorf("error %v, want one of a device that does not answer", err)

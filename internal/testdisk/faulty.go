@@ -100,7 +100,7 @@ func (f *Faulty) Pretend(capacity int64) {
 
 // longestStall ends a stall that a failed test forgets: other users of loop
 // devices wait for it, too, losetup(8) among them.
-const longestStall = 30 * time.Second
+const longestStall = 90 * time.Second
 
 // Stall makes all reads and writes wait until Behave.
 func (f *Faulty) Stall() {
