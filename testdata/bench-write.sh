@@ -9,11 +9,12 @@ set -euo pipefail
 livebuild=$(realpath "$1") flake=$(realpath "$2") rounds=${3:-5}
 size_mib=1024
 work=$(mktemp -d "${BENCH_FOLDER:-$PWD}/bench-write.XXXXXX")
+sources=$(mktemp -d) # outside of git repositories: in one, Nix sees only what is tracked
 loop='' name=/dev/disk/by-id/livebuild-bench-$$
 clean() {
     rm -f "$name"
     [ -z "$loop" ] || losetup --detach "$loop"
-    rm -rf "$work"
+    rm -rf "$work" "$sources"
 }
 trap clean EXIT
 
@@ -60,11 +61,11 @@ row '`livebuild write --no-verify`' "$work/unverified" $size_mib
 row '`livebuild write`, read back' "$work/verified" $size_mib
 
 # An image of the flake, and one in which a package has changed.
-export XDG_CACHE_HOME=$work/cache
-cp -R "$flake" "$work/flake"
-iso() { "$livebuild" iso "$work/flake#mini" -o "$1" --force 2>/dev/null >/dev/null; }
+export XDG_CACHE_HOME=$sources/cache
+cp -R "$flake" "$sources/flake"
+iso() { "$livebuild" iso "$sources/flake#mini" -o "$1" --force 2>/dev/null >/dev/null; }
 iso "$work/old.iso"
-sed -i 's|echo target > dir/file|echo another > dir/file|' "$work/flake/packages.nix"
+sed -i 's|echo target > dir/file|echo another > dir/file|' "$sources/flake/packages.nix"
 iso "$work/new.iso"
 by_update() { "$livebuild" write "$work/new.iso" "$name" --yes --json "$@" >"$work/result"; }
 for _ in $(seq "$rounds"); do

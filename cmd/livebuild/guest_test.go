@@ -61,11 +61,11 @@ var guestSteps = []guestStep{
 		[]string{"is part of the RAID /dev/md7", "mdadm --stop"}},
 	{"RAID as a disk", `livebuild write /image /dev/md7; s=$?; echo clear > /sys/block/md7/md/array_state; (exit $s)`, 1, []string{"is a RAID of other disks"}},
 
-	{"writes that get lost", `size=$(cat /sys/class/block/${disk##*/}/size); echo "0 $size flakey $disk 0 0 3600 1 drop_writes" | dmsetup create bad; losetup /dev/loop0 /dev/mapper/bad; ` +
+	{"writes that get lost", `size=$(cat /sys/class/block/${disk##*/}/size); echo "0 $size flakey $disk 0 0 3600 1 drop_writes" | dmsetup create bad; /sbin/losetup --direct-io=on /dev/loop0 /dev/mapper/bad; ` +
 		`ln -s /dev/loop0 /dev/disk/by-id/bad; livebuild write /other /dev/disk/by-id/bad --yes; s=$?; losetup -d /dev/loop0; dmsetup remove bad; (exit $s)`, 1,
 		[]string{"error: /dev/loop0 differs from the image at byte 1048576"}},
 	{"bad blocks", `size=$(cat /sys/class/block/${disk##*/}/size); printf '0 8192 linear %s 0\n8192 8192 error\n16384 %d linear %s 16384\n' $disk $((size - 16384)) $disk | dmsetup create bad; ` +
-		`losetup /dev/loop0 /dev/mapper/bad; livebuild write /other /dev/disk/by-id/bad --yes; s=$?; losetup -d /dev/loop0; dmsetup remove bad; (exit $s)`, 1,
+		`/sbin/losetup --direct-io=on /dev/loop0 /dev/mapper/bad; livebuild write /other /dev/disk/by-id/bad --yes; s=$?; losetup -d /dev/loop0; dmsetup remove bad; (exit $s)`, 1,
 		[]string{"error: writing /dev/loop0 at byte 4194304: input/output error", "broken"}},
 
 	{"ejected", `livebuild write /image --serial STICKONE --yes --eject`, 0, []string{"verified"}},

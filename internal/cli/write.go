@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -207,8 +206,7 @@ func (w *writing) copy(ctx context.Context, file *imagefile.File, total int64) e
 	if err != nil {
 		return err
 	}
-	const piece = 1 << 20
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.NewOffsetWriter(transfer, 0)}, struct{ io.Reader }{reader}, make([]byte, piece))
+	n, err := transfer.ReadFrom(reader)
 	if err == nil && n != total {
 		err = &changedImageError{file.Path}
 	}

@@ -13,8 +13,8 @@ const (
 	chunkSize = 4 << 20
 
 	// chunksAhead bounds how far reading or packing is ahead of the slowest
-	// device: 128 MiB.
-	chunksAhead = 32
+	// device: 64 MiB.
+	chunksAhead = 16
 )
 
 // chunk is an aligned piece of the image on its way to all devices.
@@ -42,19 +42,29 @@ func (c *chunk) fill(p []byte, at int) bool {
 	return len(c.spans) == 1 && c.spans[0] == span{0, chunkSize}
 }
 
+// pad makes zeros of what was not filled.
+func (c *chunk) pad() {
+	at := 0
+	for _, s := range c.spans {
+		clear(c.data[at:s.start])
+		at = s.end
+	}
+	clear(c.data[at:])
+}
+
 // pool has the memory of chunks.
 type pool struct {
 	mu   sync.Mutex
 	free [][]byte
 }
 
+// get returns a chunk with anything in it.
 func (p *pool) get(offset int64) (*chunk, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if n := len(p.free); n > 0 {
 		data := p.free[n-1]
 		p.free = p.free[:n-1]
-		clear(data)
 		return &chunk{offset: offset, data: data}, nil
 	}
 	data, err := newBuffer(chunkSize)

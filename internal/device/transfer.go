@@ -156,6 +156,38 @@ func (t *Transfer) WriteAt(p []byte, offset int64) (int, error) {
 	return len(p), nil
 }
 
+// ReadFrom takes the image from its beginning to its end from a reader, which
+// fills the chunks without a copy in between.
+func (t *Transfer) ReadFrom(r io.Reader) (total int64, err error) {
+	for {
+		c, err := t.pool.get(total)
+		if err != nil {
+			return total, err
+		}
+		n, err := io.ReadFull(r, c.data)
+		total += int64(n)
+		c.spans = []span{{0, n}}
+		switch {
+		case err == io.EOF:
+			t.pool.put(c)
+			return total, nil
+		case err == io.ErrUnexpectedEOF: // the rest is for Finish
+			t.mu.Lock()
+			t.pending[c.offset] = c
+			t.mu.Unlock()
+			return total, nil
+		case err != nil:
+			return total, err
+		}
+		t.mu.Lock()
+		t.sent[c.offset] = true
+		t.mu.Unlock()
+		if err := t.send(c); err != nil {
+			return total, err
+		}
+	}
+}
+
 // fill puts a part into the chunk at an offset, and returns the chunk if it is
 // complete with that.
 func (t *Transfer) fill(p []byte, start int64, at int) (*chunk, error) {
@@ -182,7 +214,9 @@ func (t *Transfer) fill(p []byte, start int64, at int) (*chunk, error) {
 
 // send gives a chunk to all devices that are left.
 func (t *Transfer) send(c *chunk) error {
-	t.sums.add(c)
+	if t.options.Verify {
+		t.sums.add(c)
+	}
 	select {
 	case t.slots <- struct{}{}:
 	case <-t.none:
@@ -223,6 +257,7 @@ func (t *Transfer) Finish(size int64) []Result {
 			c, err = t.pool.get(start)
 		}
 		if err == nil {
+			c.pad()
 			c.data = c.data[:min(chunkSize, roundUp(size-start))]
 			err = t.send(c)
 		}

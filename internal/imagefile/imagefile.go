@@ -153,7 +153,11 @@ func (f *File) Plain() io.ReaderAt {
 // Reader returns a reader of the image from its beginning. Its errors on
 // compressed data are [DamagedError] values. Only one may be in use at a time.
 func (f *File) Reader() (io.ReadCloser, error) {
-	return f.decode(bufio.NewReaderSize(io.NewSectionReader(f.file, 0, f.FileSize), readBuffer))
+	stored := io.NewSectionReader(f.file, 0, f.FileSize)
+	if f.Format == Plain {
+		return io.NopCloser(stored), nil
+	}
+	return f.decode(bufio.NewReaderSize(stored, readBuffer))
 }
 
 // decode reads what is stored as the image that it is.

@@ -4,7 +4,7 @@
 #
 # CACHE is that of testdata/mini/prepare.sh, which has filled it for amd64. DIR receives
 #   vmlinuz   Debian's kernel
-#   root/     busybox, dmsetup and lvm with their libraries, and kernel modules
+#   root/     busybox, dmsetup, lvm and losetup with their libraries, and kernel modules
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -49,8 +49,8 @@ done
 "$busybox" depmod -b "$root" "$version"
 
 cp "$busybox" "$root/bin/busybox"
-for program in dmsetup lvm; do
-    path=$(command -v "$program" || command -v "/sbin/$program") || die "$program is missing (package lvm2)"
+for program in dmsetup lvm losetup; do
+    path=$(command -v "$program" || command -v "/sbin/$program") || die "$program is missing (packages lvm2, dmsetup, mount)"
     cp "$path" "$root/sbin/$program"
     for library in $(ldd "$path" | grep -o '/[^ ]*'); do
         mkdir -p "$root$(dirname "$library")"

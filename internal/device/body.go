@@ -1,0 +1,131 @@
+package device
+
+import "bytes"
+
+// stripe is the unit of updates: flash is erased in pieces of this size or
+// larger, so that smaller ones would save nothing.
+const stripe = 64 << 10
+
+// take deals with a chunk of the image.
+func (g *target) take(c *chunk) error {
+	data := c.data
+	if end := c.offset + int64(len(data)); end > g.dev.Disk.Size {
+		// Only zeros, to fill the last block, may be behind the end.
+		fits := max(0, g.dev.Disk.Size-c.offset)
+		if len(bytes.TrimRight(data[fits:], "\x00")) > 0 || int64(len(data))-fits >= blockSize {
+			return &TooSmallError{g.dev.Disk.Path, g.dev.Disk.Size, max(g.total, end)}
+		}
+		data = data[:fits]
+	}
+	if g.mode == Compare {
+		if err := g.compare(c.offset, data); err != nil {
+			return err
+		}
+	} else {
+		g.keep(c.offset, data)
+		start, end := g.body(c.offset, int64(len(data)))
+		if start < end {
+			if err := g.put(start, data[start-c.offset:end-c.offset]); err != nil {
+				return err
+			}
+		}
+	}
+	g.done += int64(len(data))
+	g.report(g.phase)
+	return nil
+}
+
+// body is the part of a piece of the image that is not written last.
+func (g *target) body(offset, length int64) (start, end int64) {
+	return max(offset, headSize), min(offset+length, g.tailStart)
+}
+
+// keep keeps what is written last.
+func (g *target) keep(offset int64, data []byte) {
+	if offset < headSize {
+		n := min(headSize, int(offset)+len(data))
+		if n > len(g.head) {
+			g.head = g.head[:n]
+		}
+		copy(g.head[offset:], data)
+	}
+	if end := offset + int64(len(data)); end > g.tailStart {
+		from := max(offset, g.tailStart)
+		copy(g.tail[from-g.tailStart:], data[from-offset:])
+	}
+}
+
+// put writes a piece of the body, or what differs of it.
+func (g *target) put(offset int64, data []byte) error {
+	if g.mode != Update {
+		g.result.Written += int64(len(data))
+		if err := g.void(); err != nil {
+			return err
+		}
+		return g.write(offset, data)
+	}
+	old := g.buffer[:len(data)]
+	if err := g.read(offset, old); err != nil {
+		ioErr, ok := err.(*IOError)
+		if !ok || ioErr.Gone() {
+			return err
+		}
+		// What cannot be read may still be written, and is verified then.
+		g.result.Written += int64(len(data))
+		if err := g.void(); err != nil {
+			return err
+		}
+		return g.write(offset, data)
+	}
+	for start := 0; start < len(data); {
+		end := min(start+stripe, len(data))
+		if bytes.Equal(data[start:end], old[start:end]) {
+			g.result.Equal += int64(end - start)
+			start = end
+			continue
+		}
+		for end < len(data) {
+			next := min(end+stripe, len(data))
+			if bytes.Equal(data[end:next], old[end:next]) {
+				break
+			}
+			end = next
+		}
+		if err := g.void(); err != nil {
+			return err
+		}
+		if err := g.write(offset+int64(start), data[start:end]); err != nil {
+			return err
+		}
+		g.result.Written += int64(end - start)
+		start = end
+	}
+	return nil
+}
+
+// compare compares a piece of the image with what the device has there.
+func (g *target) compare(offset int64, data []byte) error {
+	there := g.buffer[:len(data)]
+	if err := g.read(offset, there); err != nil {
+		return err
+	}
+	if i := firstDifference(there, data); i >= 0 {
+		return &DifferenceError{g.dev.Disk.Path, offset + int64(i), 1}
+	}
+	g.result.Equal += int64(len(data))
+	return nil
+}
+
+// firstDifference returns the first index at which two slices of one length
+// differ, or -1.
+func firstDifference(a, b []byte) int {
+	if bytes.Equal(a, b) {
+		return -1
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return -1
+}
