@@ -7,7 +7,7 @@
 set -euo pipefail
 
 livebuild=$(realpath "$1") flake=$(realpath "$2") rounds=${3:-5}
-size_mib=1024
+size_mib=2048
 work=$(mktemp -d "${BENCH_FOLDER:-$PWD}/bench-write.XXXXXX")
 sources=$(mktemp -d) # outside of git repositories: in one, Nix sees only what is tracked
 loop='' name=/dev/disk/by-id/livebuild-bench-$$
@@ -54,7 +54,7 @@ row() {
         printf "| %s | %.2f s | %.0f MB/s | %.2f |\n", name, s, mib * 1.048576 / s, dd / s }'
 }
 
-echo "| 1 GiB | time | throughput | relative to dd |"
+echo "| 2 GiB | time | throughput | relative to dd |"
 echo "|---|---|---|---|"
 row '`dd bs=4M oflag=direct conv=fsync`' "$work/dd" $size_mib
 row '`livebuild write --no-verify`' "$work/unverified" $size_mib

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -240,6 +241,27 @@ func TestISOWriteSudo(t *testing.T) {
 	s.check(t, readFile(t, file.File))
 	if said := string(readFile(t, log)); !strings.HasPrefix(said, program+" open-disks ") || strings.Contains(said, "flake") {
 		t.Errorf("as root ran %q", said)
+	}
+	broken := filepath.Join(folder, "broken")
+	if err := os.Mkdir(broken, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(broken, "sudo"), []byte("#!/bin/sh\nexit 1\n"))
+	if err := os.Chmod(filepath.Join(broken, "sudo"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"iso", folder + "/flake#mini", "--store", folder + "/store", "--write", s.name, "--yes"}
+	refusing := c
+	refusing.env = append([]string{"PATH=" + broken + ":" + os.Getenv("PATH")}, c.env[1:]...)
+	checkRefusal(t, refusing.livebuild(t, args...), 1, "the disks were not opened: exit status 1", "livebuild write image.iso DEVICE")
+	nix, err := exec.LookPath("nix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lonely := c
+	lonely.env = append([]string{"PATH=" + t.TempDir() + ":" + filepath.Dir(nix)}, c.env[1:]...)
+	if _, err := os.Stat(filepath.Join(filepath.Dir(nix), "sudo")); err != nil {
+		checkRefusal(t, lonely.livebuild(t, args...), 1, "opening "+s.path+" needs the rights of root", "livebuild write image.iso DEVICE")
 	}
 	if info, err := os.Stat(folder + "/store"); err != nil || info.Sys().(*syscall.Stat_t).Uid != 65534 {
 		t.Errorf("the store is not of the user: %v", err)

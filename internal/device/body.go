@@ -1,6 +1,9 @@
 package device
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 // stripe is the unit of updates: flash is erased in pieces of this size or
 // larger, so that smaller ones would save nothing.
@@ -58,49 +61,51 @@ func (g *target) keep(offset int64, data []byte) {
 // put writes a piece of the body, or what differs of it.
 func (g *target) put(offset int64, data []byte) error {
 	if g.mode != Update {
-		g.result.Written += int64(len(data))
-		if err := g.void(); err != nil {
-			return err
-		}
-		return g.write(offset, data)
+		return g.replace(offset, data)
 	}
 	old := g.buffer[:len(data)]
-	if err := g.read(offset, old); err != nil {
-		ioErr, ok := err.(*IOError)
-		if !ok || ioErr.Gone() {
-			return err
-		}
+	err := g.read(offset, old)
+	var failed *IOError
+	if errors.As(err, &failed) && !failed.Gone() {
 		// What cannot be read may still be written, and is verified then.
-		g.result.Written += int64(len(data))
-		if err := g.void(); err != nil {
-			return err
-		}
-		return g.write(offset, data)
+		return g.replace(offset, data)
+	}
+	if err != nil {
+		return err
 	}
 	for start := 0; start < len(data); {
-		end := min(start+stripe, len(data))
-		if bytes.Equal(data[start:end], old[start:end]) {
+		same, end := run(data, old, start)
+		if same {
 			g.result.Equal += int64(end - start)
-			start = end
-			continue
-		}
-		for end < len(data) {
-			next := min(end+stripe, len(data))
-			if bytes.Equal(data[end:next], old[end:next]) {
-				break
-			}
-			end = next
-		}
-		if err := g.void(); err != nil {
+		} else if err := g.replace(offset+int64(start), data[start:end]); err != nil {
 			return err
 		}
-		if err := g.write(offset+int64(start), data[start:end]); err != nil {
-			return err
-		}
-		g.result.Written += int64(end - start)
 		start = end
 	}
 	return nil
+}
+
+// run returns where the stripes end, from start on, that are all the same in
+// two slices of one length, or all different.
+func run(a, b []byte, start int) (same bool, end int) {
+	equal := func(at int) bool {
+		next := min(at+stripe, len(a))
+		return bytes.Equal(a[at:next], b[at:next])
+	}
+	same = equal(start)
+	for end = start + stripe; end < len(a) && equal(end) == same; {
+		end += stripe
+	}
+	return same, min(end, len(a))
+}
+
+// replace writes something that the device does not have.
+func (g *target) replace(offset int64, data []byte) error {
+	if err := g.void(); err != nil {
+		return err
+	}
+	g.result.Written += int64(len(data))
+	return g.write(offset, data)
 }
 
 // compare compares a piece of the image with what the device has there.

@@ -1,6 +1,9 @@
 package device
 
-import "bytes"
+import (
+	"bytes"
+	"errors"
+)
 
 const (
 	// headSize is the beginning of an image that is written last: partition
@@ -77,21 +80,28 @@ func (g *target) finish(size int64) error {
 			return err
 		}
 	}
-	// Nothing that is not verified gets a beginning.
+	// Nothing that is not verified has a beginning.
 	if g.t.options.Verify {
 		if err := g.verify(size); err != nil {
-			return err
+			return g.fallen(err)
 		}
 	}
 	if !same {
 		if err := g.writeEnds(); err != nil {
-			return err
+			return g.fallen(err)
 		}
 	}
 	g.result.Verified = g.t.options.Verify
 	g.result.Written = min(g.result.Written, size)
 	g.result.Equal = min(g.result.Equal, size-g.result.Written)
 	return nil
+}
+
+// fallen empties the ends of a device that failed at the last, whatever is
+// there now: a disk that is smaller than it says writes its end over them.
+func (g *target) fallen(err error) error {
+	g.voided = false
+	return errors.Join(err, g.void())
 }
 
 // endsEqual reports whether head and tail of the device are as they shall be.
