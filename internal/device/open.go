@@ -34,6 +34,11 @@ func Open(h Host, d Disk) (*Device, error) {
 	// No O_CREAT: what is not there must not become a file under /dev.
 	// O_EXCL without it asks for a block device that nobody has (open(2)).
 	f, err := openDirect(d, os.O_RDWR|unix.O_EXCL)
+	var used *InUseError
+	for deadline := time.Now().Add(claimPatience); errors.As(err, &used) && time.Now().Before(deadline); {
+		time.Sleep(lockInterval)
+		f, err = openDirect(d, os.O_RDWR|unix.O_EXCL)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -140,8 +145,13 @@ func ioctlUint64(fd int, request uint) (v uint64, err error) {
 	return v, nil
 }
 
-// How long udev may look at a disk before it counts as in use.
 const (
+	// claimPatience is how long somebody unknown may have a disk before it
+	// counts as in use: losetup(8) claims loop devices for a moment to find
+	// out whether they are free.
+	claimPatience = 2 * time.Second
+
+	// lockPatience is how long udev may look at one.
 	lockPatience = 10 * time.Second
 	lockInterval = 50 * time.Millisecond
 )

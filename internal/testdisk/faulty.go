@@ -57,7 +57,13 @@ func NewFaulty(t testing.TB, size int64) *Faulty {
 	f.Path = filepath.Join(folder, "disk")
 	t.Cleanup(func() {
 		f.Behave()
-		if err := server.Unmount(); err != nil {
+		// A loop device that something was stuck in lets go of the file a
+		// little later.
+		err := server.Unmount()
+		for deadline := time.Now().Add(unmountPatience); err != nil && time.Now().Before(deadline); err = server.Unmount() {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err != nil {
 			t.Errorf("unmounting %s: %v", folder, err)
 		}
 		if err := f.file.Close(); err != nil {
@@ -101,6 +107,8 @@ func (f *Faulty) Pretend(capacity int64) {
 // longestStall ends a stall that a failed test forgets: other users of loop
 // devices wait for it, too, losetup(8) among them.
 const longestStall = 90 * time.Second
+
+const unmountPatience = 30 * time.Second
 
 // Stall makes all reads and writes wait until Behave.
 func (f *Faulty) Stall() {
