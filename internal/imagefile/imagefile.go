@@ -16,7 +16,7 @@ import (
 
 	kgzip "github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/xi2/xz"
 )
 
 // Format is how a file is compressed.
@@ -177,7 +177,7 @@ func (f *File) decode(stored io.Reader) (io.ReadCloser, error) {
 		}
 		r = d.IOReadCloser()
 	case XZ:
-		d, err := xz.ReaderConfig{DictCap: xzWindow}.NewReader(stored)
+		d, err := xz.NewReader(stored, xzWindow)
 		if err != nil {
 			return nil, f.damaged(err)
 		}

@@ -57,6 +57,7 @@ func TestFormats(t *testing.T) {
 		"xz":            {`xz -c "$plain"`, imagefile.XZ},
 		"xz, blocks":    {`xz -c --block-size=500000 "$plain"`, imagefile.XZ},
 		"xz, streams":   {`xz -c "$half"; xz -c "${half}2"`, imagefile.XZ},
+		"xz, BCJ":       {`xz -c --x86 --lzma2 "$plain"`, imagefile.XZ},
 		"xz, large":     {`xz -9c "$plain"`, imagefile.XZ},
 	} {
 		t.Run(name, func(t *testing.T) {
