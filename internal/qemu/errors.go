@@ -1,7 +1,9 @@
 package qemu
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 )
 
@@ -15,6 +17,9 @@ type ProgramError struct {
 }
 
 func (e *ProgramError) Error() string {
+	if errors.Is(e.Err, exec.ErrNotFound) {
+		return e.Program + " is not on the PATH"
+	}
 	return fmt.Sprintf("finding %s: %v", e.Program, e.Err)
 }
 
@@ -37,6 +42,22 @@ func (e *FirmwareError) Error() string {
 		}
 	}
 	return fmt.Sprintf("no UEFI firmware for %s in %s", e.Arch, strings.Join(dirs, ", "))
+}
+
+// MemoryError says that the host has no room for the guest's memory.
+type MemoryError struct {
+	WantedMiB, AvailableMiB int
+}
+
+func (e *MemoryError) Error() string {
+	return fmt.Sprintf("no memory for the guest: %d MiB wanted, %d MiB available", e.WantedMiB, e.AvailableMiB)
+}
+
+// FirmwareMemoryError says that the guest's memory is too small for its firmware, which would hang.
+type FirmwareMemoryError struct{ MiB, NeededMiB int }
+
+func (e *FirmwareMemoryError) Error() string {
+	return fmt.Sprintf("memory of %d MiB: UEFI firmware needs %d", e.MiB, e.NeededMiB)
 }
 
 // HostError says that QEMU itself ended in an error, whatever the guest did.

@@ -1,7 +1,6 @@
 package qemu
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -77,17 +76,4 @@ func findFirmware(arch Arch, program string, exists func(string) bool) (Flash, e
 		}
 	}
 	return Flash{}, &FirmwareError{Arch: arch, Tried: candidates}
-}
-
-// withOwnVars returns f with a fresh, writable copy of its variable store in dir.
-func (f Flash) withOwnVars(dir string) (Flash, error) {
-	vars, err := os.ReadFile(f.Vars)
-	if err != nil {
-		return Flash{}, fmt.Errorf("reading firmware variables: %w", err)
-	}
-	f.Vars = filepath.Join(dir, "vars.fd")
-	if err := os.WriteFile(f.Vars, vars, 0o600); err != nil {
-		return Flash{}, fmt.Errorf("copying firmware variables: %w", err)
-	}
-	return f, nil
 }

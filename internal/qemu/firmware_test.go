@@ -2,8 +2,6 @@ package qemu
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -70,29 +68,5 @@ func TestFindFirmware(t *testing.T) {
 				t.Errorf("error = %q does not say where it looked", err)
 			}
 		})
-	}
-}
-
-func TestWithOwnVarsLeavesTheOriginal(t *testing.T) {
-	dir := t.TempDir()
-	original := filepath.Join(dir, "VARS.fd")
-	if err := os.WriteFile(original, []byte("variables"), 0o444); err != nil {
-		t.Fatal(err)
-	}
-	copied, err := Flash{Code: "code", Vars: original}.withOwnVars(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if copied.Vars == original {
-		t.Fatal("variables are not copied")
-	}
-	f, err := os.OpenFile(copied.Vars, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatalf("copy cannot be written: %v", err)
-	}
-	f.Close()
-	data, err := os.ReadFile(copied.Vars)
-	if err != nil || string(data) != "variables" {
-		t.Errorf("copy holds %q, %v", data, err)
 	}
 }

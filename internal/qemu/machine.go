@@ -1,13 +1,14 @@
 // Package qemu boots an image in a virtual machine and judges, from what the guest
 // writes to its serial console, whether it came up.
 //
-// A [Machine] describes the hardware; [Machine.Args] turns it into QEMU's command line
-// without looking at the host; [Run] starts it, watches and stops it. Machines are
-// x86_64 (q35; SeaBIOS or OVMF) and aarch64 (virt; UEFI), with one processor, one
-// read-only medium and neither network nor display.
+// A [Machine] describes the hardware; [Machine.Complete] fills in what the host has;
+// [Machine.Args] turns it into QEMU's command line without looking at the host. [Run]
+// starts it, types at its boot loader if told to, watches its console and stops it;
+// [Attend] leaves it to the user. Machines are x86_64 (q35; SeaBIOS or OVMF) and aarch64
+// (virt; UEFI). The image is their medium, and is never written to.
 //
-// The guest has to use the serial console: an image that shows itself on a screen
-// alone runs into the time limit.
+// The guest has to use the serial console: one that shows itself on a screen alone runs
+// into the time limit. That is what typing is for.
 package qemu
 
 import (
@@ -79,6 +80,18 @@ const (
 	minimumUEFIMiB   = 512
 )
 
+// Serial is what the first serial port of the guest is connected to.
+type Serial int
+
+// SerialWatched is standard output, together with the log of SeaBIOS, which says on no serial
+// line that it found nothing to boot. SerialTerminal is standard input and output, shared with
+// QEMU's monitor. SerialNone is nothing.
+const (
+	SerialWatched Serial = iota
+	SerialTerminal
+	SerialNone
+)
+
 // Machine describes a virtual machine.
 type Machine struct {
 	Arch     Arch
@@ -86,35 +99,42 @@ type Machine struct {
 	Image    string // raw image that the medium holds, never written to; "" for no medium
 	Medium   Medium
 
-	MemoryMiB int   // 0 for 1024
-	Accel     Accel // "" for TCG in Args; Run then chooses
-	Flash     Flash // files of the UEFI firmware; Run fills them in if empty
+	Processors int    // 0 for 1
+	MemoryMiB  int    // 0 for 1024
+	DiskBytes  int64  // size of an empty disk that is gone with the machine; 0 for none
+	Network    bool   // the host's, behind QEMU's own router
+	SSHPort    int    // port of 127.0.0.1 that leads to the guest's port 22; 0 for none
+	Display    string // value of -display; "" for none
+	Serial     Serial
+	Extra      []string // further arguments, after all others
+
+	Program string // path of QEMU; Complete finds it if ""
+	Accel   Accel  // "" for TCG in Args; Complete chooses
+	Flash   Flash  // files of the UEFI firmware; Complete finds them if empty
 }
 
-// Program returns the name of the QEMU program for the machine.
-func (m Machine) Program() string {
-	return "qemu-system-" + string(m.Arch)
-}
+// ProgramName returns the name of the QEMU program for an architecture.
+func ProgramName(arch Arch) string { return "qemu-system-" + string(arch) }
 
-// Args returns the arguments that start the machine with its serial console on standard output.
-// A BIOS machine has the log of SeaBIOS there too: SeaBIOS says on no serial line
-// that it found nothing to boot.
+// Args returns the arguments that start the machine. Its variables of UEFI and its disk are
+// kept in unnamed temporary files, so nothing has to be made before or removed after.
 func (m Machine) Args() ([]string, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
 	args := []string{"-no-user-config"}
 	args = append(args, m.platform()...)
-	args = append(args,
-		"-m", strconv.Itoa(m.memoryMiB()),
-		"-display", "none",
-		"-monitor", "none",
-		"-nic", "none",
-		"-no-reboot",
-	)
+	args = append(args, "-m", strconv.Itoa(m.memoryMiB()))
+	if m.Processors > 1 {
+		args = append(args, "-smp", strconv.Itoa(m.Processors))
+	}
+	args = append(args, m.display()...)
+	args = append(args, m.network()...)
 	args = append(args, m.console()...)
 	args = append(args, m.pflash()...)
-	return append(args, m.medium()...), nil
+	args = append(args, m.disk()...)
+	args = append(args, m.medium()...)
+	return append(args, m.Extra...), nil
 }
 
 func (m Machine) check() error {
@@ -127,8 +147,10 @@ func (m Machine) check() error {
 		return fmt.Errorf("machine with UEFI lacks its firmware files")
 	case m.MemoryMiB < 0:
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
+	case m.DiskBytes < 0 || m.DiskBytes%sectorSize != 0:
+		return fmt.Errorf("disk of %d bytes, which is no multiple of %d", m.DiskBytes, sectorSize)
 	case m.Firmware == UEFI && m.memoryMiB() < minimumUEFIMiB:
-		return fmt.Errorf("memory of %d MiB: UEFI firmware needs %d", m.memoryMiB(), minimumUEFIMiB)
+		return &FirmwareMemoryError{MiB: m.memoryMiB(), NeededMiB: minimumUEFIMiB}
 	}
 	return nil
 }
@@ -158,11 +180,59 @@ func (m Machine) platform() []string {
 	return []string{"-machine", machine, "-cpu", cpu, "-accel", string(accel)}
 }
 
+// display returns what the user sees and types on. q35 has a VGA adapter and a PS/2 keyboard
+// of its own; virt has neither.
+func (m Machine) display() []string {
+	display := m.Display
+	if display == "" {
+		display = "none"
+	}
+	args := []string{"-display", display}
+	if m.Arch == AArch64 {
+		args = append(args, "-device", "ramfb") // compiled in everywhere, unlike virtio-gpu
+	}
+	if m.needsUSB() {
+		args = append(args, "-device", "qemu-xhci")
+	}
+	if m.Arch == AArch64 {
+		args = append(args, "-device", "usb-kbd")
+	}
+	if display != "none" {
+		args = append(args, "-device", "usb-tablet") // a pointer that need not be caught
+	}
+	return args
+}
+
+func (m Machine) needsUSB() bool {
+	return m.Arch == AArch64 || m.Medium == USB && m.Image != "" || m.Display != "" && m.Display != "none"
+}
+
+func (m Machine) network() []string {
+	if !m.Network {
+		return []string{"-nic", "none"}
+	}
+	user := "user,id=network"
+	if m.SSHPort != 0 {
+		user += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:22", m.SSHPort)
+	}
+	// Without its ROM the adapter starts nothing, and needs no further package of the host.
+	return []string{"-netdev", user, "-device", "virtio-net-pci,netdev=network,romfile="}
+}
+
 // seaBIOSLogPort is the I/O port that SeaBIOS writes its log to (src/hw/serialio.c, DebugOutputPort).
 const seaBIOSLogPort = 0x402
 
 func (m Machine) console() []string {
+	switch m.Serial {
+	case SerialTerminal:
+		return []string{"-serial", "mon:stdio"}
+	case SerialNone:
+		return []string{"-serial", "none", "-monitor", "none"}
+	}
 	args := []string{
+		"-monitor", "none",
+		// A guest that goes off leaves a machine whose screen can still be read.
+		"-no-reboot", "-no-shutdown",
 		"-chardev", "stdio,id=console,mux=on,signal=off",
 		"-serial", "chardev:console",
 	}
@@ -172,41 +242,53 @@ func (m Machine) console() []string {
 	return args
 }
 
+// pflash returns the firmware. Its variables are a snapshot: what the guest writes to
+// them goes into a temporary file that only QEMU sees.
 func (m Machine) pflash() []string {
 	if m.Firmware != UEFI {
 		return nil
 	}
 	return []string{
 		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escape(m.Flash.Code),
-		"-drive", "if=pflash,format=raw,unit=1,file=" + escape(m.Flash.Vars),
+		"-drive", "if=pflash,format=raw,unit=1,snapshot=on,file=" + escape(m.Flash.Vars),
 	}
 }
+
+const sectorSize = 512
+
+// disk returns an empty disk: a snapshot of nothing. It comes before the medium in the boot
+// order, so that a system installed onto it starts when the guest is restarted, while a
+// firmware that finds it empty goes on to the medium.
+func (m Machine) disk() []string {
+	if m.DiskBytes == 0 {
+		return nil
+	}
+	return []string{
+		"-drive", fmt.Sprintf("if=none,id=disk,driver=null-co,size=%d,read-zeroes=on,snapshot=on", m.DiskBytes),
+		"-device", "virtio-blk-pci,drive=disk,bootindex=0",
+	}
+}
+
+// mediumID is what QEMU's monitor calls the medium.
+const mediumID = "medium"
 
 func (m Machine) medium() []string {
 	if m.Image == "" {
 		return nil
 	}
-	drive := "if=none,id=medium,format=raw,readonly=on,file=" + escape(m.Image)
+	drive := "if=none,id=" + mediumID + ",format=raw,readonly=on,file=" + escape(m.Image)
+	device := "drive=" + mediumID + ",bootindex=1"
 	switch m.Medium {
 	case USB:
-		return []string{
-			"-drive", drive,
-			"-device", "qemu-xhci",
-			"-device", "usb-storage,drive=medium,removable=on,bootindex=0",
-		}
+		return []string{"-drive", drive, "-device", "usb-storage,removable=on," + device}
 	case Disk:
-		return []string{
-			"-drive", drive,
-			"-device", "virtio-blk-pci,drive=medium,bootindex=0",
-		}
+		return []string{"-drive", drive, "-device", "virtio-blk-pci," + device}
 	}
 	args := []string{"-drive", drive + ",media=cdrom"}
 	if m.Arch == AArch64 { // virt has no IDE
-		return append(args,
-			"-device", "virtio-scsi-pci",
-			"-device", "scsi-cd,drive=medium,bootindex=0")
+		return append(args, "-device", "virtio-scsi-pci", "-device", "scsi-cd,"+device)
 	}
-	return append(args, "-device", "ide-cd,drive=medium,bootindex=0")
+	return append(args, "-device", "ide-cd,"+device)
 }
 
 // escape makes a path the value of a key in QEMU's option syntax, where a comma ends a value.

@@ -2,8 +2,8 @@ package qemu
 
 import (
 	"context"
+	"encoding/binary"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -18,28 +18,33 @@ const probeLimit = 5 * time.Second
 // probeText is what the probe's guest prints at its end.
 var probeText = regexp.MustCompile(`64-bit guest runs`)
 
-// probeImageSize is more than SeaBIOS wants of a disk: it boots none of a single sector.
-const probeImageSize = 1 << 20
+// The sizes of the files that hold the probe's guest in bytes: SeaBIOS boots no disk of a single sector,
+// and virt takes flash of this size alone (hw/arm/virt.c, VIRT_FLASH).
+const (
+	probeImageSize = 1 << 20
+	probeFlashSize = 64 << 20
+)
 
 var kvm struct {
 	sync.Mutex
 	known, works bool
 }
 
-// ChooseAccel returns KVM if it runs guests of arch on this host, else TCG. That /dev/kvm
-// exists and opens proves nothing: a KVM that itself lives in a virtual machine without
+// hostArchs are the architectures of guests that the processor can run.
+var hostArchs = map[string]Arch{"amd64": X86_64, "arm64": AArch64}
+
+// ChooseAccel returns KVM if program, a QEMU, runs guests of arch by it on this host, else TCG. That
+// /dev/kvm exists and opens proves nothing: a KVM that itself lives in a virtual machine without
 // nested virtualisation starts guests and then emulates, or refuses, much of what they do.
 // So a small guest is run, once for the process.
-//
-// Only x86_64 has such a guest: on other hosts the answer is TCG.
-func ChooseAccel(ctx context.Context, arch Arch) Accel {
-	if arch != X86_64 || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+func ChooseAccel(ctx context.Context, arch Arch, program string) Accel {
+	if runtime.GOOS != "linux" || hostArchs[runtime.GOARCH] != arch {
 		return TCG
 	}
 	kvm.Lock()
 	defer kvm.Unlock()
 	if !kvm.known {
-		works := probe(ctx, KVM)
+		works := probe(ctx, arch, program, KVM)
 		if ctx.Err() != nil {
 			return TCG
 		}
@@ -52,7 +57,7 @@ func ChooseAccel(ctx context.Context, arch Arch) Accel {
 }
 
 // probe reports whether the probe's guest reaches its end in time.
-func probe(ctx context.Context, accel Accel) bool {
+func probe(ctx context.Context, arch Arch, program string, accel Accel) bool {
 	if accel == KVM {
 		device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 		if err != nil {
@@ -65,21 +70,52 @@ func probe(ctx context.Context, accel Accel) bool {
 		return false
 	}
 	defer os.RemoveAll(dir)
-	image := filepath.Join(dir, "probe.img")
-	if err := os.WriteFile(image, probeImage(), 0o600); err != nil {
-		return false
-	}
-	machine := Machine{Arch: X86_64, Firmware: BIOS, Image: image, Medium: Disk, MemoryMiB: 64, Accel: accel}
-	program, err := exec.LookPath(machine.Program())
+	machine, err := probeMachine(arch, filepath.Join(dir, "probe.img"))
 	if err != nil {
 		return false
 	}
+	machine.Accel = accel
 	args, err := machine.Args()
 	if err != nil {
 		return false
 	}
 	verdict, err := run(ctx, program, args, Watch{Expect: probeText, Limit: probeLimit})
 	return err == nil && verdict.OK()
+}
+
+// probeMachine writes the probe's guest to a file, and returns the machine that runs it: from a
+// disk on x86_64, as its firmware on aarch64.
+func probeMachine(arch Arch, file string) (Machine, error) {
+	if arch == X86_64 {
+		return Machine{Arch: arch, Image: file, Medium: Disk, MemoryMiB: 64}, os.WriteFile(file, probeImage(), 0o600)
+	}
+	err := os.WriteFile(file, probeFlash(), 0o600)
+	if err == nil {
+		err = os.Truncate(file, probeFlashSize)
+	}
+	return Machine{Arch: arch, Firmware: UEFI, Flash: Flash{Code: file, Vars: file}, MemoryMiB: minimumUEFIMiB}, err
+}
+
+// probeFlash returns the beginning of a flash, where an aarch64 processor starts: like probeImage, it
+// counts and prints probeText, on the serial port of virt.
+func probeFlash() []byte {
+	code := []byte{}
+	for _, instruction := range []uint32{
+		0xD2A12000, // movz x0, #0x0900, lsl #16 (hw/arm/virt.c, VIRT_UART)
+		0xD2A0BEA1, // movz x1, #0x05F5, lsl #16
+		0xF1000421, // 1: subs x1, x1, #1
+		0x54FFFFE1, // b.ne 1b
+		0x100000E2, // adr x2, text
+		0x38401443, // 2: ldrb w3, [x2], #1
+		0x34000063, // cbz w3, 3f
+		0xB9000003, // str w3, [x0]
+		0x17FFFFFD, // b 2b
+		0xD503207F, // 3: wfi
+		0x17FFFFFF, // b 3b
+	} {
+		code = binary.LittleEndian.AppendUint32(code, instruction)
+	}
+	return append(code, "64-bit guest runs\n\x00"...) // text
 }
 
 // probeImage returns a disk whose boot sector is the probe's guest: it switches the processor

@@ -18,8 +18,13 @@ var never = regexp.MustCompile(`^this text does not appear$`)
 
 func needQEMU(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		t.Fatalf("%v (Debian package qemu-system-x86)", err)
+	for program, debianPackage := range map[string]string{
+		"qemu-system-x86_64":  "qemu-system-x86",
+		"qemu-system-aarch64": "qemu-system-arm, qemu-efi-aarch64",
+	} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%v (Debian packages: %s)", err, debianPackage)
+		}
 	}
 }
 
@@ -57,43 +62,64 @@ func TestRunFindsNothingToBoot(t *testing.T) {
 // TestProbeGuest proves that the guest KVM is judged by does run where the processor works.
 func TestProbeGuest(t *testing.T) {
 	needQEMU(t)
-	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk}
-	m.Image = filepath.Join(t.TempDir(), "probe.img")
-	if err := os.WriteFile(m.Image, probeImage(), 0o600); err != nil {
+	for _, arch := range []Arch{X86_64, AArch64} {
+		m, err := probeMachine(arch, filepath.Join(t.TempDir(), "probe.img"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Accel = TCG
+		for _, medium := range []Medium{Disk, USB} {
+			m.Medium = medium
+			verdict, err := Run(context.Background(), m, Watch{Expect: probeText, Limit: time.Minute})
+			if err != nil || !verdict.OK() {
+				t.Errorf("%s from %v: %v, %v, want it to come up", arch, medium, verdict, err)
+			}
+		}
+	}
+}
+
+// TestAArch64 runs a machine with all its devices into the end of its firmware.
+func TestAArch64(t *testing.T) {
+	needQEMU(t)
+	image := filepath.Join(t.TempDir(), "empty.img")
+	if err := os.WriteFile(image, make([]byte, probeImageSize), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, medium := range []Medium{Disk, USB} {
-		m.Medium = medium
-		verdict, err := Run(context.Background(), m, Watch{Expect: probeText, Limit: time.Minute})
-		if err != nil || !verdict.OK() {
-			t.Errorf("from %v: %v, %v, want it to come up", medium, verdict, err)
+	for _, medium := range []Medium{CD, USB} {
+		m := Machine{Arch: AArch64, Firmware: UEFI, Image: image, Medium: medium, Network: true, DiskBytes: 1 << 30}
+		verdict, err := Run(context.Background(), m, Watch{Expect: never})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verdict.Outcome != NoBootDevice || len(verdict.Screen) == 0 {
+			t.Errorf("from %v: %v, with a screenshot of %d bytes, want NoBootDevice with one", medium, verdict, len(verdict.Screen))
 		}
 	}
 }
 
 func TestChooseAccelIsStable(t *testing.T) {
 	needQEMU(t)
-	first := ChooseAccel(context.Background(), X86_64)
+	first := ChooseAccel(context.Background(), X86_64, "qemu-system-x86_64")
 	if first != TCG && first != KVM {
 		t.Fatalf("ChooseAccel = %q", first)
 	}
-	if again := ChooseAccel(context.Background(), X86_64); again != first {
+	if again := ChooseAccel(context.Background(), X86_64, "qemu-system-x86_64"); again != first {
 		t.Errorf("ChooseAccel = %q, then %q", first, again)
 	}
-	if foreign := ChooseAccel(context.Background(), AArch64); foreign != TCG {
+	if foreign := ChooseAccel(context.Background(), AArch64, "qemu-system-aarch64"); foreign != TCG {
 		t.Errorf("ChooseAccel(aarch64) = %q, want tcg", foreign)
 	}
 }
 
-func TestRunTimesOut(t *testing.T) {
+func TestRunHearsNothing(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, halt)}
 	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if verdict.Outcome != TimedOut {
-		t.Errorf("verdict = %v, want TimedOut", verdict)
+	if verdict.Outcome != Silent || len(verdict.Screen) == 0 {
+		t.Errorf("verdict = %v with a screenshot of %d bytes, want Silent with one", verdict, len(verdict.Screen))
 	}
 }
 
@@ -132,20 +158,33 @@ func TestRunCancelled(t *testing.T) {
 	}
 }
 
-func TestRunRemovesVariables(t *testing.T) {
+// TestRunLeavesNothing boots with a firmware that writes its variables, and fails, which takes a screenshot.
+func TestRunLeavesNothing(t *testing.T) {
 	needQEMU(t)
-	if _, err := FindFirmware(X86_64, ""); err != nil {
+	flash, err := FindFirmware(X86_64, "")
+	if err != nil {
 		t.Fatalf("%v (Debian package ovmf)", err)
 	}
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Second})
+	own := Flash{Code: flash.Code, Vars: filepath.Join(t.TempDir(), "VARS.fd")}
+	before, err := os.ReadFile(flash.Vars)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if verdict.Outcome != TimedOut && verdict.Outcome != NoBootDevice {
-		t.Errorf("verdict = %v", verdict)
+	if err := os.WriteFile(own.Vars, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG, Flash: own, DiskBytes: 1 << 30}
+	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if verdict.Outcome != NoBootDevice {
+		t.Errorf("verdict = %v, want NoBootDevice", verdict)
+	}
+	if after, err := os.ReadFile(own.Vars); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the firmware wrote to the file of its variables (%v)", err)
 	}
 	left, err := os.ReadDir(tmp)
 	if err != nil || len(left) != 0 {
@@ -174,8 +213,10 @@ func TestRunErrors(t *testing.T) {
 	})
 	t.Run("firmware vanished", func(t *testing.T) {
 		m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG, Flash: Flash{Code: "/absent/code", Vars: "/absent/vars"}}
-		if _, err := Run(ctx, m, Watch{}); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("error = %v, want one that names the file", err)
+		_, err := Run(ctx, m, Watch{})
+		var host *HostError
+		if !errors.As(err, &host) || !strings.Contains(host.Message, "/absent/code") {
+			t.Errorf("error = %v, want a HostError that names the file", err)
 		}
 	})
 	t.Run("image is a directory", func(t *testing.T) {

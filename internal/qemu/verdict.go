@@ -19,6 +19,7 @@ const (
 	LoaderPrompt                  // the boot loader gave up and waits for commands
 	NoBootDevice                  // the firmware found nothing to boot
 	PoweredOff                    // the machine went off before the expected text
+	Silent                        // nothing was said after the firmware, within the time limit
 )
 
 // String describes the outcome as the end of a sentence about the guest.
@@ -38,8 +39,34 @@ func (o Outcome) String() string {
 		return "found no bootable device"
 	case PoweredOff:
 		return "powered off before the expected text"
+	case Silent:
+		return "said nothing on its serial console"
 	default:
 		return "did not come up in time"
+	}
+}
+
+// Name returns a word for the outcome that programs can rely on.
+func (o Outcome) Name() string {
+	switch o {
+	case Passed:
+		return "passed"
+	case Rejected:
+		return "rejected"
+	case KernelPanic:
+		return "kernel-panic"
+	case EmergencyShell:
+		return "emergency-shell"
+	case LoaderPrompt:
+		return "loader-prompt"
+	case NoBootDevice:
+		return "no-boot-device"
+	case PoweredOff:
+		return "powered-off"
+	case Silent:
+		return "silent"
+	default:
+		return "timed-out"
 	}
 }
 
@@ -48,6 +75,7 @@ type Verdict struct {
 	Outcome  Outcome
 	Line     string        // the console's line that decided, "" if none did
 	Console  []string      // the console's last lines, as plain text
+	Screen   []byte        // the display as PNG, of a guest that did not come up; nil if there is none
 	Duration time.Duration // from the start of QEMU to the decision
 }
 
@@ -61,6 +89,13 @@ func (v Verdict) String() string {
 	}
 	return fmt.Sprintf("%s: %s", v.Outcome, v.Line)
 }
+
+// CameUp matches what a NixOS system says when it has started: agetty's prompt, or systemd about its
+// target; and the success of the demonstration system, whose failures WentWrong matches.
+var (
+	CameUp    = regexp.MustCompile(`\blogin:|Reached target (multi-user\.target|Multi-User System)|^MINI-RESULT PASS`)
+	WentWrong = regexp.MustCompile(`^MINI-(RESULT FAIL|FAIL )`)
+)
 
 // failures are the texts that no working boot shows, by who writes them. Texts that some
 // later step may still make good (SeaBIOS's "Boot failed", which it prints for each device) are not among them.
@@ -92,6 +127,14 @@ var failures = []struct {
 	{NoBootDevice, regexp.MustCompile(`^BdsDxe: No bootable option or device was found`)},
 	{NoBootDevice, regexp.MustCompile(`^BdsDxe: starting Boot[0-9A-F]+ "EFI Internal Shell"`)},
 	{NoBootDevice, regexp.MustCompile(`^Shell>`)},
+}
+
+// handOver matches what firmware says when it starts a boot loader.
+var handOver = regexp.MustCompile(`^Booting from |^BdsDxe: (loading|starting) `)
+
+// silent reports whether nothing on the console comes from anyone but the firmware.
+func silent(console []string) bool {
+	return len(console) == 0 || handOver.MatchString(console[len(console)-1])
 }
 
 // judge decides what a line of the console means; false if it decides nothing.

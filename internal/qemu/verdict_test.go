@@ -34,7 +34,7 @@ func feed(t *testing.T, w Watch, text []byte, size int) Verdict {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	verdict, decided := w.watch(ctx, output)
+	verdict, decided := w.watch(ctx, output, nil)
 	if !decided {
 		t.Fatalf("nothing decided; console ends in %q", verdict.Console)
 	}
@@ -148,7 +148,7 @@ func TestWatchEnds(t *testing.T) {
 		output := make(chan []byte, 1)
 		output <- []byte("last words")
 		close(output)
-		verdict, decided := Watch{}.watch(context.Background(), output)
+		verdict, decided := Watch{}.watch(context.Background(), output, nil)
 		if decided || !slices.Equal(verdict.Console, []string{"last words"}) {
 			t.Errorf("watch = %+v, %v, want the last words and no decision", verdict, decided)
 		}
@@ -157,7 +157,7 @@ func TestWatchEnds(t *testing.T) {
 		output := make(chan []byte, 1)
 		output <- []byte("MINI-RESULT PASS")
 		close(output)
-		verdict, decided := marker.watch(context.Background(), output)
+		verdict, decided := marker.watch(context.Background(), output, nil)
 		if !decided || !verdict.OK() {
 			t.Errorf("watch = %+v, %v, want Passed", verdict, decided)
 		}
@@ -165,7 +165,7 @@ func TestWatchEnds(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if verdict, decided := (Watch{}).watch(ctx, nil); decided {
+		if verdict, decided := (Watch{}).watch(ctx, nil, nil); decided {
 			t.Errorf("watch = %+v, want no decision", verdict)
 		}
 	})

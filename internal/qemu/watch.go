@@ -1,0 +1,103 @@
+package qemu
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+)
+
+// Watch says what to look for on the console, line by line, and what to type before.
+type Watch struct {
+	Expect *regexp.Regexp // a line that matches means that the guest came up
+	Reject *regexp.Regexp // a line that matches means that it did not; may be nil
+	Limit  time.Duration  // how long it may take; 0 for five minutes
+	Copy   io.Writer      // receives the console's lines as plain text, its errors are ignored; may be nil
+	Keys   []Key          // typed at the boot loader, beginning at the first entry of its menu
+}
+
+const (
+	defaultLimit = 5 * time.Minute
+	keptLines    = 40 // of the console, for the Verdict
+
+	// settle is how long the console has to be silent before a line without an end is judged:
+	// a prompt stays, the first half of a line does not.
+	settle = 300 * time.Millisecond
+)
+
+// watch reads the console until a line decides, the guest went off, or the time is over. It
+// returns false if ctx or the console ended before that.
+func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struct{}) (Verdict, bool) {
+	limit := w.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	silence := time.NewTimer(settle)
+	defer silence.Stop()
+
+	var lastWords <-chan time.Time // when what the guest wrote before it went off has been read
+
+	var text console
+	var verdict Verdict
+	decides := func(line string) bool {
+		outcome, ok := w.judge(line)
+		if ok {
+			verdict.Outcome, verdict.Line = outcome, line
+		}
+		return ok
+	}
+	keep := func(line string) {
+		if line == "" {
+			return
+		}
+		verdict.Console = append(verdict.Console, line)
+		if len(verdict.Console) > keptLines {
+			verdict.Console = verdict.Console[1:]
+		}
+		if w.Copy != nil {
+			fmt.Fprintln(w.Copy, line)
+		}
+	}
+	for {
+		select {
+		case data, open := <-output:
+			if !open {
+				keep(text.partial())
+				return verdict, decides(text.partial())
+			}
+			for _, line := range text.write(data) {
+				keep(line)
+				if decides(line) {
+					return verdict, true
+				}
+			}
+			silence.Reset(settle)
+		case <-silence.C:
+			if decides(text.partial()) {
+				keep(text.partial())
+				return verdict, true
+			}
+		case <-off:
+			off, lastWords = nil, time.After(settle)
+		case <-lastWords:
+			keep(text.partial())
+			if !decides(text.partial()) {
+				verdict.Outcome = PoweredOff
+			}
+			return verdict, true
+		case <-deadline.C:
+			keep(text.partial())
+			verdict.Outcome = TimedOut
+			if silent(verdict.Console) {
+				verdict.Outcome = Silent
+			}
+			return verdict, true
+		case <-ctx.Done():
+			keep(text.partial())
+			return verdict, false
+		}
+	}
+}
