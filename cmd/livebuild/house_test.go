@@ -19,13 +19,15 @@ const module = "github.com/livebuild/livebuild/"
 // docs/internals.md draws it. Only internal/cli and tests may import everything.
 var mayImport = map[string][]string{
 	"cmd/livebuild": {"internal/cli"},
-	"internal/cli":  {"internal/boot", "internal/device", "internal/image", "internal/imagefile", "internal/nix", "internal/nixos", "pkg/squashfs", "pkg/squashfs/codec"},
+	"internal/cli": {"internal/boot", "internal/device", "internal/image", "internal/imagefile", "internal/loader", "internal/nix", "internal/nixos",
+		"internal/qemu", "pkg/squashfs", "pkg/squashfs/codec"},
 	"internal/image": {"internal/boot", "internal/kernel", "internal/nix", "internal/nixos",
 		"pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile"},
 	"internal/device":    {},
 	"internal/imagefile": {},
 	"internal/boot":      {"internal/nixos", "pkg/fat"},
 	"internal/nixos":     {"internal/nix"},
+	"internal/loader":    {"internal/qemu"},
 	"internal/nix":       {},
 	"internal/kernel":    {},
 	"internal/qemu":      {},

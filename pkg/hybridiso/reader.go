@@ -32,6 +32,7 @@ type Volume struct {
 
 	BootEntries []BootEntry // of El Torito, in order
 	BootCode    bool        // there is an MBR, and a program in it
+	LostMBR     bool        // there is a GPT, but no MBR before it
 	Partitions  []Partition // of a valid GPT, else of the MBR
 }
 
@@ -207,6 +208,12 @@ func (v *Volume) readPartitions(r io.ReaderAt) error {
 	var mbr masterBootRecord
 	decode(sector, &mbr)
 	if mbr.Signature != mbrSignature {
+		var header gptHeader
+		if err := readAt(r, sector, gptHeaderLBA*sectorSize); err != nil {
+			return err
+		}
+		decode(sector, &header)
+		v.LostMBR = header.Signature == gptSignature
 		return nil
 	}
 	v.BootCode = mbr.BootCode != [maxBootCode]byte{}

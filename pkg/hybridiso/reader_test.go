@@ -43,6 +43,28 @@ func TestReadVolume(t *testing.T) {
 	}
 }
 
+// TestLostMBR has a sector of zeros before a GPT, and one before nothing.
+func TestLostMBR(t *testing.T) {
+	for name, img := range variants(t) {
+		path, _ := writeImage(t, img, streamOf(sampleStream))
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(make([]byte, sectorSize), 0); err != nil {
+			t.Fatal(err)
+		}
+		v, err := ReadVolume(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.LostMBR != img.Boot.Hybrid || v.BootCode || v.Partitions != nil {
+			t.Errorf("%s: LostMBR = %t, BootCode = %t, Partitions = %v, want %t and neither", name, v.LostMBR, v.BootCode, v.Partitions, img.Boot.Hybrid)
+		}
+	}
+}
+
 // TestLargeEFIImage has one whose size does not fit its boot entry.
 func TestLargeEFIImage(t *testing.T) {
 	for _, test := range []struct{ size, load int64 }{
