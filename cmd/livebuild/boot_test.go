@@ -1,34 +1,107 @@
 package main
 
 import (
-	"bytes"
+	"encoding/json"
+	"encoding/xml"
 	"fmt"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/livebuild/livebuild/internal/qemu"
 )
 
-var machines = map[string]qemu.Machine{
-	"bios-cd":  {Arch: qemu.X86_64, Firmware: qemu.BIOS, Medium: qemu.CD},
-	"bios-usb": {Arch: qemu.X86_64, Firmware: qemu.BIOS, Medium: qemu.USB},
-	"uefi-cd":  {Arch: qemu.X86_64, Firmware: qemu.UEFI, Medium: qemu.CD},
-	"uefi-usb": {Arch: qemu.X86_64, Firmware: qemu.UEFI, Medium: qemu.USB},
+// boots is what 'livebuild test --json' prints, as its documentation has it.
+type boots struct {
+	File     string `json:"file"`
+	VolumeID string `json:"volume_id"`
+	Arch     string `json:"arch"`
+	Accel    string `json:"accel"`
+	Passed   bool   `json:"passed"`
+	Boots    []struct {
+		Mode       string   `json:"mode"`
+		Passed     bool     `json:"passed"`
+		Outcome    string   `json:"outcome"`
+		Line       string   `json:"line"`
+		Serial     string   `json:"serial"`
+		Seconds    float64  `json:"seconds"`
+		Console    []string `json:"console"`
+		Log        string   `json:"log"`
+		Screenshot string   `json:"screenshot"`
+	} `json:"boots"`
 }
 
-// TestBoot boots an image in every way that it claims.
+// testImage runs 'livebuild test', which has to end with a status.
+func testImage(t testing.TB, status int, image string, args ...string) (boots, outcome) {
+	t.Helper()
+	o := livebuild(t, append([]string{"test", image, "--json"}, args...)...)
+	if o.status != status {
+		t.Fatalf("livebuild test: status %d, want %d\n%s%s", o.status, status, o.stdout, o.stderr)
+	}
+	var b boots
+	if err := json.Unmarshal([]byte(o.stdout), &b); err != nil {
+		t.Fatalf("livebuild test --json printed %q: %v", o.stdout, err)
+	}
+	if b.File != image || b.Passed != (status == 0) || b.Arch != "x86_64" || b.Accel != "tcg" && b.Accel != "kvm" {
+		t.Errorf("livebuild test = %+v", b)
+	}
+	return b, o
+}
+
+// report is a JUnit report, as far as CI systems agree.
+type report struct {
+	Suites []struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+		Cases    []struct {
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Type    string `xml:"type,attr"`
+				Message string `xml:"message,attr"`
+				Text    string `xml:",chardata"`
+			} `xml:"failure"`
+		} `xml:"testcase"`
+	} `xml:"testsuite"`
+}
+
+func readReport(t testing.TB, file string) report {
+	t.Helper()
+	var r report
+	if err := xml.Unmarshal(readFile(t, file), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Suites) != 1 {
+		t.Fatalf("%d suites, want 1", len(r.Suites))
+	}
+	return r
+}
+
+// TestBoot boots an image in every way that it claims. The live system compares every
+// file of its store with a list made when it was built, checks the registration, and says so on
+// the serial console.
 func TestBoot(t *testing.T) {
 	r := miniISO(t)
-	if got := strings.Join(r.Modes, " "); got != "bios-cd bios-usb uefi-cd uefi-usb" {
-		t.Errorf("the image claims to boot as %s", got)
+	logs := filepath.Join(t.TempDir(), "new/logs")
+	junit := filepath.Join(t.TempDir(), "report.xml")
+	b, o := testImage(t, 0, r.File, "--logs", logs, "--junit", junit, "--no-network")
+	var modes []string
+	for _, boot := range b.Boots {
+		modes = append(modes, boot.Mode)
+		if !boot.Passed || boot.Outcome != "passed" || boot.Line != "MINI-RESULT PASS" || boot.Serial != "default" ||
+			boot.Console != nil || boot.Screenshot != "" || boot.Seconds <= 0 {
+			t.Errorf("boot = %+v", boot)
+		}
+		checkConsole(t, r, boot.Mode, string(readFile(t, filepath.Join(logs, "mini."+boot.Mode+".log"))))
+		if !strings.Contains(o.stderr, boot.Mode+": came up after ") {
+			t.Errorf("standard error does not tell of %s:\n%s", boot.Mode, o.stderr)
+		}
 	}
-	for _, mode := range r.Modes {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			boot(t, r, mode)
-		})
+	if got := strings.Join(modes, " "); got != "bios-cd bios-usb uefi-cd uefi-usb" || !slices.Equal(modes, r.Modes) {
+		t.Errorf("the image boots as %s and claims %s", got, r.Modes)
+	}
+	if suite := readReport(t, junit).Suites[0]; suite.Tests != 4 || suite.Failures != 0 || suite.Errors != 0 || len(suite.Cases) != 4 {
+		t.Errorf("report = %+v", suite)
 	}
 }
 
@@ -38,32 +111,46 @@ func TestBootSparse(t *testing.T) {
 	boot(t, iso(t, "mini-sparse", "--compression", "lz4"), "bios-cd")
 }
 
-// boot boots an image. The live system compares every file of its store with a
-// list made when it was built, checks the registration, and says so on the
-// serial console, which is returned.
-func boot(t *testing.T, r result, mode string) string {
+// boot boots an image that must come up, checks what the live system says, and returns it.
+func boot(t testing.TB, r result, mode string) string {
 	t.Helper()
-	machine := machines[mode]
-	machine.Image = r.File
-	var console bytes.Buffer
-	verdict, err := qemu.Run(t.Context(), machine, qemu.Watch{
-		Expect: regexp.MustCompile(`^MINI-RESULT PASS`),
-		Reject: regexp.MustCompile(`^MINI-RESULT FAIL|^MINI-FAIL`),
-		Limit:  5 * time.Minute,
-		Copy:   &console,
-	})
-	if err != nil {
-		t.Fatal(err)
+	b, _ := testImage(t, 0, r.File, "--modes", mode, "--logs", t.TempDir())
+	console := string(readFile(t, b.Boots[0].Log))
+	checkConsole(t, r, mode, console)
+	return console
+}
+
+// TestForeignImage boots an image that xorriso wrote, as nixpkgs has it do: with an MBR that has no
+// protective entry.
+func TestForeignImage(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	tree, image := filepath.Join(folder, "tree"), filepath.Join(folder, "foreign.iso")
+	judge(t, "xorriso", "xorriso", "-osirrox", "on", "-indev", miniISO(t).File, "-extract", "/", tree)
+	judge(t, "xorriso", "xorriso", "-as", "mkisofs", "-quiet", "-iso-level", "3", "-volid", "MINI_LIVE", "-full-iso9660-filenames", "-joliet",
+		"-eltorito-boot", "isolinux/isolinux.bin", "-eltorito-catalog", ".boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
+		"-isohybrid-mbr", "/usr/lib/ISOLINUX/isohdpfx.bin", "-eltorito-alt-boot", "-e", "boot/efi.img", "-no-emul-boot", "-isohybrid-gpt-basdat",
+		"-r", "-o", image, tree)
+	// As a disc it is like any other.
+	for _, firmware := range []string{"--bios", "--uefi"} {
+		if o := livebuild(t, "run", image, firmware, "--print"); o.status != 0 || !strings.Contains(o.stdout, "ide-cd,") {
+			t.Errorf("run %s: status %d\n%s", firmware, o.status, o.stderr)
+		}
 	}
-	if !verdict.OK() {
-		t.Fatalf("the guest %s\n%s", verdict, console.String())
+	b, _ := testImage(t, 0, image, "--modes", "bios-usb,uefi-usb", "--expect", "^MINI-MEDIUM ", "--jobs", "1")
+	if len(b.Boots) != 2 || b.VolumeID != "MINI_LIVE" {
+		t.Errorf("livebuild test = %+v, want two boots", b)
 	}
-	firmware := "bios"
-	if machine.Firmware == qemu.UEFI {
+}
+
+// checkConsole checks what the live system says.
+func checkConsole(t testing.TB, r result, mode, console string) {
+	t.Helper()
+	firmware, medium := "bios", "/dev/sr0"
+	if strings.HasPrefix(mode, "uefi") {
 		firmware = "efi"
 	}
-	medium := "/dev/sr0"
-	if machine.Medium == qemu.USB {
+	if strings.HasSuffix(mode, "usb") {
 		medium = "/dev/sda"
 	}
 	paths := len(closureOf(t, r.Toplevel))
@@ -74,10 +161,37 @@ func boot(t *testing.T, r result, mode string) string {
 		fmt.Sprintf("MINI-STORE-ENTRIES %d", paths),
 		"MINI-CHECK ok manifest",
 	} {
-		if !strings.Contains(console.String(), want) {
-			t.Errorf("the guest did not say %q", want)
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(want)).MatchString(console) {
+			t.Errorf("%s: the guest did not say %q", mode, want)
 		}
 	}
-	t.Logf("%s: %s after %.0f s", mode, verdict.Outcome, verdict.Duration.Seconds())
-	return console.String()
+}
+
+// console is the parameter of the kernel that the test flake's menus have.
+const console = "console=ttyS0,115200n8"
+
+// other is a parameter of the same length that means nothing.
+const other = "nothing=ttyS0,115200n8"
+
+// TestSerialConsole boots images whose default entry leaves the serial console alone.
+func TestSerialConsole(t *testing.T) {
+	tests := map[string]func([]byte) []byte{
+		// The entry for it has the parameter once more.
+		"entry": func(data []byte) []byte {
+			data = replace(t, data, console, other)
+			return replace(t, data, other+" "+other, other+" "+console)
+		},
+		"typed": func(data []byte) []byte { return replace(t, data, console, other) },
+	}
+	for way, change := range tests {
+		t.Run(way, func(t *testing.T) {
+			image := changedMini(t, change)
+			b, _ := testImage(t, 0, image, "--modes", "bios-cd,uefi-usb", "--expect", "^MINI-CMDLINE .*"+other+".* "+console)
+			for _, boot := range b.Boots {
+				if boot.Serial != way {
+					t.Errorf("%s: the serial console came by %q, want %q", boot.Mode, boot.Serial, way)
+				}
+			}
+		})
+	}
 }

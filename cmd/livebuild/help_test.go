@@ -15,21 +15,28 @@ func TestHelp(t *testing.T) {
 	common := slices.Concat([]string{"-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
 		"-v, --verbose", "-h, --help"}, nixFlags)
 	planFlags := append([]string{"--compression", "--json"}, common...)
+	guestFlags := []string{"--memory", "--no-network"}
+	bootFlags := append([]string{"--modes", "--expect", "--logs"}, guestFlags...)
 	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json"}, common...)
 	stickFlags := []string{"--yes", "--serial", "--unmount", "--full", "--no-verify", "--eject", "--stall-timeout"}
-	isoFlags := slices.Concat([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run", "--write"}, stickFlags, planFlags)
+	isoFlags := slices.Concat([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run", "--write", "--test", "--test-timeout"}, stickFlags, bootFlags, planFlags)
 	writeFlags := append([]string{"livebuild write IMAGE DEVICE... [flags]", "--verify-only", "--sha256", "--json"}, stickFlags...)
+	runFlags := slices.Concat([]string{"--bios", "--uefi", "--usb", "-m, --memory", "--ssh", "--disk", "--serial", "--display",
+		"--print", "--no-network", "--compression"}, common)
+	testFlags := append([]string{"--timeout", "--jobs", "--junit", "--json"}, bootFlags...)
 	tests := map[string]struct {
 		args  []string
 		texts []string
 	}{
-		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "completion ", "--version", "-v, --verbose", "130"}},
+		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "run ", "test ", "completion ", "--version", "-v, --verbose", "3 an image did not boot", "130"}},
 		"nothing":        {nil, []string{"Usage:", "iso ", "plan "}},
 		"iso":            {[]string{"iso", "--help"}, append([]string{"livebuild iso INSTALLABLE [flags]"}, isoFlags...)},
 		"plan":           {[]string{"plan", "-h"}, append([]string{"livebuild plan INSTALLABLE [flags]"}, planFlags...)},
 		"devices":        {[]string{"devices", "--help"}, []string{"livebuild devices [flags]", "--json"}},
 		"write":          {[]string{"write", "--help"}, writeFlags},
 		"bench":          {[]string{"bench", "--help"}, append([]string{"livebuild bench INSTALLABLE [flags]"}, benchFlags...)},
+		"run":            {[]string{"run", "--help"}, append([]string{"livebuild run IMAGE|INSTALLABLE [flags]"}, runFlags...)},
+		"test":           {[]string{"test", "--help"}, append([]string{"livebuild test IMAGE [flags]"}, testFlags...)},
 		"help of a verb": {[]string{"help", "iso"}, isoFlags},
 		"version":        {[]string{"--version"}, []string{"livebuild "}},
 	}
@@ -64,7 +71,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("bash cannot read its completion: %v\n%s", err, out)
 		}
 	}
-	for prefix, want := range map[string]string{"": "iso\t", "is": "iso\t", "pl": "plan\t"} {
+	for prefix, want := range map[string]string{"": "iso\t", "is": "iso\t", "pl": "plan\t", "r": "run\t", "t": "test\t"} {
 		if o := livebuild(t, "__complete", prefix); !strings.Contains(o.stdout, want) {
 			t.Errorf("%q is completed to %q, want %q in it", prefix, o.stdout, want)
 		}
@@ -98,7 +105,9 @@ func TestReadme(t *testing.T) {
 			continue
 		}
 		// With --help the flags are read, and nothing is done.
-		args := append(strings.Split(strings.TrimSuffix(string(words), "\n"), "\n"), "--help")
+		args := strings.Split(strings.TrimSuffix(string(words), "\n"), "\n")
+		end := slices.Index(append(args, "--"), "--")
+		args = slices.Insert(args, end, "--help")
 		o := livebuild(t, args...)
 		if o.status != 0 || !strings.HasPrefix(args[0], "-") && !strings.Contains(o.stdout, "livebuild "+args[0]+" ") {
 			t.Errorf("%s: status %d\n%s", code, o.status, o.stderr)

@@ -39,7 +39,7 @@ func (w *watched) String() string {
 
 // patience is how long a test waits for something that should take seconds at
 // most, on a machine that may be busy.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // start starts the program in a process group of its own.
 func (c call) start(t testing.TB, args ...string) *running {

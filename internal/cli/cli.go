@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,11 +23,13 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitNotBooted   = 3   // an image was tried and did not come up
 	exitInterrupted = 130 // as shells report a process that SIGINT ended
 )
 
 // Streams are where a run prints: results to Out, everything else to Err. What
-// it asks, it asks on Err, and reads the answer from In if that is a terminal.
+// it asks, it asks on Err, and reads the answer from In if that is a terminal. In is also for
+// the serial console of a virtual machine.
 type Streams struct {
 	In  *os.File
 	Out io.Writer
@@ -40,8 +44,9 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	err := app.run(ctx, args)
 	console.finish()
 	var (
-		usage *usageError
-		told  *toldError
+		usage     *usageError
+		told      *toldError
+		notBooted *notBootedError
 	)
 	switch {
 	case err == nil:
@@ -54,6 +59,9 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	case errors.As(err, &usage):
 		console.report(err)
 		return exitUsage
+	case errors.As(err, &notBooted):
+		console.report(err)
+		return exitNotBooted
 	}
 	console.report(err)
 	return exitFailed
@@ -75,9 +83,11 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func (a *app) run(ctx context.Context, args []string) error {
-	var err error
-	if a.nixFlags, args, err = nix.ParseFlags(args); err != nil {
-		return &usageError{err}
+	if !slices.Contains(withoutNix, verb(args)) {
+		var err error
+		if a.nixFlags, args, err = nix.ParseFlags(args); err != nil {
+			return &usageError{err}
+		}
 	}
 	root := a.rootCommand()
 	root.SetArgs(args)
@@ -90,6 +100,19 @@ func (a *app) run(ctx context.Context, args []string) error {
 		return err
 	}
 	return nil
+}
+
+// withoutNix are the verbs that have flags of their own by the names of Nix's.
+var withoutNix = []string{"test"}
+
+// verb is the first argument that is no flag.
+func verb(args []string) string {
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			return arg
+		}
+	}
+	return ""
 }
 
 // plainUsage says what is wrong with a flag without the words of Go's parsers.
@@ -113,10 +136,13 @@ Nix evaluates and builds the configuration; livebuild packs the result: a
 compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a
 machine as a disc and, copied byte by byte, as a USB stick.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
+130 interrupted.`,
 		Example: `  livebuild iso .#exampleIso
   livebuild plan .#exampleIso
-  livebuild write exampleIso.iso /dev/sdb`,
+  livebuild write exampleIso.iso /dev/sdb
+  livebuild run .#exampleIso
+  livebuild test nixos.iso`,
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -129,6 +155,6 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetErr(a.console)
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
 	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
-	root.AddCommand(a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.benchCommand(), a.openCommand())
+	root.AddCommand(a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.runCommand(), a.testCommand(), a.benchCommand(), a.openCommand())
 	return root
 }

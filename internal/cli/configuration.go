@@ -57,13 +57,21 @@ func nixFlagsHelp() string {
 
 // oneInstallable wants an installable, which --file stands for, too.
 func oneInstallable(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0 && !cmd.Flags().Changed("file"):
-		return errors.New("which configuration? an installable is missing")
-	case len(args) <= 1:
+	if len(args) == 0 && cmd.Flags().Changed("file") {
 		return nil
 	}
-	return fmt.Errorf("one installable is wanted, not %d", len(args))
+	return checkOne(args, "which configuration? an installable is missing", "one installable is wanted, not %d")
+}
+
+// checkOne says what is wrong if there is no argument, or several.
+func checkOne(args []string, none, several string) error {
+	switch len(args) {
+	case 0:
+		return errors.New(none)
+	case 1:
+		return nil
+	}
+	return fmt.Errorf(several, len(args))
 }
 
 // parseInstallable reads what names the configuration: arguments that

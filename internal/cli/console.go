@@ -39,6 +39,7 @@ const (
 	barThrottle   = 100 * time.Millisecond
 	plainInterval = 10 * time.Second // between lines about one phase, without a terminal
 	warningsMax   = 5                // shown; a configuration can have thousands
+	liveExtra     = 14               // columns of a live line around its text: spinner and time, as in [1h2m3s]
 )
 
 func newConsole(w io.Writer) *console {
@@ -112,7 +113,7 @@ func (c *console) step(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.bar != nil {
-		c.bar.Describe(cut(c.phase+": "+text, c.width()-4))
+		c.bar.Describe(cut(c.phase+": "+text, c.width()-liveExtra))
 		_ = c.bar.Add(1)
 	} else if time.Since(c.told) >= plainInterval {
 		c.told = time.Now()
@@ -182,6 +183,15 @@ func (c *console) ask(text string) {
 	defer c.mu.Unlock()
 	c.clear()
 	fmt.Fprint(c.w, text)
+}
+
+// result prints a line of the result while a phase is at work.
+func (c *console) result(out io.Writer, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clear()
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
 
 // warn prints the first few warnings and counts the others.

@@ -13,8 +13,10 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/loader"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/qemu"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -78,6 +80,15 @@ func hintFor(err error) string {
 		place       *image.PlaceError
 		unmountable *image.UnmountableError
 		changed     *squashfs.ChangedError
+		foreign     *image.ForeignError
+		mode        *image.ModeError
+		program     *qemu.ProgramError
+		firmware    *qemu.FirmwareError
+		memory      *qemu.MemoryError
+		tooSmall    *qemu.FirmwareMemoryError
+		host        *qemu.HostError
+		port        *portError
+		notBooted   *notBootedError
 		build       *nix.BuildError
 		failed      *nix.Error
 	)
@@ -138,6 +149,24 @@ func hintFor(err error) string {
 		return "turn the options on in boot.kernelPatches: without them no live system starts"
 	case errors.As(err, &changed):
 		return "store paths do not change: check the store with 'nix-store --verify --check-contents'"
+	case errors.As(err, &notBooted):
+		return notBootedHint(notBooted)
+	case errors.As(err, &foreign):
+		return "an image is an .iso file, compressed or not, or a disc or stick that one was copied to"
+	case errors.As(err, &mode):
+		return "it starts as " + strings.Join(modeNames(mode.Modes), ", ")
+	case errors.As(err, &program):
+		return "install QEMU (Debian: qemu-system-x86 or qemu-system-arm; Fedora, Arch: qemu; or run 'nix shell nixpkgs#qemu' first)"
+	case errors.As(err, &firmware):
+		return "install UEFI firmware (Debian: ovmf or qemu-efi-aarch64; Fedora: edk2-ovmf or edk2-aarch64; Arch: edk2-ovmf or edk2-aarch64)"
+	case errors.As(err, &memory):
+		return "give the guest less memory with --memory, or free some"
+	case errors.As(err, &tooSmall):
+		return fmt.Sprintf("--memory %d, or more", tooSmall.NeededMiB)
+	case errors.As(err, &port):
+		return "choose another port, or end what uses this one"
+	case errors.As(err, &host):
+		return hostHint(host)
 	case errors.As(err, &build):
 		return buildHint(build)
 	case errors.As(err, &failed):
@@ -152,6 +181,50 @@ func hintFor(err error) string {
 	return systemHint(err)
 }
 
+// notBootedHint is advice on the first boot that failed.
+func notBootedHint(e *notBootedError) string {
+	r := e.failed[0]
+	outcome := r.verdict.Outcome
+	if r.Serial == serialWays[loader.NoWay] && (outcome == qemu.Silent || outcome == qemu.TimedOut) {
+		return "the kernel needs console=ttyS0,115200n8 (console=ttyAMA0,115200n8 on aarch64), and no boot menu was found to add it to; see " + r.seen()
+	}
+	switch outcome {
+	case qemu.Silent:
+		return "what the firmware started never spoke: the boot loader may be damaged; see " + r.seen()
+	case qemu.TimedOut:
+		return "--expect takes another text than a login prompt, --timeout more time; see " + r.seen()
+	case qemu.NoBootDevice:
+		return "the firmware did not take the image for bootable: it may be damaged or cut off"
+	case qemu.LoaderPrompt:
+		return "the boot loader lacks its menu or a file that the menu names; see " + r.seen()
+	case qemu.EmergencyShell:
+		return "the first stage did not find, or could not mount, what it needs: check the volume ID and the store image; see " + r.seen()
+	}
+	return "see " + r.seen()
+}
+
+// seen is where a failed boot can be looked at.
+func (r *bootResult) seen() string {
+	files := slices.DeleteFunc([]string{r.Log, r.Screenshot}, func(f string) bool { return f == "" })
+	if len(files) == 0 {
+		return "the lines above"
+	}
+	return strings.Join(files, " and ")
+}
+
+// hostHint is advice on what QEMU says about itself.
+func hostHint(e *qemu.HostError) string {
+	switch {
+	case strings.Contains(e.Message, "Cannot allocate memory"):
+		return "give the guest less memory with --memory, or free some"
+	case strings.Contains(e.Message, "gtk"):
+		return "this QEMU has no window here (Debian: qemu-system-gui): --display vnc, or --display none --serial"
+	case strings.Contains(e.Message, "KVM"):
+		return "KVM fails on this machine: keep QEMU from it by taking the permission to open /dev/kvm away"
+	}
+	return "the message is QEMU's own; --print of 'livebuild run' shows its command line"
+}
+
 // systemHint is advice on what the operating system refused.
 func systemHint(err error) string {
 	var path *fs.PathError
@@ -163,6 +236,8 @@ func systemHint(err error) string {
 		return "write to another folder with -o"
 	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.Contains(path.Path, "/store/"):
 		return "a store path is gone: check the store with 'nix-store --verify --repair', then run livebuild again"
+	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.HasSuffix(path.Path, ".iso"):
+		return "'livebuild iso' writes an image; give the path of one that is there"
 	case errors.Is(err, fs.ErrNotExist):
 		return "make the folder first, or write to another one with -o"
 	}

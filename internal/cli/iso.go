@@ -27,6 +27,8 @@ type isoOptions struct {
 	dryRun bool
 	write  []string // disks to write to, instead of a file
 	sticks stickOptions
+	test   bool
+	tests  testOptions
 }
 
 func (a *app) isoCommand() *cobra.Command {
@@ -63,6 +65,9 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if err := opts.checkWrite(cmd.Flags()); err != nil {
 				return err
 			}
+			if flag := testFlag(cmd); flag != "" && !opts.test {
+				return &usageError{fmt.Errorf("--%s is about the boots of --test, which is missing", flag)}
+			}
 			if opts.dryRun {
 				return a.runPlan(cmd.Context(), args, opts.planOptions)
 			}
@@ -81,6 +86,8 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	opts.sticks.addFlags(f)
+	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
+	opts.tests.addFlags(cmd, "test-timeout")
 	return cmd
 }
 
@@ -102,6 +109,8 @@ type isoResult struct {
 
 	Devices []resultLine `json:"devices,omitempty"` // with --write
 	Seconds isoSeconds   `json:"seconds"`
+
+	Boots []bootResult `json:"boots,omitempty"` // with --test
 }
 
 type isoSeconds struct {
@@ -113,6 +122,10 @@ type isoSeconds struct {
 
 func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err error) {
 	started := time.Now()
+	tests, err := opts.tests.check()
+	if err != nil {
+		return err
+	}
 	if err := checkFolder(opts.output); err != nil {
 		return err
 	}
@@ -133,6 +146,13 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err := s.plan.Check(); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	var tester *isoTester
+	if opts.test {
+		if tester, err = a.newISOTester(ctx, s, tests); err != nil {
+			return err
+		}
+	}
 	path := outputPath(opts.output, s.plan.FileName())
 	s.warnInsideFlake(path)
 	out, err := image.CreateOutput(path, opts.force)
@@ -140,7 +160,6 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-	defer func() { err = errors.Join(err, s.close()) }()
 	src, building, err := s.build(ctx)
 	if err != nil {
 		return err
@@ -160,12 +179,21 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 		return err
 	}
 	a.console.goOn("syncing") // which can take long after the last byte is written
-	sum, err := out.Commit(ctx)
+	sum, err := out.Sync(ctx)
 	if err != nil {
 		return err
 	}
 	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
 	reuse.report(a.console, packed.Squashfs)
+	var boots []bootResult
+	if tester != nil {
+		if boots, err = tester.boot(ctx, out, path); err != nil {
+			return err
+		}
+	}
+	if err := out.Commit(); err != nil {
+		return err
+	}
 	reuse.remember(a.console, path, s, packed)
 
 	if !opts.json {
@@ -182,7 +210,7 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 		Pack:     packing.Seconds(),
 		Total:    time.Since(started).Seconds(),
 	})
-	result.File, result.SHA256 = absolute, sum
+	result.File, result.SHA256, result.Boots = absolute, sum, boots
 	return a.printJSON(result)
 }
 

@@ -20,7 +20,7 @@ func (o *isoOptions) writes() bool { return len(o.write) > 0 || len(o.sticks.ser
 // checkWrite checks the flags that say where the image goes.
 func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 	if o.writes() {
-		for _, name := range []string{"output", "force"} {
+		for _, name := range []string{"output", "force", "test"} {
 			if f.Changed(name) {
 				return &usageError{fmt.Errorf("the image goes to a file or to disks: --%s does not go with --write", name)}
 			}

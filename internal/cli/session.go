@@ -24,11 +24,16 @@ type planOptions struct {
 }
 
 func (o *planOptions) addFlags(cmd *cobra.Command) {
+	o.addBuildFlags(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
+}
+
+// addBuildFlags adds those that matter whatever becomes of the image.
+func (o *planOptions) addBuildFlags(cmd *cobra.Command) {
 	o.configurationOptions.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.compression, "compression", "",
 		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
-	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 }
 
 // session is the way of one configuration from its name to what it is packed
@@ -76,6 +81,21 @@ func (a *app) open(ctx context.Context, args []string, opts planOptions) (*sessi
 	return s, err
 }
 
+// evaluated is a session whose plan is made, and can be packed on this machine.
+func (a *app) evaluated(ctx context.Context, args []string, opts planOptions) (*session, error) {
+	s, err := a.open(ctx, args, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.findStore(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.evaluate(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.plan.Check()
+}
+
 // findStore finds out where the files of the store are, and that they are on
 // this machine. A plan does not need them.
 func (s *session) findStore(ctx context.Context) (err error) {
@@ -106,7 +126,7 @@ func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) 
 // build realises what the plan needs and reads its closure. What is built is
 // protected from garbage collection until close.
 func (s *session) build(ctx context.Context) (src image.Sources, took time.Duration, err error) {
-	if s.roots, err = nix.NewRoots(userCache()); err != nil {
+	if err := s.protect(); err != nil {
 		return image.Sources{}, 0, err
 	}
 	console := s.app.console
@@ -129,6 +149,14 @@ func (s *session) build(ctx context.Context) (src image.Sources, took time.Durat
 	}
 	took = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
 	return image.Sources{Store: s.store, Closure: closure}, took, nil
+}
+
+// protect makes a place for links to what is built, if there is none yet.
+func (s *session) protect() (err error) {
+	if s.roots == nil {
+		s.roots, err = nix.NewRoots(userCache())
+	}
+	return err
 }
 
 // userCache is the folder for what can be made again.

@@ -69,7 +69,7 @@ func Inspect(r io.ReaderAt) (*Inspection, error) {
 }
 
 // MadeHere reports whether livebuild made the image.
-func (i *Inspection) MadeHere() bool { return madeHere(i.Volume) }
+func (i *Inspection) MadeHere() bool { return i.Volume.DataPreparer == preparer }
 
 // claimedModes are the modes that the tables of an image speak of. One whose MBR is lost once was a
 // disk.

@@ -112,6 +112,17 @@ func (o *Output) WriteAt(p []byte, offset int64) (int, error) { return o.file.Wr
 // Outer returns the file itself, into which the kernel can copy.
 func (o *Output) Outer() (w io.WriterAt, offset int64) { return o.file, 0 }
 
+// ReadAt reads back from the file.
+func (o *Output) ReadAt(p []byte, offset int64) (int, error) { return o.file.ReadAt(p, offset) }
+
+// Name is a path by which other programs of this user can read the file until Commit.
+func (o *Output) Name() string {
+	if o.temporary != "" {
+		return o.temporary
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), o.file.Fd())
+}
+
 // followLink returns where a link leads: renaming over it would replace the
 // link and leave the file.
 func followLink(path string) (string, error) {
@@ -151,10 +162,10 @@ func checkReplaceable(path string, force bool) error {
 	return nil
 }
 
-// Commit syncs the file and puts it in its place, and returns the SHA-256 of
-// what it reads back from it. The header of an image is written last, so the
-// sum cannot be made while writing; reading overlaps with syncing.
-func (o *Output) Commit(ctx context.Context) (sum string, err error) {
+// Sync makes what is written last, and returns the SHA-256 of what it reads
+// back from the file. The header of an image is written last, so the sum cannot
+// be made while writing; reading overlaps with syncing.
+func (o *Output) Sync(ctx context.Context) (sum string, err error) {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(o.file.Sync)
 	group.Go(func() error {
@@ -165,26 +176,28 @@ func (o *Output) Commit(ctx context.Context) (sum string, err error) {
 		sum = hex.EncodeToString(h.Sum(nil))
 		return nil
 	})
-	if err := group.Wait(); err != nil {
-		return "", err
-	}
+	return sum, group.Wait()
+}
+
+// Commit puts the file, which has to be synced, in its place.
+func (o *Output) Commit() (err error) {
 	if o.temporary == "" {
 		o.temporary, err = claimName(filepath.Dir(o.path), func(name string) error {
 			return unix.Linkat(unix.AT_FDCWD, procName(o.file), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
 		})
 		if err != nil {
 			o.temporary = ""
-			return "", err
+			return err
 		}
 	}
 	if err := o.file.Close(); err != nil {
-		return "", err
+		return err
 	}
 	if err := os.Rename(o.temporary, o.path); err != nil {
-		return "", err
+		return err
 	}
 	o.temporary = ""
-	return sum, syncFolder(filepath.Dir(o.path))
+	return syncFolder(filepath.Dir(o.path))
 }
 
 // Abort removes what has been written. After Commit it does nothing.

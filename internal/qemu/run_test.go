@@ -50,7 +50,7 @@ var (
 func TestRunFindsNothingToBoot(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Minute})
+	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestProbeGuest(t *testing.T) {
 		m.Accel = TCG
 		for _, medium := range []Medium{Disk, USB} {
 			m.Medium = medium
-			verdict, err := Run(context.Background(), m, Watch{Expect: probeText, Limit: time.Minute})
+			verdict, err := Run(context.Background(), m, Watch{Expect: probeText, Limit: 5 * time.Minute})
 			if err != nil || !verdict.OK() {
 				t.Errorf("%s from %v: %v, %v, want it to come up", arch, medium, verdict, err)
 			}
@@ -114,7 +114,7 @@ func TestChooseAccelIsStable(t *testing.T) {
 func TestRunHearsNothing(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, halt)}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Second})
+	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestRunHearsNothing(t *testing.T) {
 func TestRunPowersOff(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, reset)}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Minute})
+	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, halt)}
-	_, err := Run(ctx, m, Watch{Expect: never, Limit: time.Minute, Copy: &signalling{call: func() { cancel(errStop) }}})
+	_, err := Run(ctx, m, Watch{Expect: never, Limit: 5 * time.Minute, Copy: &signalling{call: func() { cancel(errStop) }}})
 	if !errors.Is(err, errStop) {
 		t.Errorf("Run error = %v, want the cause %v", err, errStop)
 	}
@@ -176,7 +176,7 @@ func TestRunLeavesNothing(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG, Flash: own, DiskBytes: 1 << 30}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: time.Minute})
+	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestRunErrors(t *testing.T) {
 		}
 	})
 	t.Run("image is a directory", func(t *testing.T) {
-		_, err := Run(ctx, Machine{Arch: X86_64, Accel: TCG, Image: dir}, Watch{Limit: time.Minute})
+		_, err := Run(ctx, Machine{Arch: X86_64, Accel: TCG, Image: dir}, Watch{Limit: 5 * time.Minute})
 		var host *HostError
 		if !errors.As(err, &host) || !strings.Contains(host.Message, dir) {
 			t.Errorf("error = %v, want a HostError with QEMU's words", err)
@@ -236,7 +236,7 @@ func TestStubbornProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	verdict, err := run(context.Background(), script, nil, Watch{Expect: regexp.MustCompile("ready"), Copy: &log, Limit: time.Minute})
+	verdict, err := run(context.Background(), script, nil, Watch{Expect: regexp.MustCompile("ready"), Copy: &log, Limit: 5 * time.Minute})
 	if err != nil || !verdict.OK() || log.String() != "ready\n" {
 		t.Errorf("run = %v, %v, console %q", verdict, err, log.String())
 	}

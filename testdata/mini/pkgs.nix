@@ -105,6 +105,15 @@ rec {
     find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd
   '';
 
+  # Stands in for nixpkgs' QEMU: the host's, by its absolute path.
+  qemu = build "qemu-host" { } ''
+    mkdir -p $out/bin
+    for arch in x86_64 aarch64; do
+      printf '#!%s\nexec /usr/bin/qemu-system-%s "$@"\n' ${busybox}/bin/sh $arch > $out/bin/qemu-system-$arch
+    done
+    chmod 755 $out/bin/*
+  '';
+
   # The second stage and the listing it checks the store with.
   check = build "mini-check" { } ''
     mkdir -p $out/bin

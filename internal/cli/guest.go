@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/qemu"
+)
+
+// hostMachine completes a machine with what this host has for running guests of an architecture by
+// these modes, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
+// is not on the PATH; s is nil where there is no configuration.
+func (a *app) hostMachine(ctx context.Context, s *session, guest qemu.Machine, modes []image.Mode) (qemu.Machine, error) {
+	var err error
+	guest.Program, err = qemu.FindProgram(guest.Arch)
+	var missing *qemu.ProgramError
+	if errors.As(err, &missing) && s != nil {
+		guest.Program, err = s.qemu(ctx, missing.Program)
+	}
+	if err != nil {
+		return qemu.Machine{}, err
+	}
+	for _, mode := range modes {
+		complete, err := machineFor(guest, "", mode).Complete(ctx)
+		if err != nil {
+			return qemu.Machine{}, err
+		}
+		guest.Accel = complete.Accel
+	}
+	if guest.Accel == qemu.TCG {
+		a.console.line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
+	}
+	return guest, nil
+}
+
+// arch is that of the configuration's system.
+func (s *session) arch() qemu.Arch {
+	arch, _, _ := strings.Cut(s.plan.System.Platform, "-")
+	if arch == "i686" { // runs on the same machine
+		return qemu.X86_64
+	}
+	return qemu.Arch(arch)
+}
+
+// qemu has Nix build or download QEMU.
+func (s *session) qemu(ctx context.Context, program string) (string, error) {
+	console := s.app.console
+	console.begin("getting QEMU from the configuration's nixpkgs")
+	of := s.installable
+	of.Name = s.plan.System.Name
+	tool, err := nixos.FindTool(ctx, s.nix, of, "qemu", program)
+	if err != nil {
+		return "", err
+	}
+	if err := s.protect(); err != nil {
+		return "", err
+	}
+	if _, err := s.nix.Realise(ctx, append(s.plan.Realise[:0:0], tool.Target), s.roots.Link("qemu")); err != nil {
+		return "", err
+	}
+	console.end("got QEMU from the configuration's nixpkgs")
+	return s.store.PhysicalPath(tool.Path), nil
+}
+
+// guestOptions are the flags about the machine that an image is started in.
+type guestOptions struct {
+	memory    string
+	noNetwork bool
+}
+
+func (o *guestOptions) addFlags(cmd *cobra.Command, short, memory string) {
+	f := cmd.Flags()
+	f.StringVarP(&o.memory, "memory", short, memory, "give the guest so much memory: `SIZE` is in MiB, or has a unit as in 2G")
+	f.BoolVar(&o.noNetwork, "no-network", false, "give the guest no network")
+}
+
+// memoryMiB is what --memory says.
+func (o *guestOptions) memoryMiB() (int, error) {
+	bytes, err := parseSize(o.memory, 'M')
+	if err != nil || bytes < 1<<20 || bytes>>20 > math.MaxInt32 {
+		return 0, &usageError{fmt.Errorf("--memory needs a size such as 2048 or 2G, not %q", o.memory)}
+	}
+	return int(bytes >> 20), nil
+}
+
+var sizeText = regexp.MustCompile(`^([0-9]{1,15})([kKMGTmgt]?)(i?[bB])?$`)
+
+// parseSize reads a size in powers of 1024, as QEMU does. Without a unit it is in defaultUnit.
+func parseSize(text string, defaultUnit byte) (int64, error) {
+	m := sizeText.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("%q is no size", text)
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	unit := m[2]
+	if unit == "" {
+		unit = string(defaultUnit)
+	}
+	shift := 10 * strings.Index("BKMGT", strings.ToUpper(unit))
+	if n > math.MaxInt64>>shift {
+		return 0, fmt.Errorf("%q is too much", text)
+	}
+	return n << shift, nil
+}

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/loader"
+	"github.com/livebuild/livebuild/internal/qemu"
+)
+
+// medium is an image that virtual machines are to start from.
+type medium struct {
+	*image.Inspection
+	path string // by which QEMU reads it
+	name string // what it is called
+	open []func() error
+}
+
+// close closes the files that it is read from.
+func (m *medium) close() error {
+	var err error
+	for _, close := range slices.Backward(m.open) {
+		err = errors.Join(err, close())
+	}
+	return err
+}
+
+// openMedium inspects the image in a file, compressed or not, or on a disk.
+func (a *app) openMedium(ctx context.Context, path string) (*medium, error) {
+	m := &medium{path: path, name: mediumName(path)}
+	if err := a.inspect(ctx, m); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// newMedium inspects an image that is not in its place yet.
+func (a *app) newMedium(ctx context.Context, out *image.Output, name string) (*medium, error) {
+	m := &medium{path: out.Name(), name: mediumName(name)}
+	if err := a.inspect(ctx, m); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// inspect fills in what the image claims. One that is compressed is expanded first, into a
+// file without a name.
+func (a *app) inspect(ctx context.Context, m *medium) error {
+	info, err := os.Stat(m.path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() == fs.ModeDevice { // not of characters
+		disk, err := os.Open(m.path)
+		if err != nil {
+			return err
+		}
+		m.open = append(m.open, disk.Close)
+		return m.inspect(m.path, disk)
+	}
+	file, err := imagefile.Open(m.path)
+	if err != nil {
+		return err
+	}
+	m.open = append(m.open, file.Close)
+	if plain := file.Plain(); plain != nil {
+		return m.inspect(m.path, plain)
+	}
+	out, err := newScratch("expanded.iso")
+	if err != nil {
+		return err
+	}
+	m.open = append(m.open, out.Abort)
+	a.console.begin("expanding " + m.name)
+	if err := expand(ctx, out, file); err != nil {
+		return err
+	}
+	a.console.end("expanded " + m.name)
+	compressed := m.path
+	m.path = out.Name()
+	return m.inspect(compressed, out)
+}
+
+func (m *medium) inspect(path string, r io.ReaderAt) (err error) {
+	if m.Inspection, err = image.Inspect(r); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// expand writes the image of a compressed file.
+func expand(ctx context.Context, out *image.Output, file *imagefile.File) (err error) {
+	r, err := file.Reader()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	const step = 16 << 20 // bytes between looks at ctx
+	for w := io.NewOffsetWriter(out, 0); ctx.Err() == nil; {
+		if _, err := io.CopyN(w, r, step); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// newScratch begins a file in the user's cache folder that is never put in a place.
+func newScratch(name string) (*image.Output, error) {
+	folder := filepath.Join(userCache(), "livebuild")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return image.CreateOutput(filepath.Join(folder, name), true)
+}
+
+// mediumName is what an image is called in messages, and the files about it.
+func mediumName(path string) string {
+	name := filepath.Base(path)
+	for _, extension := range []string{".zst", ".xz", ".gz", ".iso"} {
+		name = strings.TrimSuffix(name, extension)
+	}
+	return name
+}
+
+// serialPorts are the names that Linux has for the first serial port.
+var serialPorts = map[qemu.Arch]string{qemu.X86_64: "ttyS0", qemu.AArch64: "ttyAMA0"}
+
+// serialWays are what programs read about how the kernel got its serial console.
+var serialWays = map[loader.Way]string{
+	loader.ByItself: "default",
+	loader.ByEntry:  "entry",
+	loader.ByTyping: "typed",
+	loader.NoWay:    "unknown",
+}
+
+// serial returns the keys that make the system of an image use its serial console.
+func serial(i *image.Inspection, mode image.Mode) (loader.Way, []qemu.Key, error) {
+	kind := loader.SYSLINUX
+	if mode.UEFI() {
+		kind = loader.GRUB
+	}
+	menu, found, err := loader.Find(i, kind)
+	if err != nil || !found {
+		return loader.NoWay, nil, err
+	}
+	way, keys := menu.Serial(serialPorts[qemu.Arch(i.Arch)])
+	return way, keys, nil
+}
+
+// machineFor is the machine that starts the medium in a mode.
+func machineFor(host qemu.Machine, path string, mode image.Mode) qemu.Machine {
+	m := host
+	m.Image = path
+	if mode.UEFI() {
+		m.Firmware = qemu.UEFI
+	}
+	if mode.USB() {
+		m.Medium = qemu.USB
+	}
+	return m
+}
+
+// namesImage tells an image from an installable: it is a file, or named as one. A Nix file is an
+// installable.
+func namesImage(what string) (bool, error) {
+	info, err := os.Stat(what)
+	switch {
+	case err == nil:
+		return !info.IsDir() && filepath.Ext(what) != ".nix", nil
+	case errors.Is(err, fs.ErrNotExist) && !strings.Contains(what, "#") && mediumName(what) != filepath.Base(what):
+		return false, err
+	}
+	return false, nil
+}
+
+// packTemporary builds the configuration and packs its image into a file without a name, which
+// is gone when it is aborted.
+func (s *session) packTemporary(ctx context.Context) (out *image.Output, err error) {
+	s.plan.Zstd = false // as a whole it need not be compressed for QEMU
+	if out, err = newScratch(s.plan.FileName()); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, out.Abort())
+		}
+	}()
+	src, _, err := s.build(ctx)
+	if err != nil {
+		return nil, err
+	}
+	console := s.app.console
+	console.begin("packing")
+	reuse, err := s.openEarlier(ctx, reuseAuto, "", src, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
+	console.goOnBytes("packing")
+	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Earlier: reuse.earlier, Progress: console.setBytes})
+	if err != nil {
+		return nil, err
+	}
+	console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
+	reuse.report(console, packed.Squashfs)
+	return out, nil
+}

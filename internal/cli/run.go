@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/qemu"
+)
+
+type runOptions struct {
+	planOptions
+	guestOptions
+	bios, uefi, usb bool
+	ssh             string
+	disk            string
+	serial          bool
+	display         string
+	print           bool
+	extra           []string // arguments of QEMU
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var opts runOptions
+	cmd := &cobra.Command{
+		Use:   "run IMAGE|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
+		Short: "Start an image in a virtual machine",
+		Long: `Start an image in a virtual machine that fits it. Given an INSTALLABLE, build its
+image first; it is gone with the machine.
+
+The machine has a window if there is a graphical session, otherwise the system's
+serial console is in this terminal: there, ctrl-a x ends the machine. What the
+system writes to its medium or to its disk is gone afterwards.`,
+		Example: `  livebuild run nixos.iso
+  livebuild run .#exampleIso --compression zstd:3
+  livebuild run nixos.iso --serial --usb --bios
+  livebuild run nixos.iso --disk 20G --ssh -m 4G
+  livebuild run nixos.iso -- -device virtio-rng-pci`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if args, _ = splitAtDash(cmd, args); len(args) == 0 && opts.file != "" {
+				return nil
+			}
+			return checkOne(args, "which image? a file or an installable is missing",
+				"one image is wanted, not %d; arguments of QEMU go after --")
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			args, opts.extra = splitAtDash(cmd, args)
+			return a.runRun(cmd.Context(), args, opts)
+		},
+	}
+	opts.addBuildFlags(cmd)
+	opts.guestOptions.addFlags(cmd, "m", "2G")
+	f := cmd.Flags()
+	f.BoolVar(&opts.bios, "bios", false, "start it by BIOS")
+	f.BoolVar(&opts.uefi, "uefi", false, "start it by UEFI (default, if the image can)")
+	f.BoolVar(&opts.usb, "usb", false, "start it from a USB stick instead of a disc")
+	f.StringVar(&opts.ssh, "ssh", "", "forward `PORT` of this machine to the guest's SSH server (default: 2222, or a free one)")
+	f.Lookup("ssh").NoOptDefVal = anyPort
+	f.StringVar(&opts.disk, "disk", "", "add an empty disk of `SIZE`, as 20G, to install onto")
+	f.BoolVar(&opts.serial, "serial", false, "use this terminal as the guest's serial console")
+	f.StringVar(&opts.display, "display", "", "show the guest's display by `KIND`: gtk, vnc or none (default: gtk in a graphical session)")
+	f.BoolVar(&opts.print, "print", false, "print QEMU's command line and start nothing")
+	return cmd
+}
+
+// splitAtDash returns the arguments before "--" and those after it.
+func splitAtDash(cmd *cobra.Command, args []string) (before, after []string) {
+	n := cmd.ArgsLenAtDash()
+	if n < 0 {
+		n = len(args)
+	}
+	return args[:n], args[n:]
+}
+
+// anyPort is the value of --ssh without one.
+const anyPort = "any"
+
+func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err error) {
+	guest, err := opts.guest()
+	if err != nil {
+		return err
+	}
+	isImage := false
+	if opts.file == "" {
+		if isImage, err = namesImage(args[0]); err != nil {
+			return err
+		}
+	}
+	if !isImage && opts.print {
+		return &usageError{errors.New("--print needs an image: one that is built for this is gone afterwards")}
+	}
+	var m *medium
+	var s *session // of a configuration that has to be built
+	if isImage {
+		if m, err = a.openMedium(ctx, args[0]); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.close()) }()
+	} else {
+		if s, err = a.evaluated(ctx, args, opts.planOptions); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.close()) }()
+	}
+	// All that can be missing here is found out about before the build.
+	arch, claimed := claims(m, s)
+	guest.Arch = arch
+	mode, err := opts.mode(claimed)
+	if err != nil {
+		return err
+	}
+	if guest, err = a.hostMachine(ctx, s, guest, []image.Mode{mode}); err != nil {
+		return err
+	}
+	if guest.Accel == qemu.KVM {
+		guest.Processors = min(runtime.NumCPU(), mostProcessors)
+	}
+	if _, err := guest.SideBySide(1, 1); err != nil {
+		return err
+	}
+	if s != nil {
+		var out *image.Output
+		if out, err = s.packTemporary(ctx); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, out.Abort()) }()
+		if m, err = a.newMedium(ctx, out, s.plan.FileName()); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.close()) }()
+	}
+	if guest, err = machineFor(guest, m.path, mode).Complete(ctx); err != nil {
+		return err
+	}
+	return a.attend(ctx, m, mode, guest, opts.print)
+}
+
+// claims are the architecture and the boot modes of an image, or of a configuration's.
+func claims(m *medium, s *session) (qemu.Arch, []image.Mode) {
+	if s != nil {
+		return s.arch(), s.plan.Modes
+	}
+	return qemu.Arch(m.Arch), m.Modes
+}
+
+// mostProcessors is how many a guest gets where they cost nothing.
+const mostProcessors = 4
+
+// attend starts the machine and leaves it to the user, or prints how to.
+func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu.Machine, printOnly bool) error {
+	if printOnly {
+		args, err := guest.Args()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.out, shellLine(append([]string{guest.Program}, args...)))
+		return err
+	}
+	var keys []qemu.Key
+	if guest.Serial == qemu.SerialTerminal {
+		var err error
+		if _, keys, err = serial(m.Inspection, mode); err != nil {
+			return err
+		}
+	}
+	a.console.line(fmt.Sprintf("starting %s as %s", m.name, mode))
+	if guest.SSHPort != 0 {
+		// The keys of a live system are new each time it starts.
+		a.console.line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
+	}
+	if address, ok := strings.CutPrefix(guest.Display, vncDisplay); ok {
+		a.console.line("the display is at vnc://" + address)
+	}
+	if guest.Serial == qemu.SerialTerminal {
+		a.console.line("end with ctrl-a x")
+	}
+	a.console.finish()
+	return qemu.Attend(ctx, guest, keys, a.in, a.out)
+}
+
+// guest is the machine that the flags describe.
+func (o *runOptions) guest() (qemu.Machine, error) {
+	m := qemu.Machine{Network: !o.noNetwork, Serial: qemu.SerialNone, Extra: o.extra}
+	if o.bios && o.uefi {
+		return m, &usageError{errors.New("--bios and --uefi exclude each other")}
+	}
+	var err error
+	if m.MemoryMiB, err = o.memoryMiB(); err != nil {
+		return m, err
+	}
+	if o.disk != "" {
+		// A number alone would mean megabytes to some and gigabytes to others.
+		m.DiskBytes, err = parseSize(o.disk, 'B')
+		if err != nil || m.DiskBytes < 1<<20 || m.DiskBytes%(1<<10) != 0 {
+			return m, &usageError{fmt.Errorf("--disk needs a size such as 20G, not %q", o.disk)}
+		}
+	}
+	if o.ssh != "" {
+		if o.noNetwork {
+			return m, &usageError{errors.New("--ssh needs the network that --no-network takes away")}
+		}
+		if m.SSHPort, err = sshPort(o.ssh); err != nil {
+			return m, err
+		}
+	}
+	if m.Display, err = display(o.display); err != nil {
+		return m, err
+	}
+	if o.serial || m.Display == "none" {
+		m.Serial = qemu.SerialTerminal
+	}
+	return m, nil
+}
+
+// mode is how the image is started, of the modes that it claims.
+func (o *runOptions) mode(claimed []image.Mode) (image.Mode, error) {
+	wanted := []image.Mode{image.UEFICD, image.BIOSCD}
+	if o.usb {
+		wanted = []image.Mode{image.UEFIUSB, image.BIOSUSB}
+	}
+	if o.bios || o.uefi {
+		wanted = slices.DeleteFunc(wanted, func(m image.Mode) bool { return m.UEFI() == o.bios })
+	}
+	for _, mode := range wanted {
+		if slices.Contains(claimed, mode) {
+			return mode, nil
+		}
+	}
+	return "", wanted[0].Check(claimed)
+}

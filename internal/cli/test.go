@@ -1,0 +1,237 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/qemu"
+)
+
+type testOptions struct {
+	guestOptions
+	modes   []string
+	expect  string
+	timeout time.Duration
+	jobs    int
+	logs    string
+	junit   string
+	json    bool
+}
+
+func (a *app) testCommand() *cobra.Command {
+	var opts testOptions
+	cmd := &cobra.Command{
+		Use:   "test IMAGE [flags]",
+		Short: "Boot an image in virtual machines and see whether it comes up",
+		Long: `Boot an image in every way that it claims to start a machine, and watch its
+serial console until it shows a login prompt, or --expect matches a line. A
+kernel panic, an emergency shell, a prompt of the boot loader and the like end a
+boot at once. The image is only read; it can be anyone's.
+
+A system that does not use the serial console by itself is told to: by the
+entry that its boot menu has for that, or by typing the parameter there.
+
+One line for each boot is printed on standard output. Of a boot that failed, the
+console and a screenshot are kept as NAME.MODE.log and NAME.MODE.png. The exit
+status is 3 if the image did not boot, and 1 if it could not be tried.`,
+		Example: `  livebuild test nixos.iso
+  livebuild test nixos.iso --modes uefi-usb --expect 'sshd.*listening'
+  livebuild test nixos.iso --junit report.xml --logs logs/`,
+		Args: oneImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runTest(cmd.Context(), args[0], opts)
+		},
+	}
+	opts.addFlags(cmd, "timeout")
+	f := cmd.Flags()
+	f.IntVar(&opts.jobs, "jobs", 0, "boot at most `N` at once (default: as many as processors and memory allow)")
+	f.StringVar(&opts.junit, "junit", "", "write the results as JUnit XML to `FILE`")
+	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+// addFlags adds those that 'livebuild iso --test' has, too. There, --timeout is Nix's.
+func (o *testOptions) addFlags(cmd *cobra.Command, timeout string) {
+	f := cmd.Flags()
+	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
+	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
+	f.DurationVar(&o.timeout, timeout, 5*time.Minute, "give up on a boot after `TIME`")
+	o.guestOptions.addFlags(cmd, "", "1G")
+	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
+}
+
+// testFlag is one of the flags about boots that 'livebuild iso' was given, or empty.
+func testFlag(cmd *cobra.Command) string {
+	for _, name := range []string{"modes", "expect", "test-timeout", "memory", "no-network", "logs"} {
+		if cmd.Flags().Changed(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func oneImage(_ *cobra.Command, args []string) error {
+	return checkOne(args, "which image? a file is missing", "one image is wanted, not %d")
+}
+
+// test is what is to be tried, checked.
+type test struct {
+	modes   []image.Mode // empty: those that the image claims
+	watch   qemu.Watch
+	memory  int // MiB
+	jobs    int // 0: as many as the host allows
+	network bool
+	logs    string // folder for what is kept
+	keepAll bool   // and not of failed boots alone
+}
+
+func (o *testOptions) check() (*test, error) {
+	t := &test{
+		watch:   qemu.Watch{Expect: qemu.CameUp, Reject: qemu.WentWrong, Limit: o.timeout},
+		jobs:    o.jobs,
+		network: !o.noNetwork,
+		logs:    o.logs,
+		keepAll: o.logs != "",
+	}
+	for _, name := range o.modes {
+		mode := image.Mode(name)
+		if !slices.Contains(image.AllModes(), mode) {
+			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(modeNames(image.AllModes()), ", "))}
+		}
+		if !slices.Contains(t.modes, mode) {
+			t.modes = append(t.modes, mode)
+		}
+	}
+	if o.expect != "" {
+		expect, err := regexp.Compile(o.expect)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--expect: %w", err)}
+		}
+		t.watch.Expect = expect
+	}
+	if o.jobs < 0 {
+		return nil, &usageError{fmt.Errorf("--jobs needs a number of boots, not %d", o.jobs)}
+	}
+	if o.timeout <= 0 {
+		return nil, &usageError{fmt.Errorf("the time for a boot is one such as 90s or 5m, not %s", o.timeout)}
+	}
+	var err error
+	t.memory, err = o.memoryMiB()
+	return t, err
+}
+
+func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err error) {
+	t, err := opts.check()
+	if err != nil {
+		return err
+	}
+	if isImage, err := namesImage(path); err == nil && !isImage {
+		return &usageError{fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path)}
+	}
+	m, err := a.openMedium(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	modes, err := t.modesOf(m.Modes)
+	if err != nil {
+		return err
+	}
+	host, err := a.hostMachine(ctx, nil, t.guest(qemu.Arch(m.Arch)), modes)
+	if err != nil {
+		return err
+	}
+	boots, err := a.boot(ctx, t, host, m, modes, a.teller(opts.json))
+	if err != nil {
+		return err
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	failed := failure(boots)
+	if opts.json {
+		err = a.printJSON(testResult{
+			File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: host.Accel, Passed: failed == nil, Boots: boots,
+		})
+	}
+	if opts.junit != "" {
+		err = errors.Join(err, writeJUnit(opts.junit, filepath.Base(path), boots))
+	}
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+// teller returns where the result of each boot is told: on standard output, unless that is for
+// JSON.
+func (a *app) teller(json bool) func(string) error {
+	if !json {
+		return func(line string) error { return a.console.result(a.out, line) }
+	}
+	return func(line string) error {
+		a.console.line(line)
+		return nil
+	}
+}
+
+// guest is the machine to try an image of an architecture in.
+func (t *test) guest(arch qemu.Arch) qemu.Machine {
+	return qemu.Machine{Arch: arch, MemoryMiB: t.memory, Network: t.network}
+}
+
+// modesOf are those to be tried of an image that claims some.
+func (t *test) modesOf(claimed []image.Mode) ([]image.Mode, error) {
+	for _, mode := range t.modes {
+		if err := mode.Check(claimed); err != nil {
+			return nil, err
+		}
+	}
+	if len(t.modes) > 0 {
+		return t.modes, nil
+	}
+	return claimed, nil
+}
+
+// isoTester tries the image of a configuration before it is put in its place.
+type isoTester struct {
+	app   *app
+	test  *test
+	host  qemu.Machine
+	modes []image.Mode
+}
+
+// newISOTester finds out before the build whether the image can be tried.
+func (a *app) newISOTester(ctx context.Context, s *session, t *test) (*isoTester, error) {
+	modes, err := t.modesOf(s.plan.Modes)
+	if err != nil {
+		return nil, err
+	}
+	host, err := a.hostMachine(ctx, s, t.guest(s.arch()), modes)
+	return &isoTester{a, t, host, modes}, err
+}
+
+// boot tries the image that is to become a file. The error is a *notBootedError if it does not
+// come up.
+func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (boots []bootResult, err error) {
+	m, err := t.app.newMedium(ctx, out, path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, m.close()) }()
+	boots, err = t.app.boot(ctx, t.test, t.host, m, t.modes, t.app.teller(true))
+	if err != nil {
+		return nil, err
+	}
+	return boots, failure(boots)
+}

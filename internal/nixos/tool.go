@@ -1,0 +1,41 @@
+package nixos
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// Tool is a program of the nixpkgs that a configuration is made of, for the machine that builds.
+type Tool struct {
+	Target nix.Target // what has to be realised
+	Path   string     // of the program, once it is
+}
+
+// FindTool evaluates the package that has a program in its folder bin. Of must name its
+// configuration.
+func FindTool(ctx context.Context, n Evaluator, of nix.Installable, attribute, program string) (Tool, error) {
+	function := fmt.Sprintf(`configurations:
+		let
+		  pkgs = configurations.${%s}.pkgs;
+		  package = (pkgs.buildPackages or pkgs).${%s};
+		in
+		{ drv = package.drvPath; out = package.outPath; output = package.outputName or "out"; }`,
+		nix.Quote(of.Name), nix.Quote(attribute))
+	var found struct{ Drv, Out, Output string }
+	var err error
+	if of.File != "" {
+		err = n.EvalExpression(ctx, "("+function+") ("+configurations(of)+")", &found)
+	} else {
+		err = n.Eval(ctx, of.Ref, nix.Configurations, function, &found)
+	}
+	if err != nil {
+		return Tool{}, err
+	}
+	return Tool{
+		Target: nix.Target{Path: found.Drv, Outputs: []string{found.Output}},
+		Path:   path.Join(found.Out, "bin", program),
+	}, nil
+}
