@@ -1,7 +1,7 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
-# make bench-write measures how fast sticks are written, against dd
+# make bench-write  measures how fast sticks are written, against dd
 # make demo   builds the demo flake, writes its image and boots it in every way
 
 SHELL := /bin/bash -eu -o pipefail

@@ -165,6 +165,7 @@ func TestISOWriteRefuses(t *testing.T) {
 		texts  []string
 	}{
 		"with -o":           {[]string{"iso", mini, "--write", s.name, "-o", "x.iso"}, 2, []string{"--output", "--write"}},
+		"with --test":       {[]string{"iso", mini, "--write", s.name, "--test"}, 2, []string{"--test", "--write"}},
 		"without --write":   {[]string{"iso", mini, "--eject"}, 2, []string{"--eject needs --write"}},
 		"the system":        {[]string{"iso", mini, "--write", system, "--yes"}, 1, []string{"running system"}},
 		"a changing name":   {[]string{"iso", mini, "--write", s.path, "--yes"}, 1, []string{s.path, "--yes"}},

@@ -22,7 +22,7 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 	if o.writes() {
 		for _, name := range []string{"output", "force", "test"} {
 			if f.Changed(name) {
-				return &usageError{fmt.Errorf("the image goes to a file or to disks: --%s does not go with --write", name)}
+				return &usageError{fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name)}
 			}
 		}
 		if o.sticks.stall <= 0 {
