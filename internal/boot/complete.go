@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/fat"
 )
 
@@ -99,6 +100,8 @@ func (t *Tree) explain(err error, g Graft) error {
 			missing.What = "the kernel"
 		case c.Initrd:
 			missing.What = "the initrd"
+		case c.DeviceTree:
+			missing.What = "the device tree"
 		}
 	}
 	return err
@@ -110,15 +113,19 @@ func (t *Tree) makePending(ctx context.Context, store Store) (map[string][]byte,
 	if s == nil || !s.MakeEFIBootable {
 		return nil, nil
 	}
-	fonts, err := themeFonts(store, s.GRUBTheme)
+	fonts, err := filesBelow(store, s.GRUBTheme, ".pf2")
 	if err != nil {
 		return nil, err
 	}
-	core, err := coreImage(ctx, store, *s.GRUB)
+	trees, err := deviceTreeFiles(store, s.Shown())
 	if err != nil {
 		return nil, err
 	}
-	loader, menu := loaderPath(s.EFIArch), t.Menu.Grub(fonts)
+	core, err := coreImage(ctx, store, *s.GRUB, t.Menu.modules())
+	if err != nil {
+		return nil, err
+	}
+	loader, menu := loaderPath(s.EFIArch), t.Menu.Grub(fonts, trees)
 	// GRUB reads its menu from the device that the firmware loaded it from: the
 	// medium, or this file system.
 	content := []fat.File{{Path: loader, Data: core}, {Path: grubConfig, Data: menu}}
@@ -136,23 +143,39 @@ func (t *Tree) makePending(ctx context.Context, store Store) (map[string][]byte,
 	return map[string][]byte{loader: core, grubConfig: menu, espPath: esp}, nil
 }
 
-// themeFonts returns the fonts of a theme, sorted, relative to it.
-func themeFonts(store Store, theme string) ([]string, error) {
-	if theme == "" {
+// filesBelow returns the files of a directory with an extension, whatever its case,
+// sorted and relative to it. Without a directory there are none.
+func filesBelow(store Store, directory, extension string) ([]string, error) {
+	if directory == "" {
 		return nil, nil
 	}
 	files := map[string]File{}
-	if err := expand(files, store, Graft{Source: theme}); err != nil {
+	if err := expand(files, store, Graft{Source: directory}); err != nil {
 		return nil, err
 	}
-	var fonts []string
+	var found []string
 	for name := range files {
-		if strings.EqualFold(path.Ext(name), ".pf2") {
-			fonts = append(fonts, name)
+		if strings.EqualFold(path.Ext(name), extension) {
+			found = append(found, name)
 		}
 	}
-	slices.Sort(fonts)
-	return fonts, nil
+	slices.Sort(found)
+	return found, nil
+}
+
+// deviceTreeFiles returns the device trees that can be chosen for any of the
+// configurations.
+func deviceTreeFiles(store Store, shown []nixos.Configuration) ([]string, error) {
+	var all []string
+	for _, c := range shown {
+		files, err := filesBelow(store, c.DeviceTrees, ".dtb")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, files...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }
 
 // expand adds the files of a graft.

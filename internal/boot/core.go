@@ -17,7 +17,8 @@ import (
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
-// modules are all that the loader can do: the medium has no further ones.
+// modules are all that the loader can do: the medium has no further ones. A menu
+// with device trees needs one more.
 var modules = []string{
 	"fat", "iso9660", "part_gpt", "part_msdos",
 	"normal", "boot", "linux", "configfile", "loopback", "chain", "halt",
@@ -60,9 +61,12 @@ func (e *ToolError) Unwrap() error { return e.Err }
 // stopGrace is how long a program may take to end after it was interrupted.
 const stopGrace = 5 * time.Second
 
-// coreImage returns the EFI program. It looks for its configuration in /EFI/BOOT
-// of the device that it is loaded from.
-func coreImage(ctx context.Context, store Store, g nixos.GRUB) ([]byte, error) {
+// coreImage returns the EFI program with modules in it. It looks for its
+// configuration in /EFI/BOOT of the device that it is loaded from.
+//
+// The program grub-mkimage makes images for every platform that it is given the
+// modules of, so it is that of this machine, whatever the image is for.
+func coreImage(ctx context.Context, store Store, g nixos.GRUB, modules []string) ([]byte, error) {
 	program := store.PhysicalPath(path.Join(g.Builder, "bin/grub-mkimage"))
 	if _, err := os.Stat(program); err != nil {
 		return nil, &MissingFileError{"GRUB's program", program}

@@ -39,13 +39,13 @@ func (s *script) block(open string, body func(), close string) {
 	s.line("%s", close)
 }
 
-// Grub returns grub.cfg. The fonts are those of the theme, as paths relative to
-// it.
+// Grub returns grub.cfg. The fonts are those of the theme, as paths relative to it;
+// deviceTrees are the files that can be chosen, relative to the entries' directories.
 //
 // The variables textmode and isoboot are exported, unlike in nixpkgs: a submenu
 // has an environment of its own, and would fall back to graphics and forget the
 // image file.
-func (m *Menu) Grub(fonts []string) []byte {
+func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 	s := &script{}
 	timeout := -1 // wait
 	if m.Timeout != nil {
@@ -85,6 +85,7 @@ func (m *Menu) Grub(fonts []string) []byte {
 			}, "}")
 		}
 	}, "}")
+	m.deviceTreeChoice(s, fonts, deviceTrees)
 	m.tail(s)
 	return s.Bytes()
 }
@@ -160,6 +161,7 @@ func (m *Menu) entry(s *script, e Entry) {
 		}
 		s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))
 		s.line("initrd %s", e.Initrd)
+		e.deviceTree(s)
 	}, "}")
 }
 

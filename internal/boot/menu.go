@@ -8,14 +8,15 @@
 // where the module's behaviour is a known fault; each place says so.
 //
 // A [Menu] and a [Tree] are values that exist before anything is built. What
-// needs built files is added by [Tree.Complete]. Not supported: device trees,
-// signed loaders, firmware other than PC BIOS and UEFI.
+// needs built files is added by [Tree.Complete]. Not supported: signed loaders,
+// firmware other than PC BIOS and UEFI.
 package boot
 
 import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -61,6 +62,10 @@ type Entry struct {
 	Kernel string   // path on the medium, with leading slash
 	Initrd string   // the same; empty for none
 	Params []string // pieces of the command line, in order
+
+	// DeviceTree is the file for the kernel, DeviceTrees the directory of those that
+	// can be chosen for it. Both are paths like Kernel, or empty.
+	DeviceTree, DeviceTrees string
 }
 
 // CommandLine returns what the kernel is given.
@@ -73,12 +78,14 @@ type Group struct {
 	Entries []Entry
 }
 
-// variants are the submenus of Options and what they add to the command line.
-var variants = []struct {
+// variant is a submenu of Options and what it adds to the command line.
+type variant struct {
 	title  string
 	class  string
 	params []string
-}{
+}
+
+var variants = []variant{
 	{"Copy ISO Files to RAM", "copytoram", []string{"copytoram"}},
 	{"No modesetting", "nomodeset", []string{"nomodeset"}},
 	{"Debug Console Output", "debug", []string{"debug"}},
@@ -87,7 +94,21 @@ var variants = []struct {
 	{"Rotate framebuffer Clockwise", "rotate-90cw", []string{"fbcon=rotate:1"}},
 	{"Rotate framebuffer Upside-Down", "rotate-180", []string{"fbcon=rotate:2"}},
 	{"Rotate framebuffer Counter-Clockwise", "rotate-90ccw", []string{"fbcon=rotate:3"}},
-	{"Serial console=ttyS0,115200n8", "serial", []string{"console=ttyS0,115200n8"}},
+}
+
+// serialVariants are those for serial consoles. Servers with ARM processors have a
+// PL011 (SBSA, "Generic UART"), which Linux calls ttyAMA0, most boards one as PCs.
+func serialVariants(s *nixos.System) []variant {
+	devices := []string{"ttyS0"}
+	if s.EFIArch == "aa64" || s.EFIArch == "arm" {
+		devices = []string{"ttyAMA0", "ttyS0"}
+	}
+	var all []variant
+	for _, device := range devices {
+		console := "console=" + device + ",115200n8"
+		all = append(all, variant{"Serial " + console, "serial", []string{console}})
+	}
+	return all
 }
 
 // OptionsTitle is what the submenu with the Options is called.
@@ -127,7 +148,7 @@ func NewMenu(s *nixos.System) (*Menu, error) {
 	for _, c := range shown {
 		m.Entries = append(m.Entries, newEntry(c, used.add(bootLabel, c.Path), nil))
 	}
-	for _, v := range variants {
+	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
 		group := Group{Title: v.title, Class: v.class}
 		for _, c := range shown {
 			label := used.add(bootLabel+"-"+v.class, c.Path)
@@ -146,7 +167,7 @@ func NewMenu(s *nixos.System) (*Menu, error) {
 func newEntry(c nixos.Configuration, label string, extra []string) Entry {
 	params := []string{"init=" + path.Join(c.Toplevel.Out, "init")}
 	params = append(params, c.KernelParams...)
-	return Entry{
+	e := Entry{
 		Label:  label,
 		Title:  title(c),
 		Class:  "installer",
@@ -154,9 +175,17 @@ func newEntry(c nixos.Configuration, label string, extra []string) Entry {
 		Initrd: "/" + kernelTarget(c.Initrd),
 		Params: append(params, extra...),
 	}
+	if c.DeviceTree != "" {
+		e.DeviceTree = "/" + kernelTarget(c.DeviceTree)
+	}
+	if c.DeviceTrees != "" {
+		e.DeviceTrees = "/" + kernelTarget(c.DeviceTrees)
+	}
+	return e
 }
 
-// kernelTarget is where a kernel or an initrd of the store lies on the medium.
+// kernelTarget is where something of the store that is loaded with a kernel, or is
+// one, lies on the medium.
 func kernelTarget(file string) string {
 	return path.Join("boot", file)
 }

@@ -176,7 +176,7 @@ func TestTimeouts(t *testing.T) {
 		if got := string(m.Isolinux()); !strings.Contains(got, test.isolinux) {
 			t.Errorf("isolinux.cfg has no %q", test.isolinux)
 		}
-		if got := string(m.Grub(nil)); !strings.HasPrefix(got, test.grub) {
+		if got := string(m.Grub(nil, nil)); !strings.HasPrefix(got, test.grub) {
 			t.Errorf("grub.cfg does not begin with %q", test.grub)
 		}
 	}
@@ -251,7 +251,7 @@ func TestGrub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := string(m.Grub([]string{"a.PF2", "b/DejaVu Regular.pf2"}))
+	config := string(m.Grub([]string{"a.PF2", "b/DejaVu Regular.pf2"}, nil))
 	checkScript(t, config)
 
 	root := s.Configurations[0]
@@ -323,7 +323,7 @@ func TestGrubVariants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		config := string(m.Grub(nil))
+		config := string(m.Grub(nil, nil))
 		checkScript(t, config)
 		for _, text := range test.has {
 			if !strings.Contains(config, text) {

@@ -258,7 +258,7 @@ func compareGrub(t *testing.T, m *Menu, builder string) {
 	config = strings.ReplaceAll(config, `\$`, "$") // within a here-document
 	config = strings.ReplaceAll(config, "  --class", " --class")
 	want := parseGrub(t, strings.ReplaceAll(config, "{return}", "{\n}"))
-	got := parseGrub(t, string(m.Grub(nil)))
+	got := parseGrub(t, string(m.Grub(nil, nil)))
 	menus := func(items []item) map[string][]item {
 		all := map[string][]item{}
 		var collect func(string, []item)
@@ -296,11 +296,12 @@ func compareGrub(t *testing.T, m *Menu, builder string) {
 		}
 	}
 	for _, class := range []string{"rotate-90cw", "rotate-180", "rotate-90ccw", "serial"} {
-		got, want := words(ours[class][0].append), words(module[class][0].append)
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("grub.cfg starts %s with\n%q, want\n%q", class, got, want)
+		want := slices.Sorted(slices.Values(words(module[class][0].append)))
+		// On ARM there is a second serial console.
+		if !slices.ContainsFunc(ours[class], func(g item) bool {
+			return slices.Equal(slices.Sorted(slices.Values(words(g.append))), want)
+		}) {
+			t.Errorf("grub.cfg starts %s with\n%+v, want\n%q", class, ours[class], want)
 		}
 	}
 	for _, w := range module[""][len(module[""])-tail:] {

@@ -39,7 +39,7 @@ func TestOddTitles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := string(m.Grub(nil))
+	config := string(m.Grub(nil, nil))
 	checkScript(t, config)
 	if want := `menuentry 'It'\''s "$5" \ {x} ; #NixOS 24.05 Installer' --class installer {`; !strings.Contains(config, want) {
 		t.Errorf("grub.cfg has no %s", want)

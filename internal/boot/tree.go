@@ -97,15 +97,32 @@ func NewTree(s *nixos.System) (*Tree, error) {
 
 func (t *Tree) add(g Graft) { t.Grafts = append(t.Grafts, g) }
 
-// addKernels adds every kernel and initrd once.
+// addKernels adds every kernel and initrd once, and with GRUB the device trees.
 func (t *Tree) addKernels() {
-	seen := map[string]bool{}
-	for _, c := range t.system.Shown() {
-		for _, file := range []string{c.Kernel, c.Initrd} {
+	seen := map[string]bool{"": true}
+	add := func(files ...string) {
+		for _, file := range files {
 			if !seen[file] {
 				seen[file] = true
 				t.add(Graft{Target: kernelTarget(file), Source: file})
 			}
+		}
+	}
+	for _, c := range t.system.Shown() {
+		add(c.Kernel, c.Initrd)
+	}
+	if !t.system.MakeEFIBootable {
+		return
+	}
+	for _, c := range t.system.Shown() {
+		add(c.DeviceTrees)
+	}
+	for _, c := range t.system.Shown() {
+		whole := func(other nixos.Configuration) bool {
+			return other.DeviceTrees != "" && strings.HasPrefix(c.DeviceTree, other.DeviceTrees+"/")
+		}
+		if !slices.ContainsFunc(t.system.Shown(), whole) {
+			add(c.DeviceTree)
 		}
 	}
 }

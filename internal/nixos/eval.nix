@@ -20,6 +20,8 @@
   changes ? { },
   # Whether a configuration without the ISO module is made live.
   extend ? true,
+  # The platform of the machine that makes the image.
+  machine,
   # The other files here.
   changesModule,
   contentsOf,
@@ -93,7 +95,7 @@ let
   );
 
   facts = factsOf {
-    inherit contentsOf;
+    inherit contentsOf machine;
     base = final;
     name = chosen;
     extended = !isLive;

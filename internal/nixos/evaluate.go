@@ -88,11 +88,12 @@ func function(name string, with Changes) (string, error) {
   modules = [%s ];
   changes = builtins.fromJSON %s;
   extend = %t;
+  machine = %s;
   factsOf = (%s);
   contentsOf = (%s);
   liveModule = (%s);
   changesModule = (%s);
-}`, evalNix, literal, &modules, nix.Quote(changes), !with.NoLive, factsNix, contentsNix, liveNix, changesNix), nil
+}`, evalNix, literal, &modules, nix.Quote(changes), !with.NoLive, nix.Quote(nix.Machine()), factsNix, contentsNix, liveNix, changesNix), nil
 }
 
 // configurations returns an expression for the configurations of a file.

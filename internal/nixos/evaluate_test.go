@@ -146,6 +146,41 @@ func TestEFI(t *testing.T) {
 	}
 }
 
+// TestForeign evaluates configurations whose packages do not run on this machine.
+func TestForeign(t *testing.T) {
+	s := mustEvaluate(t, "aarch64-native")
+	if s.Platform != "aarch64-linux" || s.BuildPlatform != "aarch64-linux" {
+		t.Errorf("platforms are %q and %q", s.Platform, s.BuildPlatform)
+	}
+	builder := "grub-of-" + nix.Machine() + "-overlaid"
+	if nix.Machine() == "aarch64-linux" {
+		builder = "grub"
+	}
+	if packageName(s.GRUB.Package) != "grub" || packageName(s.GRUB.Builder) != builder {
+		t.Errorf("GRUB = %+v, want %s to build it", s.GRUB, builder)
+	}
+	if !slices.Contains(realised(s), builder+"!out") {
+		t.Errorf("%s is not realised", builder)
+	}
+
+	// By default there are device trees, which is no wish for them.
+	root, board := s.Configurations[0], s.Configurations[1]
+	if root.DeviceTree != "" || root.DeviceTrees != "" {
+		t.Errorf("device trees %q, %q, want none", root.DeviceTree, root.DeviceTrees)
+	}
+	if packageName(board.DeviceTree) != "dtbs/vendor/board.dtb" || board.DeviceTrees != "" || !slices.Contains(realised(s), "dtbs!out") {
+		t.Errorf("the board has %q, %q, and there is %q", board.DeviceTree, board.DeviceTrees, realised(s))
+	}
+	root = mustEvaluate(t, "device-trees").Root()
+	if root.DeviceTree != "" || packageName(root.DeviceTrees) != "dtbs" {
+		t.Errorf("device trees %q, %q, want a choice", root.DeviceTree, root.DeviceTrees)
+	}
+	// A PC has none, whatever is said.
+	if root = mustEvaluate(t, "efi").Root(); root.DeviceTree+root.DeviceTrees != "" {
+		t.Errorf("device trees %q, %q of a PC", root.DeviceTree, root.DeviceTrees)
+	}
+}
+
 func TestNewest(t *testing.T) {
 	s := mustEvaluate(t, "newest")
 	if s.ImageName != "nixos-minimal-26.05-x86_64-linux.iso.zst" || !s.CompressImage || s.SquashfsCompression != nil || !s.SystemdInitrd {

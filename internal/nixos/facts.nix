@@ -10,6 +10,8 @@
   name,
   # Whether livebuild has added the ISO module.
   extended,
+  # The platform of the machine that makes the image.
+  machine,
   # contents.nix
   contentsOf,
 }:
@@ -43,6 +45,27 @@ let
 
   optionalPath = value: if value == null then null else "${value}";
 
+  # Device trees are a choice of the configuration: on ARM, hardware.deviceTree is
+  # enabled by default, and firmware has its own. A name chooses one. Without a name,
+  # who enables, filters or changes them wants to choose at boot. (1500 is the priority
+  # of defaults.)
+  deviceTreeOf =
+    options: c:
+    let
+      tree = c.hardware.deviceTree or { };
+      said = option: (options.hardware.deviceTree.${option}.highestPrio or 1500) < 1500;
+      package = if isX86 || !(tree.enable or false) then null else tree.package or null;
+      chosen = tree.name or null;
+    in
+    {
+      deviceTree = if package == null || chosen == null then null else "${package}/${chosen}";
+      deviceTrees =
+        if package != null && chosen == null && builtins.any said [ "enable" "filter" "overlays" ] then
+          "${package}"
+        else
+          null;
+    };
+
   # What can be booted: the configuration, then its specialisations, depth first.
 
   configuration = path: c: {
@@ -61,7 +84,8 @@ let
     configurationName = c.isoImage.configurationName or null;
     showConfiguration = c.isoImage.showConfiguration or true;
     volumeID = c.isoImage.volumeID;
-  };
+  }
+  // deviceTreeOf (base.options or { }) c;
 
   # A specialisation that does not inherit its parent may lack the ISO module:
   # its initrd could not find the medium, so it gets no entry.
@@ -142,8 +166,19 @@ let
       {
         package = "${grubPkgs.grub2_efi}";
         target = grubPkgs.grub2_efi.grubTarget;
-        # Runs at image time, so it is the build platform's.
-        builder = "${(pkgs.buildPackages or pkgs).grub2_efi}";
+        # Runs at image time, on this machine. That is the build platform as a rule;
+        # if not, it comes from the same nixpkgs with the same overlays: the program and
+        # the modules of the package have to be of one version.
+        builder = "${
+          if build.system == machine || !(pkgs ? path) then
+            (pkgs.buildPackages or pkgs).grub2_efi
+          else
+            (import pkgs.path {
+              system = machine;
+              config = { };
+              overlays = pkgs.overlays or [ ];
+            }).grub2_efi
+        }";
       }
     else
       null;
@@ -178,6 +213,10 @@ let
           c.initrd
         ]
         ++ c.kernelParams
+        ++ builtins.filter (x: x != null) [
+          c.deviceTree
+          c.deviceTrees
+        ]
       ) shown
       ++ storeContents
       ++ map (x: x.source) contents

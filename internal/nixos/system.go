@@ -109,6 +109,11 @@ type Configuration struct {
 	ShowConfiguration  bool    `json:"showConfiguration"`
 
 	VolumeID string `json:"volumeID"`
+
+	// DeviceTree is the file that the kernel is given instead of the firmware's,
+	// DeviceTrees a directory of which one can be chosen at boot. At most one is set.
+	DeviceTree  string `json:"deviceTree"`
+	DeviceTrees string `json:"deviceTrees"`
 }
 
 // StorePath is a store path and the derivation that makes it.
@@ -122,7 +127,7 @@ type GRUB struct {
 	// Package has lib/grub/<Target> and share/grub, for the image's platform.
 	Package string `json:"package"`
 	Target  string `json:"target"` // "x86_64-efi"
-	// Builder has bin/grub-mkimage, for the build platform.
+	// Builder has bin/grub-mkimage, for the machine that makes the image.
 	Builder string `json:"builder"`
 }
 

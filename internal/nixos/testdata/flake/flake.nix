@@ -57,6 +57,30 @@
         };
       };
 
+      # Evaluated for its own platform: programs for this machine come from the same nixpkgs.
+      native = merge efi {
+        config.isoImage.makeBiosBootable = false;
+        config.hardware.deviceTree = {
+          enable = true;
+          name = null;
+          package = package "dtbs";
+        };
+        config.specialisation.board.configuration = merge minimal.config {
+          hardware.deviceTree = {
+            enable = true;
+            name = "vendor/board.dtb";
+            package = "${package "dtbs"}";
+          };
+        };
+        pkgs.path = ./nixpkgs;
+        pkgs.overlays = [ (final: prev: { suffix = "overlaid"; }) ];
+        pkgs.stdenv.hostPlatform = {
+          system = "aarch64-linux";
+          isx86 = false;
+          efiArch = "aa64";
+        };
+      };
+
       multiple = derivationNamed "multiple" [
         "out"
         "dev"
@@ -102,6 +126,16 @@
           };
           pkgs.stdenv.buildPlatform.system = "x86_64-linux";
           pkgs.buildPackages.grub2_efi = package "grub-for-build";
+        };
+
+        aarch64-native = native;
+
+        # A choice of device trees.
+        device-trees = merge native {
+          options = {
+            isoImage = { };
+            hardware.deviceTree.filter.highestPrio = 100;
+          };
         };
 
         newest = with' {
