@@ -89,6 +89,7 @@ func hintFor(err error) string {
 		host        *qemu.HostError
 		port        *portError
 		notBooted   *notBootedError
+		platform    *nix.PlatformError
 		build       *nix.BuildError
 		failed      *nix.Error
 	)
@@ -167,6 +168,8 @@ func hintFor(err error) string {
 		return "choose another port, or end what uses this one"
 	case errors.As(err, &host):
 		return hostHint(host)
+	case errors.As(err, &platform):
+		return platformHint(platform)
 	case errors.As(err, &build):
 		return buildHint(build)
 	case errors.As(err, &failed):
@@ -366,7 +369,10 @@ func imageFileHint(err error) string {
 func buildHint(e *nix.BuildError) string {
 	switch e.Kind {
 	case nix.KindWrongSystem:
-		return "no machine here builds for that system: on NixOS, boot.binfmt.emulatedSystems adds emulation; elsewhere, qemu-user-static and extra-platforms in nix.conf do"
+		if e.System == "" || e.System == nix.Machine() {
+			return "no machine here has the features: add them to system-features in nix.conf, or build with another machine (--builders)"
+		}
+		return platformHint(&nix.PlatformError{Platform: e.System})
 	case nix.KindExecFormat:
 		return "the emulator for that system is not registered with the kernel: look into /proc/sys/fs/binfmt_misc"
 	case nix.KindNoSpace:
@@ -375,6 +381,28 @@ func buildHint(e *nix.BuildError) string {
 		return "the download is not what its hash says: update the hash, or the flake's inputs"
 	}
 	return "the whole log: " + e.LogCommand
+}
+
+// platformHint is what to add where, so that a platform can be built for.
+func platformHint(e *nix.PlatformError) string {
+	nixOS := fmt.Sprintf("on NixOS, boot.binfmt.emulatedSystems = [ %q ];", e.Platform)
+	setting := fmt.Sprintf(`"extra-platforms = %s" in /etc/nix/nix.conf`, e.Platform)
+	switch e.Reason {
+	case nix.UnknownPlatform:
+		return "build with another machine (--builders), or by cross-compiling (nixpkgs.buildPlatform)"
+	case nix.NoBinfmt:
+		return nixOS + " elsewhere, mount -t binfmt_misc none /proc/sys/fs/binfmt_misc, and echo 1 > /proc/sys/fs/binfmt_misc/status"
+	case nix.EmulatorOff:
+		return "switch it on: echo 1 > " + e.Entry
+	case nix.EmulatorMissing:
+		return nixOS + " elsewhere, install it again: apt install --reinstall qemu-user-static"
+	case nix.EmulatorHidden:
+		return nixOS + " elsewhere, install qemu-user-static, which registers with F, or set \"extra-sandbox-paths = " + e.Interpreter + "\" in /etc/nix/nix.conf if it is a static program"
+	case nix.NotTrusted:
+		return nixOS + " elsewhere, " + setting + ", then systemctl restart nix-daemon"
+	}
+	return nixOS + " elsewhere, apt install qemu-user-static binfmt-support, and " + setting +
+		"; or build with another machine (--builders), or by cross-compiling (nixpkgs.buildPlatform)"
 }
 
 // position is where a syntax error is, relative to the flake's source if it is

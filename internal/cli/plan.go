@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type planResult struct {
 	Extended      bool        `json:"extended"` // with the ISO module, which it lacks
 	System        string      `json:"system"`
 	BuildSystem   string      `json:"build_system"`
+	Builder       string      `json:"builder"` // who builds for it: "nobody", "this machine", "another machine", "emulation"
 	Toplevel      string      `json:"toplevel"`
 	File          string      `json:"file"`
 	VolumeID      string      `json:"volume_id"`
@@ -62,6 +64,8 @@ type planEntry struct {
 	Kernel string `json:"kernel"`
 	Initrd string `json:"initrd,omitempty"`
 	Line   string `json:"line"` // the kernel's command line
+	// DeviceTree is the file, or the directory of those that can be chosen.
+	DeviceTree string `json:"device_tree,omitempty"`
 }
 
 type planFile struct {
@@ -89,6 +93,9 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 	}
 	a.console.end("planned")
 	result := newPlanResult(s.plan, missing)
+	if result.Builder, err = s.builder(ctx); err != nil {
+		return err
+	}
 	if opts.json {
 		return a.printJSON(result)
 	}
@@ -140,7 +147,8 @@ func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
 
 func (r *planResult) add(menu string, entries []boot.Entry) {
 	for _, e := range entries {
-		r.Entries = append(r.Entries, planEntry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: e.Initrd, Line: e.CommandLine()})
+		r.Entries = append(r.Entries, planEntry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: e.Initrd, Line: e.CommandLine(),
+			DeviceTree: cmp.Or(e.DeviceTree, e.DeviceTrees)})
 	}
 }
 
@@ -161,6 +169,7 @@ func (r *planResult) print(out io.Writer) error {
 	}
 	row("configuration", configuration)
 	row("system", r.System)
+	row("built on", r.BuildSystem+", by "+r.Builder)
 	row("toplevel", r.Toplevel)
 	row("file", r.File)
 	row("volume ID", r.VolumeID)
@@ -215,6 +224,9 @@ func (r *planResult) printMenu(w io.Writer) {
 		fmt.Fprintf(w, "  %s\n    kernel %s\n", e.Title, e.Kernel)
 		if e.Initrd != "" {
 			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
+		}
+		if e.DeviceTree != "" {
+			fmt.Fprintf(w, "    dtb    %s\n", e.DeviceTree)
 		}
 		fmt.Fprintf(w, "    line   %s\n", e.Line)
 	}

@@ -126,6 +126,9 @@ func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) 
 // build realises what the plan needs and reads its closure. What is built is
 // protected from garbage collection until close.
 func (s *session) build(ctx context.Context) (src image.Sources, took time.Duration, err error) {
+	if err := s.checkPlatform(ctx); err != nil {
+		return image.Sources{}, 0, err
+	}
 	if err := s.protect(); err != nil {
 		return image.Sources{}, 0, err
 	}

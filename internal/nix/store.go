@@ -123,6 +123,13 @@ func parseStore(text string, host surroundings) (Store, error) {
 type settings struct {
 	store             string
 	acceptFlakeConfig bool
+
+	system         string
+	extraPlatforms []string
+	builders       string // machines, or a file with them; see machinesBuild
+	sandbox        bool   // "relaxed" is true, too: few derivations ask for it
+	sandboxPaths   []string
+	trustedUsers   []string // of the daemon
 }
 
 // config asks Nix for its settings, of which NIX_REMOTE, the configuration
@@ -148,8 +155,24 @@ func (n *Nix) config(ctx context.Context) (settings, error) {
 	var s settings
 	s.store, _ = all["store"].Value.(string)
 	s.acceptFlakeConfig, _ = all["accept-flake-config"].Value.(bool)
+	s.system, _ = all["system"].Value.(string)
+	s.extraPlatforms = words(all["extra-platforms"].Value)
+	s.builders, _ = all["builders"].Value.(string)
+	s.sandbox = fmt.Sprint(all["sandbox"].Value) != "false"
+	s.sandboxPaths = words(all["sandbox-paths"].Value)
+	s.trustedUsers = words(all["trusted-users"].Value)
 	n.settings = &s
 	return s, nil
+}
+
+// words are a setting that is a list of strings.
+func words(value any) []string {
+	list, _ := value.([]any)
+	var all []string
+	for _, w := range list {
+		all = append(all, fmt.Sprint(w))
+	}
+	return all
 }
 
 // acceptsFlakeConfig reports whether the user trusts the flake's settings, by

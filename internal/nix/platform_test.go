@@ -1,0 +1,246 @@
+package nix
+
+import (
+	"debug/elf"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What the kernel shows of registrations: that of Debian's qemu-user-static, and
+// that of NixOS, which has no flag F.
+const (
+	debianEntry = `enabled
+interpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P
+flags: POF
+offset 0
+magic 7f454c460201010000000000000000000200b700
+mask ffffffffffffff00fffffffffffffffffeffffff
+`
+	nixosEntry = `enabled
+interpreter INTERPRETER
+flags: P
+offset 0
+magic 7f454c460201010000000000000000000200b700
+mask ffffffffffffff00fffffffffffffffffeffffff
+`
+	riscvEntry = `enabled
+interpreter /usr/libexec/qemu-binfmt/riscv64-binfmt-P
+flags: POF
+offset 0
+magic 7f454c460201010000000000000000000200f300
+mask ffffffffffffff00fffffffffffffffffeffffff
+`
+	// Other things are started so, too.
+	pythonEntry = `enabled
+interpreter /usr/bin/python3.11
+flags: 
+offset 0
+magic a70d0d0a
+`
+	extensionEntry = `enabled
+interpreter /usr/bin/wine
+flags: 
+extension .exe
+`
+)
+
+// registered makes a folder like that of the kernel.
+func registered(t *testing.T, status string, entries map[string]string) string {
+	t.Helper()
+	folder := t.TempDir()
+	files := map[string]string{"status": status + "\n", "register": ""}
+	for name, text := range entries {
+		files[name] = text
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+func TestEmulates(t *testing.T) {
+	interpreter := filepath.Join(t.TempDir(), "run", "aarch64-linux")
+	program := filepath.Join(t.TempDir(), "qemu-aarch64")
+	if err := os.MkdirAll(filepath.Dir(interpreter), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(program, nil, 0o755), os.Symlink(program, interpreter)); err != nil {
+		t.Fatal(err)
+	}
+	noF := strings.Replace(nixosEntry, "INTERPRETER", interpreter, 1)
+	gone := strings.Replace(nixosEntry, "INTERPRETER", "/absent/qemu", 1)
+	const works = PlatformReason(-1)
+	sandboxed := func(paths ...string) settings { return settings{sandbox: true, sandboxPaths: paths} }
+	for _, test := range []struct {
+		name     string
+		folder   string
+		platform string
+		set      settings
+		want     PlatformReason
+	}{
+		{"with F", registered(t, "enabled", map[string]string{"qemu-aarch64": debianEntry}), "aarch64-linux", sandboxed(), works},
+		{"by another name", registered(t, "enabled", map[string]string{"arm": debianEntry}), "aarch64-linux", sandboxed(), works},
+		{"of another platform", registered(t, "enabled", map[string]string{"a": riscvEntry, "b": pythonEntry, "c": extensionEntry}), "aarch64-linux", sandboxed(), NoEmulator},
+		{"of several", registered(t, "enabled", map[string]string{"a": riscvEntry, "b": debianEntry}), "riscv64-linux", sandboxed(), works},
+		{"big endian", registered(t, "enabled", map[string]string{"a": debianEntry}), "s390x-linux", sandboxed(), NoEmulator},
+		{"32 bits", registered(t, "enabled", map[string]string{"a": debianEntry}), "armv7l-linux", sandboxed(), NoEmulator},
+		{"no platform", registered(t, "enabled", map[string]string{"a": debianEntry}), "m88k-linux", sandboxed(), UnknownPlatform},
+		{"no Linux", registered(t, "enabled", map[string]string{"a": debianEntry}), "aarch64-darwin", sandboxed(), UnknownPlatform},
+		{"nothing registered", registered(t, "enabled", nil), "aarch64-linux", sandboxed(), NoEmulator},
+		{"switched off", registered(t, "disabled", map[string]string{"a": debianEntry}), "aarch64-linux", sandboxed(), NoBinfmt},
+		{"not mounted", t.TempDir(), "aarch64-linux", sandboxed(), NoBinfmt},
+		{"disabled", registered(t, "enabled", map[string]string{"a": strings.Replace(debianEntry, "enabled", "disabled", 1)}), "aarch64-linux", sandboxed(), EmulatorOff},
+		{"one of two disabled", registered(t, "enabled", map[string]string{
+			"a": strings.Replace(debianEntry, "enabled", "disabled", 1), "b": debianEntry}), "aarch64-linux", sandboxed(), works},
+		{"without F", registered(t, "enabled", map[string]string{"a": noF}), "aarch64-linux", sandboxed(), EmulatorHidden},
+		{"without F, in part", registered(t, "enabled", map[string]string{"a": noF}), "aarch64-linux", sandboxed(filepath.Dir(interpreter)), EmulatorHidden},
+		{"without F, of a like name", registered(t, "enabled", map[string]string{"a": noF}), "aarch64-linux", sandboxed(interpreter+"2", program), EmulatorHidden},
+		{"without F, in the sandbox", registered(t, "enabled", map[string]string{"a": noF}), "aarch64-linux",
+			sandboxed("/bin/sh=/bin/busybox", filepath.Dir(interpreter), program+"?"), works},
+		{"without F and sandbox", registered(t, "enabled", map[string]string{"a": noF}), "aarch64-linux", settings{}, works},
+		{"missing", registered(t, "enabled", map[string]string{"a": gone}), "aarch64-linux", settings{}, EmulatorMissing},
+		{"cut off", registered(t, "enabled", map[string]string{"a": debianEntry[:40], "b": "enabled\nmagic 7f4", "c": "enabled\noffset x\nmagic zz"}), "aarch64-linux", sandboxed(), NoEmulator},
+	} {
+		err := emulates(test.folder, test.platform, test.set)
+		got := works
+		var failed *PlatformError
+		if errors.As(err, &failed) {
+			got = failed.Reason
+		} else if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got != test.want {
+			t.Errorf("%s: emulates = %v (%d), want %d", test.name, err, got, test.want)
+		}
+	}
+}
+
+// TestProgramHead holds the table against a program of this machine.
+func TestProgramHead(t *testing.T) {
+	head := make([]byte, 24)
+	file, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.Read(head); err != nil {
+		t.Fatal(err)
+	}
+	if got := programHead(Machine(), elf.ET_EXEC); !slices.Equal(got, head) {
+		t.Errorf("programs of %s begin with %x, this one with %x", Machine(), got, head)
+	}
+}
+
+func TestMachinesBuild(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	list := file("machines", "# ssh://a aarch64-linux\n\nssh://me@b x86_64-linux,aarch64-linux /root/key 4 1 kvm - -\n")
+	loop := file("loop", "@"+filepath.Join(folder, "loop"))
+	toml := file("toml", "[machines.b]\nsystem-types = [\"aarch64-linux\"]\n")
+	for _, test := range []struct {
+		text string
+		want bool
+	}{
+		{"", false},
+		{"ssh://a", false},
+		{"ssh://a -", false},
+		{"ssh://a aarch64-linux", true},
+		{"ssh://a x86_64-linux ; ssh-ng://b i686-linux,aarch64-linux", true},
+		{"ssh://a aarch64-linux-x", false},
+		{"@" + list, true},
+		{"@ " + filepath.Join(folder, "absent"), false},
+		{"@" + loop, true},   // what cannot be read to its end may be able
+		{"@" + folder, true}, // the same
+		{"@" + toml, true},
+	} {
+		if got := machinesBuild(test.text, "aarch64-linux", "x86_64-linux", builderFiles); got != test.want {
+			t.Errorf("machinesBuild(%q) = %t, want %t", test.text, got, test.want)
+		}
+	}
+	if !machinesBuild("ssh://a -", "x86_64-linux", "x86_64-linux", builderFiles) {
+		t.Error("a machine without systems does not build for the system of this one")
+	}
+}
+
+// TestBuilder asks the real Nix for its settings.
+func TestBuilder(t *testing.T) {
+	machine := hostSystem(t)
+	foreign := "riscv64-linux"
+	for _, test := range []struct {
+		name     string
+		flags    []string
+		platform string
+		want     BuildsBy
+	}{
+		{"this machine", nil, machine, ThisMachine},
+		{"older programs", nil, "i686-linux", ThisMachine},
+		{"a builder", []string{"--builders", "ssh://host " + foreign}, foreign, AnotherMachine},
+		{"nobody", nil, "m88k-linux", Nobody},
+		// Saying so does not make it so.
+		{"declared", []string{"--option", "extra-platforms", "m88k-linux"}, "m88k-linux", Nobody},
+		{"declared system", []string{"--option", "system", "m88k-linux"}, "m88k-linux", Nobody},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.platform == "i686-linux" && machine != "x86_64-linux" {
+				t.Skip("only x86_64 machines run i686 programs")
+			}
+			by, told, err := newLab(t, Options{}, test.flags...).Builder(t.Context(), test.platform)
+			if by != test.want || told || (err != nil) != (test.want == Nobody) {
+				t.Errorf("Builder = %v, %t, %v, want %v", by, told, err, test.want)
+			}
+		})
+	}
+}
+
+// TestAddPlatform lets the real Nix take the setting.
+func TestAddPlatform(t *testing.T) {
+	l := newLab(t, Options{})
+	before, err := l.config(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.addPlatform(before, "riscv64-linux")
+	l.settings = nil
+	after, err := l.config(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(slices.Clone(before.extraPlatforms), "riscv64-linux")
+	slices.Sort(want)
+	slices.Sort(after.extraPlatforms)
+	if !reflect.DeepEqual(after.extraPlatforms, want) {
+		t.Errorf("extra-platforms is %q, want %q", after.extraPlatforms, want)
+	}
+}
+
+func TestPlatformError(t *testing.T) {
+	err := &PlatformError{Platform: "aarch64-linux", Reason: EmulatorHidden, Interpreter: "/run/binfmt/aarch64-linux",
+		Derivations: []string{"/nix/store/ypd8ls9ydym1a71l8n8i1wwks165m71i-etc.drv", "/nix/store/xrnjkm281b6n6iz7q20rldnsx5p2jflq-b.drv"}}
+	const want = "etc cannot be built for aarch64-linux, nor can 1 other: " +
+		"its emulator /run/binfmt/aarch64-linux is registered without the flag F, and is not in the sandbox"
+	if got := err.Error(); got != want {
+		t.Errorf("Error() = %q, want %q", got, want)
+	}
+	seen := map[string]bool{}
+	for reason := NoEmulator; reason <= NotTrusted; reason++ {
+		text := (&PlatformError{Platform: "p", Reason: reason}).Error()
+		if seen[text] {
+			t.Errorf("two reasons have the text %q", text)
+		}
+		seen[text] = true
+	}
+}
