@@ -1,6 +1,7 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
+# make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
 # make demo   builds the demo flake, writes its image and boots it in every way
 
@@ -16,7 +17,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini guest test vet bench bench-write demo fuzz clean
+.PHONY: all build setup mini guest binfmt test vet bench bench-foreign bench-write demo fuzz clean
 
 all: build
 
@@ -35,14 +36,20 @@ mini: setup
 guest: mini
 	testdata/guest/make-guest.sh $(WORK)/guest $(WORK)/cache
 
+# The emulation that builds for aarch64 take. Where it cannot be had, tests of such images
+# are skipped, which is said at the end again.
+binfmt: setup
+	testdata/binfmt.sh || true
+
 vet:
 	@test -z "$$(gofmt -l cmd internal pkg testdata)" || { gofmt -d cmd internal pkg testdata; exit 1; }
 	go vet ./... ./testdata/bench
 
 # Two boots at a time, whatever the number of processors.
-test: setup mini guest vet
+test: setup mini guest binfmt vet
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
 	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
+	@testdata/binfmt.sh --check || true
 
 # ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.
 # Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.
@@ -56,6 +63,9 @@ bench: setup
 
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)
+
+bench-foreign: mini build
+	testdata/bench-foreign.sh bin/livebuild $(MINI) $(WORK)/cache/foreign $(RUNS)
 
 bench-write: mini build
 	BENCH_FOLDER=$(WORK) testdata/bench-write.sh bin/livebuild $(MINI)

@@ -134,13 +134,17 @@ func TestBadInput(t *testing.T) {
 		// Builds.
 		"build":    {call{}, []string{"iso", mini + "#broken-build"}, 1, []string{"> compiling part 30 of 30\n", "> part 30: out of luck\n", "exit code 7", "nix-store --read-log /nix/store/", "mini-broken.drv"}},
 		"platform": {call{dir: flakeOf(t, foreignConfiguration)}, []string{"iso", ".#a"}, 1, []string{"riscv64-linux", "boot.binfmt.emulatedSystems"}},
-		"kernel":   {call{}, []string{"iso", mini + "#missing-kernel"}, 1, []string{"error: the kernel /nix/store/", "-linux-6.1/absent does not exist", "option that names it"}},
+		"features": {call{dir: flakeOf(t, strings.Replace(foreignConfiguration, `"riscv64-linux"`, `p.system; requiredSystemFeatures = [ "warp" ]`, 1))},
+			[]string{"iso", ".#a"}, 1, []string{"warp", "system-features"}},
+		"kernel": {call{}, []string{"iso", mini + "#missing-kernel"}, 1, []string{"error: the kernel /nix/store/", "-linux-6.1/absent does not exist", "option that names it"}},
 		"initrd": {call{dir: flakeOf(t, `{ a = nixosSystem { settings.system.boot.loader.initrdFile = "absent"; }; }`)}, []string{"iso", ".#a"}, 1,
 			[]string{"error: the initrd /nix/store/", "-initrd-linux-6.1/absent does not exist", "option that names it"}},
 		"loader": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { syslinux = c.pkgs.busybox; }; }; }`)}, []string{"iso", ".#a"}, 1,
 			[]string{"-mini-busybox-1.35/share/syslinux does not exist", "overlays"}},
-		"GRUB": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { grub2_efi = c.pkgs.busybox // { grubTarget = "x86_64-efi"; }; }; }; }`)},
+		"GRUB": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { buildPackages.grub2_efi = c.pkgs.busybox; }; }; }`)},
 			[]string{"iso", ".#a"}, 1, []string{"-mini-busybox-1.35/bin/grub-mkimage does not exist", "overlays"}},
+		"modules of GRUB": {call{dir: flakeOf(t, `{ a = let c = nixosSystem { }; in c // { pkgs = c.pkgs // { grub2_efi = c.pkgs.busybox // { grubTarget = "x86_64-efi"; }; }; }; }`)},
+			[]string{"iso", ".#a"}, 1, []string{"error: GRUB module /nix/store/", "-mini-busybox-1.35/lib/grub/x86_64-efi/fat.mod does not exist", "overlays"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ type planned struct {
 	Extended      bool
 	System        string
 	BuildSystem   string `json:"build_system"`
+	Builder       string
 	Toplevel      string
 	File          string
 	VolumeID      string `json:"volume_id"`
@@ -33,7 +34,11 @@ type planned struct {
 	DownloadBytes int64 `json:"download_bytes"`
 }
 
-type menuEntry struct{ Menu, Title, Kernel, Initrd, Line string }
+type menuEntry struct {
+	Menu, Title, Kernel, Initrd, Line string
+
+	DeviceTree string `json:"device_tree"`
+}
 
 func plan(t testing.TB, args ...string) planned {
 	t.Helper()
@@ -202,7 +207,7 @@ func TestPlanBuildsNothing(t *testing.T) {
 
 // TestPlanOfOtherPlatform plans what cannot be built here.
 func TestPlanOfOtherPlatform(t *testing.T) {
-	p := plan(t, miniFlake(t)+"#mini-arm")
+	p := unregistered(t, nil).plan(t, miniFlake(t)+"#mini-arm")
 	if got := fmt.Sprintln(p.System, p.Modes); got != "aarch64-linux [uefi-cd uefi-usb]\n" {
 		t.Errorf("the plan is for %s", got)
 	}
@@ -211,8 +216,14 @@ func TestPlanOfOtherPlatform(t *testing.T) {
 			t.Errorf("the plan lacks %s", target)
 		}
 	}
-	if len(p.Build) == 0 {
-		t.Error("the plan has nothing to build")
+	if got := p.BuildSystem + " by " + p.Builder; got != "aarch64-linux by nobody" {
+		t.Errorf("it would be built on %s", got)
+	}
+	for builder, system := range map[string]string{"another machine": "ssh://nowhere.invalid aarch64-linux", "nobody": "ssh://nowhere.invalid"} {
+		p := unregistered(t, nil).plan(t, miniFlake(t)+"#mini-arm", "--builders", system)
+		if p.Builder != builder {
+			t.Errorf("with the builders %q it would be built by %s, want %s", system, p.Builder, builder)
+		}
 	}
 }
 

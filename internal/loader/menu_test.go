@@ -179,7 +179,7 @@ func TestMenusWrittenHere(t *testing.T) {
 	want := press(2, qemu.KeyEnter, qemu.Settle, qemu.KeyHome, 1, qemu.KeyEnter, qemu.Settle, qemu.KeyHome, qemu.KeyEnter)
 	menus := map[string]Menu{
 		"isolinux": ParseSYSLINUX(string(menu.Isolinux()), nil),
-		"GRUB":     ParseGRUB(string(menu.Grub([]string{"a.pf2"}))),
+		"GRUB":     ParseGRUB(string(menu.Grub([]string{"a.pf2"}, nil))),
 	}
 	for name, m := range menus {
 		if way, keys := m.Serial("ttyS0"); way != ByEntry || !slices.Equal(keys, want) {

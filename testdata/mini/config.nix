@@ -4,9 +4,12 @@
 # `release` says "24.05"; the differences between the two are marked below.
 {
   system ? "x86_64-linux",
+  buildSystem ? system,
   release ? "26.05",
   # Whether the configuration imports the ISO image module.
   live ? true,
+  # Whether hardware.deviceTree is set by hand, instead of by default.
+  deviceTreesWanted ? false,
   # pkgs: [ store paths ] that the closure is to hold.
   packages ? (p: [ ]),
   # pkgs: entries for isoImage.contents.
@@ -17,7 +20,7 @@
   specialisation ? { },
 }:
 let
-  pkgs = import ./pkgs.nix { inherit system; };
+  pkgs = import ./pkgs.nix { inherit system buildSystem; };
   platform = pkgs.stdenv.hostPlatform;
   new = release != "24.05";
 
@@ -41,6 +44,11 @@ let
       warnings = [ ];
 
       networking.hostName = "mini";
+      hardware.deviceTree = {
+        enable = platform.isAarch64;
+        name = null;
+        package = if platform.isAarch64 then pkgs.deviceTrees else null;
+      };
       nixpkgs.hostPlatform = platform;
 
       boot = {
@@ -176,5 +184,9 @@ let
 in
 {
   inherit config pkgs;
-  options = if live then { isoImage = builtins.mapAttrs (_: _: { }) config.isoImage; } else { };
+  options =
+    (if live then { isoImage = builtins.mapAttrs (_: _: { }) config.isoImage; } else { })
+    // {
+      hardware.deviceTree.enable.highestPrio = if deviceTreesWanted then 100 else 1500;
+    };
 }

@@ -29,6 +29,39 @@
           packages = odd;
         };
 
+        # Cross-compiled: nothing of it runs on another platform than its builders'.
+        mini-cross = nixosSystem {
+          system = "aarch64-linux";
+          buildSystem = "x86_64-linux";
+          packages = odd;
+        };
+
+        # Boards: one with its device tree, one that has to be chosen at boot.
+        mini-board = nixosSystem {
+          system = "aarch64-linux";
+          packages = odd;
+          settings.hardware.deviceTree.name = "qemu/virt.dtb";
+        };
+        mini-boards = nixosSystem {
+          system = "aarch64-linux";
+          packages = odd;
+          deviceTreesWanted = true;
+          specialisation.board.hardware.deviceTree.name = "rockchip/rk3399-rockpro64.dtb";
+        };
+        no-dtb = nixosSystem {
+          system = "aarch64-linux";
+          settings.hardware.deviceTree.name = "absent.dtb";
+        };
+
+        # For 32-bit firmware.
+        mini-ia32 = nixosSystem {
+          packages = odd;
+          settings.boot.loader.grub.forcei686 = true;
+        };
+
+        # For a platform that nobody builds for.
+        mini-nobody = nixosSystem { buildSystem = "m88k-linux"; };
+
         # Attribute names and file names as NixOS 24.05 has them, and a GRUB theme.
         mini-2405 = nixosSystem {
           release = "24.05";

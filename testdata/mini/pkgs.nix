@@ -1,10 +1,17 @@
 # The packages that a configuration names or a medium is made from, laid out as in nixpkgs.
-{ system }:
+{
+  system,
+  # What the builders run on: another one for what is cross-compiled.
+  buildSystem ? system,
+}:
 let
-  arch = { x86_64-linux = "amd64"; aarch64-linux = "arm64"; }.${system};
-
   # A path of its own, so that an edit elsewhere in the flake rebuilds nothing.
-  debian =
+  debianFor =
+    system:
+    let
+      # Any will do for a system that nobody has.
+      arch = { x86_64-linux = "amd64"; aarch64-linux = "arm64"; }.${system} or "amd64";
+    in
     if builtins.pathExists (./deb + "/${arch}") then
       builtins.path {
         name = "debian-${arch}";
@@ -13,20 +20,25 @@ let
     else
       throw "deb/${arch} is missing: assemble this flake with make-flake.sh DIR CACHE ${arch}";
 
+  debian = debianFor system;
+
+  buildPackages =
+    if buildSystem == system then { inherit busybox grub2_efi; } else import ./pkgs.nix { system = buildSystem; };
+
   script = file: builtins.path { name = baseNameOf file; path = file; };
 
   # The sandbox has no /bin/sh: the first builder is busybox, which goes by its file name.
   busybox = derivation {
     name = "mini-busybox-1.35";
-    inherit system;
-    builder = "${debian}/bin/busybox";
+    system = buildSystem;
+    builder = "${debianFor buildSystem}/bin/busybox";
     args = [
       "sh"
       "-euc"
       ''
-        b=${debian}/bin/busybox
+        b=${debianFor buildSystem}/bin/busybox
         $b mkdir -p $out/bin
-        $b cp $b $out/bin/busybox
+        $b cp ${debian}/bin/busybox $out/bin/busybox
         for applet in $($b --list); do
           [ $applet = busybox ] || $b ln -s busybox $out/bin/$applet
         done
@@ -39,10 +51,11 @@ let
     name: environment: text:
     derivation (
       {
-        inherit name system;
-        builder = "${busybox}/bin/sh";
+        inherit name;
+        system = buildSystem;
+        builder = "${buildPackages.busybox}/bin/sh";
         args = [ "-euc" text ];
-        PATH = "${busybox}/bin";
+        PATH = "${buildPackages.busybox}/bin";
         LC_ALL = "C";
       }
       // environment
@@ -72,14 +85,40 @@ let
       uname.processor = "aarch64";
     };
   };
-  platform = platforms.${system};
+  platform = platforms.${system} or (platforms.x86_64-linux // { inherit system; });
+
+  # bin/grub-mkimage brings its own dynamic linker and libraries: it runs on any host.
+  grubOf =
+    name: target:
+    build name { } ''
+      cp -R ${debian}/grub $out
+      chmod -R u+w $out
+      mv $out/bin/grub-mkimage $out/libexec/grub-mkimage
+      echo '#!${busybox}/bin/sh' > $out/bin/grub-mkimage
+      echo "exec $out/libexec/ld.so --library-path $out/libexec $out/libexec/grub-mkimage \"\$@\"" >> $out/bin/grub-mkimage
+      chmod 755 $out/bin/grub-mkimage $out/libexec/ld.so $out/libexec/grub-mkimage
+    ''
+    // {
+      grubTarget = target;
+    };
+  grub2_efi = grubOf "grub-2.06" (if platform.isx86 then "x86_64-efi" else "arm64-efi");
 in
 rec {
-  inherit system build busybox;
+  inherit
+    system
+    build
+    busybox
+    buildPackages
+    grub2_efi
+    ;
+
+  # As in nixpkgs: this package set can be had for other platforms.
+  path = ./.;
+  overlays = [ ];
 
   stdenv = {
     hostPlatform = platform;
-    buildPlatform = platform;
+    buildPlatform = platforms.${buildSystem} or (platforms.x86_64-linux // { system = buildSystem; });
   };
 
   kernel = build "linux-6.1" { } ''
@@ -127,18 +166,6 @@ rec {
     done
   '';
 
-  # bin/grub-mkimage brings its own dynamic linker and libraries: it runs on any host.
-  grub2_efi = build "grub-2.06" { } ''
-    cp -R ${debian}/grub $out
-    chmod -R u+w $out
-    mv $out/bin/grub-mkimage $out/libexec/grub-mkimage
-    echo '#!${busybox}/bin/sh' > $out/bin/grub-mkimage
-    echo "exec $out/libexec/ld.so --library-path $out/libexec $out/libexec/grub-mkimage \"\$@\"" >> $out/bin/grub-mkimage
-    chmod 755 $out/bin/grub-mkimage $out/libexec/ld.so $out/libexec/grub-mkimage
-  '' // {
-    grubTarget = if platform.isx86 then "x86_64-efi" else "arm64-efi";
-  };
-
   # A theme in the shape of nixos-grub2-theme: theme.txt and fonts.
   grubTheme = build "mini-grub-theme" { } ''
     mkdir -p $out/icons
@@ -162,7 +189,13 @@ rec {
         mkdir -p $out/share
         cp -R ${debian}/syslinux $out/share/syslinux
       '';
+
+      # For 32-bit firmware on 64-bit processors; Debian has all modules in one tree here.
+      pkgsi686Linux.grub2_efi = grubOf "grub-2.06-i686" "i386-efi";
     }
   else
-    { }
+    {
+      # What hardware.deviceTree.package is made of.
+      deviceTrees = build "device-trees" { } "cp -R ${debian}/dtbs $out";
+    }
 )

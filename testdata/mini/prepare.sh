@@ -12,6 +12,7 @@
 #   lib/modules/V/     the modules named in modules.list and what they depend on
 #   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
 #   syslinux/          isolinux.bin, isohdpfx.bin and the .c32 modules (amd64 only)
+#   dtbs/              device trees of three boards and of QEMU's (arm64 only, needs QEMU)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -60,7 +61,10 @@ cache=$(cd "$3/$arch" && pwd)
 
 packages="busybox-static grub-efi-$arch-bin grub-common
     libc6 liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0"
-[ "$arch" = arm64 ] || packages="$packages isolinux syslinux-common"
+case $arch in
+amd64) packages="$packages isolinux syslinux-common grub-efi-ia32-bin" ;;
+arm64) command -v qemu-system-aarch64 >/dev/null || die "qemu-system-aarch64 is missing (package qemu-system-arm)" ;;
+esac
 
 # A changed package list is another cache.
 complete=$cache/complete-$(echo $packages | cksum | cut -d ' ' -f 1)
@@ -102,6 +106,11 @@ cp "$unpacked"/usr/share/grub/*.pf2 "$out/grub/share/grub/"
 member "grub-efi-$arch-bin" "./usr/lib/grub/$target/*"
 cp -R "$unpacked/usr/lib/grub/$target" "$out/grub/lib/grub/$target"
 rm -rf "$out/grub/lib/grub/$target/monolithic"
+if [ "$arch" = amd64 ]; then
+    member grub-efi-ia32-bin "./usr/lib/grub/i386-efi/*"
+    cp -R "$unpacked/usr/lib/grub/i386-efi" "$out/grub/lib/grub/i386-efi"
+    rm -rf "$out/grub/lib/grub/i386-efi/monolithic"
+fi
 member libc6 "./$loader" '*/libc.so.6' '*/libm.so.6'
 for package in liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0; do
     member "$package" '*.so.*'
@@ -116,4 +125,17 @@ if [ "$arch" = amd64 ]; then
     member isolinux './usr/lib/ISOLINUX/isolinux.bin' './usr/lib/ISOLINUX/isohdpfx.bin'
     member syslinux-common './usr/lib/syslinux/modules/bios/*.c32'
     cp "$unpacked"/usr/lib/ISOLINUX/*.bin "$unpacked"/usr/lib/syslinux/modules/bios/*.c32 "$out/syslinux/"
+fi
+
+if [ "$arch" = arm64 ]; then
+    for dtb in broadcom/bcm2711-rpi-4-b freescale/fsl-lx2160a-honeycomb rockchip/rk3399-rockpro64; do
+        member "$kernel" "*/$dtb.dtb"
+        mkdir -p "$out/dtbs/${dtb%/*}"
+        cp "$unpacked/usr/lib/linux-image-$version/$dtb.dtb" "$out/dtbs/$dtb.dtb"
+    done
+    mkdir -p "$out/dtbs/qemu"
+    # With firmware, any file, the machine has other devices than without.
+    qemu-system-aarch64 -machine "virt,dtb-randomness=off,dumpdtb=$out/dtbs/qemu/virt.dtb" -cpu cortex-a72 -m 1024 \
+        -bios "$out/bin/busybox" -display none -nic none 2>/dev/null
+    [ -s "$out/dtbs/qemu/virt.dtb" ] || die "QEMU wrote no device tree"
 fi

@@ -27,6 +27,10 @@ else
     say FIRMWARE bios-or-none
 fi
 
+if [ -d /proc/device-tree ]; then
+    say "DEVICETREE $(tr '\0' ' ' 2>/dev/null </proc/device-tree/compatible)"
+fi
+
 label= init= copytoram=
 for word in $(cat /proc/cmdline); do
     case $word in

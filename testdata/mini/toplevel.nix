@@ -17,7 +17,7 @@ let
     );
     kernelParams = toString config.boot.kernelParams;
     label = config.system.nixos.label;
-    inherit (pkgs) system;
+    platform = pkgs.system;
   } ''
     mkdir $out
     ln -s ${pkgs.check}/bin/stage2 $out/init
@@ -26,7 +26,7 @@ let
     ln -s ${initrd}/${config.system.boot.loader.initrdFile} $out/initrd
     printf %s "$kernelParams" > $out/kernel-params
     printf %s "$label" > $out/nixos-version
-    printf %s "$system" > $out/system
+    printf %s "$platform" > $out/system
     mkdir $out/specialisation $out/roots
     ${builtins.concatStringsSep "\n" (
       map (name: "ln -s ${children.${name}} $out/specialisation/${name}") (builtins.attrNames children)
@@ -47,8 +47,10 @@ let
     # its final modes after the builder has ended: too late for the listing.
     find $out -type f -exec chmod 444 {} +
     find $out -type d -exec chmod 555 {} +
+    # The listing is made by the builder's own busybox.
+    sed 's|${pkgs.busybox}|${pkgs.buildPackages.busybox}|g' ${pkgs.check}/bin/manifest > list
     # Nor has an archive the modes of directories: copied by Nix, they are 555.
-    xargs ${pkgs.check}/bin/manifest $out/manifest < $out/closure | sed 's/^d [0-7]* /d 555 /' > manifest
+    xargs sh list $out/manifest < $out/closure | sed 's/^d [0-7]* /d 555 /' > manifest
     chmod 755 $out
     mv manifest $out/manifest
   '';
