@@ -49,8 +49,9 @@ func TestPlainFile(t *testing.T) {
 		}
 	}
 
-	r.File = compressed // which is expanded to be booted
-	console := boot(t, r, "bios-cd")
+	expanded := r
+	expanded.File = compressed // by the program, which boots it
+	console := boot(t, expanded, "bios-cd")
 	if !strings.Contains(console, "mini.quiet") {
 		t.Error("the kernel was not given mini.quiet, so the specialisation was not booted")
 	}

@@ -227,6 +227,8 @@ func TestImagesRefused(t *testing.T) {
 		"absent, run":        {call{}, []string{"run", "absent.iso"}, 1, []string{"absent.iso: no such file"}},
 		"folder":             {call{}, []string{"test", folder}, 2, []string{folder + " is no file"}},
 		"character device":   {call{}, []string{"test", "/dev/null"}, 1, []string{"/dev/null: not a bootable ISO image"}},
+		"empty":              {call{}, []string{"run", put("empty.iso", nil)}, 1, []string{"empty.iso: not a bootable ISO image: it is empty"}},
+		"damaged":            {call{}, []string{"test", put("damaged.iso.xz", []byte("\xfd7zXZ\x00no more"))}, 1, []string{"damaged.iso.xz is damaged xz data"}},
 		"text":               {call{}, []string{"test", text}, 1, []string{"text.iso: not a bootable ISO image: no ISO 9660 volume", ".iso file"}},
 		"cut off":            {call{}, []string{"run", cut}, 1, []string{"cut.iso: not a bootable ISO image"}},
 		"mode not claimed":   {call{}, []string{"test", discOnly, "--modes", "bios-cd,bios-usb"}, 1, []string{"does not start as bios-usb", "it starts as bios-cd\n"}},

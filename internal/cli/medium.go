@@ -68,7 +68,14 @@ func (a *app) inspect(ctx context.Context, m *medium) error {
 		return m.inspect(m.path, disk)
 	}
 	file, err := imagefile.Open(m.path)
-	if err != nil {
+	var unfit *imagefile.NotRegularError
+	var empty *imagefile.EmptyError
+	switch {
+	case errors.As(err, &unfit):
+		return fmt.Errorf("%s: %w", m.path, &image.ForeignError{Reason: "no regular file"})
+	case errors.As(err, &empty):
+		return fmt.Errorf("%s: %w", m.path, &image.ForeignError{Reason: "it is empty"})
+	case err != nil:
 		return err
 	}
 	m.open = append(m.open, file.Close)
