@@ -8,7 +8,7 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
-// Tool is a program of the nixpkgs that a configuration is made of, for the machine that builds.
+// Tool is a program of the nixpkgs that a configuration is made of, for this machine.
 type Tool struct {
 	Target nix.Target // what has to be realised
 	Path   string     // of the program, once it is
@@ -20,10 +20,16 @@ func FindTool(ctx context.Context, n Evaluator, of nix.Installable, attribute, p
 	function := fmt.Sprintf(`configurations:
 		let
 		  pkgs = configurations.${%s}.pkgs;
-		  package = (pkgs.buildPackages or pkgs).${%s};
+		  machine = %s;
+		  packages =
+		    if (pkgs.stdenv.buildPlatform.system or machine) == machine || !(pkgs ? path) then
+		      pkgs.buildPackages or pkgs
+		    else
+		      import pkgs.path { system = machine; config = { }; overlays = pkgs.overlays or [ ]; };
+		  package = packages.${%s};
 		in
 		{ drv = package.drvPath; out = package.outPath; output = package.outputName or "out"; }`,
-		nix.Quote(of.Name), nix.Quote(attribute))
+		nix.Quote(of.Name), nix.Quote(nix.Machine()), nix.Quote(attribute))
 	var found struct{ Drv, Out, Output string }
 	var err error
 	if of.File != "" {

@@ -23,7 +23,7 @@ let
   debian = debianFor system;
 
   buildPackages =
-    if buildSystem == system then { inherit busybox grub2_efi; } else import ./pkgs.nix { system = buildSystem; };
+    if buildSystem == system then { inherit busybox grub2_efi qemu; } else import ./pkgs.nix { system = buildSystem; };
 
   script = file: builtins.path { name = baseNameOf file; path = file; };
 
@@ -101,6 +101,15 @@ let
     // {
       grubTarget = target;
     };
+  # Stands in for nixpkgs' QEMU: the host's, by its absolute path.
+  qemu = build "qemu-host" { } ''
+    mkdir -p $out/bin
+    for arch in x86_64 aarch64; do
+      printf '#!%s\nexec /usr/bin/qemu-system-%s "$@"\n' ${buildPackages.busybox}/bin/sh $arch > $out/bin/qemu-system-$arch
+    done
+    chmod 755 $out/bin/*
+  '';
+
   grub2_efi = grubOf "grub-2.06" (if platform.isx86 then "x86_64-efi" else "arm64-efi");
 in
 rec {
@@ -110,6 +119,7 @@ rec {
     busybox
     buildPackages
     grub2_efi
+    qemu
     ;
 
   # As in nixpkgs: this package set can be had for other platforms.
@@ -142,15 +152,6 @@ rec {
     cd root
     find . -exec touch -h -d @1 {} +
     find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd
-  '';
-
-  # Stands in for nixpkgs' QEMU: the host's, by its absolute path.
-  qemu = build "qemu-host" { } ''
-    mkdir -p $out/bin
-    for arch in x86_64 aarch64; do
-      printf '#!%s\nexec /usr/bin/qemu-system-%s "$@"\n' ${busybox}/bin/sh $arch > $out/bin/qemu-system-$arch
-    done
-    chmod 755 $out/bin/*
   '';
 
   # The second stage and the listing it checks the store with.
