@@ -18,7 +18,6 @@ const (
 
 // reuse is what becomes of an earlier image.
 type reuse struct {
-	mode    string // reuseAuto, reuseNone, or the path of an image
 	catalog *image.Catalog
 	earlier *image.Earlier // nil if there is none
 	unfit   string         // why there is none, if that is worth a word
@@ -42,7 +41,7 @@ func checkReuse(mode string) error {
 // openEarlier opens the image to pack from, if there is one. That nothing can
 // be taken from it costs time and is no error.
 func (s *session) openEarlier(ctx context.Context, mode, output string, src image.Sources, workers int) (*reuse, error) {
-	r := &reuse{mode: mode, catalog: image.OpenCatalog(userCache())}
+	r := &reuse{catalog: image.OpenCatalog(userCache())}
 	path := mode
 	switch mode {
 	case reuseNone:

@@ -2,7 +2,6 @@ package squashfs
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"slices"
 )
 
@@ -10,7 +9,7 @@ import (
 // content once and like beside like.
 func (p *pipeline) assemble() error {
 	defer close(p.assembled)
-	a := &assembler{pipeline: p, known: make(map[contentKey]*content)}
+	a := &assembler{pipeline: p, known: make(map[identity]*content)}
 	for x := range p.planned {
 		var err error
 		switch x := x.(type) {
@@ -30,16 +29,10 @@ func (p *pipeline) assemble() error {
 
 type assembler struct {
 	*pipeline
-	known    map[contentKey]*content // of files hashed when they were read
-	batches  []*batch                // of the window
-	window   []*batchFile            // their files
-	fragment *block                  // being filled, or nil
-}
-
-// contentKey identifies contents: two files with equal keys are equal.
-type contentKey struct {
-	size uint64
-	sum  [sha256.Size]byte
+	known    map[identity]*content // of files hashed when they were read
+	batches  []*batch              // of the window
+	window   []*batchFile          // their files
+	fragment *block                // being filled, or nil
 }
 
 // batch adds the files of a batch to the window.
@@ -88,7 +81,7 @@ func (a *assembler) dropEqual() []*batchFile {
 		if !f.hash {
 			continue
 		}
-		key := contentKey{f.node.size, f.sum}
+		key := identity{size: f.node.size, sum: f.sum}
 		if f.node.content = a.known[key]; f.node.content != nil {
 			a.duplicate(f.node)
 			continue
