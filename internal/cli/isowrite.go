@@ -74,6 +74,9 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 	if err != nil {
 		return err
 	}
+	if err := s.plan.CheckKernels(src.Store); err != nil {
+		a.console.warnAbout(err)
+	}
 	a.console.begin("packing")
 	reuse, err := s.openEarlier(ctx, opts.reuse, "", src, opts.jobs)
 	if err != nil {
