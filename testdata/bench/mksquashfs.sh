@@ -2,9 +2,9 @@
 # mksquashfs.sh DIR: get the newest mksquashfs that the mirror has, as DIR/mksquashfs.
 #
 # Debian 12 has 4.5.1. Newer ones are taken from Debian's unstable suite, else from Debian 13,
-# unpacked with the libraries that they need, and run with those: nothing is installed. If neither
-# can be had, DIR/mksquashfs is the machine's own. DIR/mksquashfs.version says which it is. What is
-# there already is kept.
+# unpacked with the libraries that they need, and run with those: nothing is installed, and DIR may
+# be moved. If neither can be had, DIR/mksquashfs is the machine's own. DIR/mksquashfs.version says
+# which it is. What is there already is kept.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,10 +34,11 @@ fetch() {
     loader=$(find "$out/tools" -name 'ld-linux*.so.*' | head -n 1)
     libc=$(find "$out/tools" -name libc.so.6 | head -n 1)
     [ -n "$loader" ] && [ -n "$libc" ] || return 1
+    tools=tools/usr/lib/$(basename "$(dirname "$libc")") # the newer layout has all libraries here, the older one not libc
     {
         echo '#!/bin/sh'
-        # The older layout has libraries below lib, the newer one below usr/lib.
-        echo "exec '$loader' --library-path '$(dirname "$libc"):$out/tools/usr/lib/$(basename "$(dirname "$libc")")' '$out/tools/usr/bin/mksquashfs' \"\$@\""
+        echo 'dir=${0%/*}'
+        echo "exec \"\$dir/${loader#"$out/"}\" --library-path \"\$dir/$(dirname "${libc#"$out/"}"):\$dir/$tools\" \"\$dir/tools/usr/bin/mksquashfs\" \"\$@\""
     } >"$out/mksquashfs.new"
     chmod +x "$out/mksquashfs.new"
     "$out/mksquashfs.new" -version >/dev/null || return 1
