@@ -49,7 +49,7 @@ func (a *assembler) batch(b *batch) error {
 
 // endWindow stores the files of the window.
 func (a *assembler) endWindow() error {
-	o := &ordering{future: newFuture(), files: a.dropEqual(), blockSize: a.blockSize}
+	o := &ordering{future: newFuture(), files: a.dropEqual(), reach: a.opts.Codec.Reach(), blockSize: a.blockSize}
 	if a.opts.Codec.Stores() {
 		o.finish(nil) // blocks that are stored as they are gain nothing
 	} else if err := send[job](a.ctx, a.pool, o); err != nil {
@@ -96,6 +96,7 @@ func (a *assembler) dropEqual() []*batchFile {
 type ordering struct {
 	future
 	files     []*batchFile
+	reach     int // of the compressor, in bytes
 	blockSize int
 }
 
@@ -106,7 +107,7 @@ func (o *ordering) work(w *worker) error {
 		sizes[i], sketches[i] = len(f.contents), f.sketch
 	}
 	ordered := make([]*batchFile, len(o.files))
-	for i, from := range w.likeness.order(sizes, sketches, o.blockSize) {
+	for i, from := range w.likeness.order(sizes, sketches, o.reach, o.blockSize) {
 		ordered[i] = o.files[from]
 	}
 	o.files = ordered

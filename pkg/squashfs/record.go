@@ -19,7 +19,7 @@ import (
 
 // layoutGeneration counts the changes to the rules by which files are laid
 // down. It has to grow with every change that gives the same tree other bytes.
-const layoutGeneration = 1
+const layoutGeneration = 2
 
 // recordMagic begins a record.
 var recordMagic = [8]byte{'L', 'A', 'I', 'D', 'D', 'O', 'W', 'N'}

@@ -137,6 +137,18 @@ func (c *Codec) Settings() Settings { return c.settings }
 // Stores reports whether the codec is none: every block is stored as it is.
 func (c *Codec) Stores() bool { return c.backend.newCompressor == nil }
 
+// Reach returns how far back in a block, in bytes, the compressor finds data again, at most the block
+// size.
+func (c *Codec) Reach() int {
+	reach := c.settings.BlockSize
+	for _, limit := range []int{methodOf(c.settings.Name).reach, c.settings.DictSize} {
+		if limit != 0 {
+			reach = min(reach, limit)
+		}
+	}
+	return reach
+}
+
 // Identity names everything that compressed bytes depend on besides the data: the settings in
 // effect, the library and its version. Codecs of equal identity make equal bytes.
 // libdeflate's version is the one of the header that the program was built with, because the library

@@ -296,3 +296,34 @@ func TestUnsupported(t *testing.T) {
 		}
 	}
 }
+
+func TestReach(t *testing.T) {
+	for _, c := range []struct {
+		text      string
+		blockSize int
+		want      int
+	}{
+		{"gzip", 1 << 20, 32 << 10},
+		{"gzip", 16 << 10, 16 << 10},
+		{"lz4", 1 << 20, 64 << 10},
+		{"zstd:3", 1 << 20, 1 << 20},
+		{"xz", 256 << 10, 256 << 10},
+		{"xz -Xdict-size 64K", 256 << 10, 64 << 10},
+		{"none", 1 << 20, 1 << 20},
+	} {
+		settings, err := Parse(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if settings.Name == XZ && !haveXZ {
+			continue
+		}
+		codec, err := New(settings, c.blockSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := codec.Reach(); got != c.want {
+			t.Errorf("%s in blocks of %d bytes: reach %d, want %d", c.text, c.blockSize, got, c.want)
+		}
+	}
+}

@@ -46,15 +46,16 @@ type method struct {
 	name                      string
 	id                        uint16   // s_compression in the superblock
 	minLevel, level, maxLevel int      // level is the default; all 0: the method has no levels
+	reach                     int      // how far back it finds data again, in bytes; 0: in the whole block
 	options                   []string // mksquashfs' words for its options
 }
 
 // methods lists the compressors, from no compression to the densest.
 var methods = []method{
 	{name: None, id: idGzip},
-	{name: LZ4, id: idLZ4, minLevel: 1, level: 1, maxLevel: 12,
+	{name: LZ4, id: idLZ4, minLevel: 1, level: 1, maxLevel: 12, reach: 64 << 10, // offsets of 16 bits, lz4_Block_format.md
 		options: []string{"-Xhc", "-Xcompression-level"}},
-	{name: Gzip, id: idGzip, minLevel: 1, level: 9, maxLevel: 12,
+	{name: Gzip, id: idGzip, minLevel: 1, level: 9, maxLevel: 12, reach: 32 << 10, // RFC 1951 §2
 		options: []string{"-Xcompression-level", "-Xwindow-size", "-Xstrategy"}},
 	{name: Zstd, id: idZstd, minLevel: 1, level: 15, maxLevel: 22,
 		options: []string{"-Xcompression-level"}},
