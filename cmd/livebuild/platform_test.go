@@ -1,18 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"debug/pe"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // Images for other platforms than this machine's.
@@ -113,24 +108,15 @@ func TestFirmware32(t *testing.T) {
 		t.Error("there is a loader for 64-bit firmware, too")
 	}
 
-	// Debian has no build of it without Secure Boot, which is off as long as it has no keys.
-	console := new(bytes.Buffer)
-	verdict, err := qemu.Run(t.Context(), qemu.Machine{
-		Arch: qemu.X86_64, Firmware: qemu.UEFI, Medium: qemu.USB, Image: r.File,
-		Flash: qemu.Flash{Code: "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd", Vars: "/usr/share/OVMF/OVMF32_VARS_4M.fd"},
-	}, qemu.Watch{
-		Expect: regexp.MustCompile(`^MINI-RESULT PASS`),
-		Reject: regexp.MustCompile(`^MINI-RESULT FAIL|^MINI-FAIL`),
-		Limit:  10 * time.Minute,
-		Copy:   console,
-	})
-	if err != nil {
-		t.Fatal(err)
+	boot(t, r, "uefi-usb")
+	o := livebuild(t, "run", r.File, "--uefi", "--print")
+	if o.status != 0 || !strings.Contains(o.stdout, "/OVMF32_CODE") {
+		t.Errorf("run: status %d, %q\n%s", o.status, o.stdout, o.stderr)
 	}
-	if !verdict.OK() {
-		t.Fatalf("the guest %s\n%s", verdict, console)
+	without := call{with: hiding(t, "/usr/share/OVMF", "/usr/share/qemu")}
+	for _, args := range [][]string{{"test", r.File, "--modes", "uefi-cd"}, {"iso", miniFlake(t) + "#mini-ia32", "--test"}} {
+		checkRefusal(t, without.livebuild(t, args...), 1, "no UEFI firmware of 32 bits for x86_64 in /usr/share/OVMF/", "ovmf-ia32")
 	}
-	checkConsole(t, r, "uefi-usb", console.String())
 }
 
 // TestDeviceTrees looks at an image with a choice of device trees, and with one that

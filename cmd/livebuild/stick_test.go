@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,6 +154,24 @@ func TestISOWrite(t *testing.T) {
 	a.check(t, content)
 }
 
+// TestISOWriteSmall packs for sticks that not every image of this store would
+// fit onto: they stay as they are unless this one does.
+func TestISOWriteSmall(t *testing.T) {
+	file := miniISO(t)
+	s := newStick(t, file.Size+mib)
+	o := livebuild(t, "iso", miniFlake(t)+"#mini", "--write", s.name, "--yes")
+	if o.status != 0 || o.stdout != s.path+"\n" {
+		t.Errorf("status %d, %q\n%s", o.status, o.stdout, o.stderr)
+	}
+	s.check(t, readFile(t, file.File))
+
+	small, large := newStick(t, file.Size-mib), newStick(t, 256*mib)
+	o = livebuild(t, "iso", miniFlake(t)+"#mini", "--write", large.name, "--write", small.name, "--yes")
+	checkRefusal(t, o, 1, small.path, "too small", strconv.FormatInt(file.Size, 10))
+	small.checkUntouched(t)
+	large.checkUntouched(t)
+}
+
 // TestISOWriteRefuses gives 'livebuild iso --write' what it must not write,
 // before Nix does anything.
 func TestISOWriteRefuses(t *testing.T) {
@@ -177,6 +196,7 @@ func TestISOWriteRefuses(t *testing.T) {
 			checkRefusal(t, livebuild(t, test.args...), test.status, test.texts...)
 		})
 	}
+	s.checkUntouched(t)
 }
 
 // TestWithoutRights runs the program as somebody who may not open disks.

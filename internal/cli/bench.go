@@ -116,7 +116,7 @@ func (a *app) runBench(ctx context.Context, args []string, opts benchOptions) (e
 	if err := s.findStore(ctx); err != nil {
 		return err
 	}
-	if _, err := s.evaluate(ctx); err != nil {
+	if err := s.evaluate(ctx); err != nil {
 		return err
 	}
 	if len(wanted) == 0 {
@@ -125,7 +125,7 @@ func (a *app) runBench(ctx context.Context, args []string, opts benchOptions) (e
 		}
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	src, _, err := s.build(ctx)
+	src, err := s.build(ctx)
 	if err != nil {
 		return err
 	}

@@ -42,13 +42,19 @@ func (a *app) hostMachine(ctx context.Context, s *session, guest qemu.Machine, m
 	return guest, nil
 }
 
-// arch is that of the configuration's system.
-func (s *session) arch() qemu.Arch {
+// guest is the machine that the configuration's image is for.
+func (s *session) guest() qemu.Machine {
 	arch, _, _ := strings.Cut(s.plan.System.Platform, "-")
+	m := qemu.Machine{Arch: qemu.Arch(arch), Firmware32: s.plan.System.EFIArch == "ia32"}
 	if arch == "i686" { // runs on the same machine
-		return qemu.X86_64
+		m.Arch = qemu.X86_64
 	}
-	return qemu.Arch(arch)
+	return m
+}
+
+// guest is the machine that the image is for.
+func (m *medium) guest() qemu.Machine {
+	return qemu.Machine{Arch: qemu.Arch(m.Arch), Firmware32: m.Firmware32}
 }
 
 // qemu has Nix build or download QEMU.

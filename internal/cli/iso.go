@@ -48,7 +48,8 @@ appears when it is complete; an earlier image is replaced only then.
 
 With --write the image goes straight to disks, without a file in between, under
 the rules of 'livebuild write'. Nix runs as the user who calls; only to open the
-disks livebuild asks sudo or doas, if it must.
+disks livebuild asks sudo or doas, if it must. Where a disk may be too small, the
+image is made first, in the cache folder, and nothing is written unless it fits.
 
 The name of the file, or of the disks, is printed on standard output.`,
 		Example: `  livebuild iso .#exampleIso
@@ -132,18 +133,8 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err := checkReuse(opts.reuse); err != nil {
 		return err
 	}
-	s, err := a.open(ctx, args, opts.planOptions)
+	s, err := a.evaluated(ctx, args, opts.planOptions)
 	if err != nil {
-		return err
-	}
-	if err := s.findStore(ctx); err != nil {
-		return err
-	}
-	evaluating, err := s.evaluate(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.plan.Check(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
@@ -160,21 +151,17 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-	src, building, err := s.build(ctx)
+	src, err := s.build(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.plan.CheckKernels(src.Store); err != nil {
-		a.console.warnAbout(err)
-	}
-	a.console.begin("packing")
-	reuse, err := s.openEarlier(ctx, opts.reuse, path, src, opts.jobs)
+	packing, reuse, err := s.prepare(ctx, src, opts.reuse, path, opts.jobs)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
 	a.console.goOnBytes("packing")
-	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Workers: opts.jobs, Earlier: reuse.earlier, Progress: a.console.setBytes})
+	packed, err := packing.Write(ctx, out, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
 	if err != nil {
 		return err
 	}
@@ -183,7 +170,7 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
-	packing := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
+	took := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
 	reuse.report(a.console, packed.Squashfs)
 	var boots []bootResult
 	if tester != nil {
@@ -204,18 +191,13 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
-	result := s.result(packed, src, isoSeconds{
-		Evaluate: evaluating.Seconds(),
-		Build:    building.Seconds(),
-		Pack:     packing.Seconds(),
-		Total:    time.Since(started).Seconds(),
-	})
+	result := s.result(packed, src, took, time.Since(started))
 	result.File, result.SHA256, result.Boots = absolute, sum, boots
 	return a.printJSON(result)
 }
 
 // result is what --json says about an image, wherever it went.
-func (s *session) result(packed image.Result, src image.Sources, took isoSeconds) isoResult {
+func (s *session) result(packed image.Result, src image.Sources, packing, total time.Duration) isoResult {
 	return isoResult{
 		Size:          packed.FileSize,
 		ImageBytes:    packed.Size,
@@ -228,7 +210,12 @@ func (s *session) result(packed image.Result, src image.Sources, took isoSeconds
 		StoreBytes:    src.Closure.NarSize(),
 		SquashfsBytes: packed.Squashfs.Size,
 		ReusedBytes:   packed.Squashfs.ReusedBytes,
-		Seconds:       took,
+		Seconds: isoSeconds{
+			Evaluate: s.evaluating.Seconds(),
+			Build:    s.building.Seconds(),
+			Pack:     packing.Seconds(),
+			Total:    total.Seconds(),
+		},
 	}
 }
 

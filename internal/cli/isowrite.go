@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -61,34 +62,30 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		return err
 	}
 	defer func() { err = errors.Join(err, w.release()) }()
-	evaluating, err := s.evaluate(ctx)
-	if err != nil {
+	if err := s.evaluateToPack(ctx); err != nil {
 		return err
 	}
 	s.plan.Zstd = false // a stick holds the image itself
-	if err := s.plan.Check(); err != nil {
-		return err
-	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	src, building, err := s.build(ctx)
+	src, err := s.build(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.plan.CheckKernels(src.Store); err != nil {
-		a.console.warnAbout(err)
-	}
-	a.console.begin("packing")
-	reuse, err := s.openEarlier(ctx, opts.reuse, "", src, opts.jobs)
+	packing, reuse, err := s.prepare(ctx, src, opts.reuse, "", opts.jobs)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	packed, err := w.pack(ctx, s, src, image.PackOptions{Workers: opts.jobs, Earlier: reuse.earlier})
-	packing := a.console.endBoard()
+	a.console.beginBoard(append([]string{s.plan.FileName()}, w.names()...)...)
+	packed, err := w.pack(ctx, packing, image.PackOptions{
+		Workers:  opts.jobs,
+		Progress: func(done, total int64) { a.console.setRow(0, "packing", done, total) },
+	})
+	took := a.console.endBoard()
 	if err != nil {
 		return err
 	}
-	a.console.line(fmt.Sprintf("packed %s into %s, %s (%s)", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression, seconds(packing)))
+	a.console.line(fmt.Sprintf("packed %s into %s, %s (%s)", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression, seconds(took)))
 	reuse.report(a.console, packed.Squashfs)
 	if !opts.json {
 		for _, name := range w.names() {
@@ -98,12 +95,7 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		}
 		return nil
 	}
-	result := s.result(packed, src, isoSeconds{
-		Evaluate: evaluating.Seconds(),
-		Build:    building.Seconds(),
-		Pack:     packing.Seconds(),
-		Total:    time.Since(started).Seconds(),
-	})
+	result := s.result(packed, src, took, time.Since(started))
 	for i, r := range w.results {
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
@@ -138,28 +130,38 @@ func (w *writing) open(h device.Host, what string, paths []string) error {
 	return err
 }
 
-// release gives the disks back if they were not written to.
-func (w *writing) release() error {
-	var err error
-	if w.results == nil {
-		err = closeDevices(w.devices)
+// pack writes the image to the disks while it is made. If one may be too small
+// for it, that is found out first: the image is made in a file without a name,
+// and written if it fits.
+func (w *writing) pack(ctx context.Context, packing *image.Packing, opts image.PackOptions) (image.Result, error) {
+	if w.checkSizes(packing.MaxSize()) != nil {
+		return w.packFirst(ctx, packing, opts)
 	}
-	return errors.Join(err, w.passed.close())
-}
-
-// pack writes the image to the disks while it is made.
-func (w *writing) pack(ctx context.Context, s *session, src image.Sources, opts image.PackOptions) (image.Result, error) {
-	console := w.app.console
-	console.beginBoard(append([]string{s.plan.FileName()}, w.names()...)...)
 	transfer, err := w.begin(ctx, 0, nil)
 	if err != nil {
 		return image.Result{}, err
 	}
-	opts.Progress = func(done, total int64) { console.setRow(0, "packing", done, total) }
-	packed, err := s.plan.Pack(ctx, transfer, src, opts)
+	packed, err := packing.Write(ctx, transfer, opts)
 	if err != nil {
 		return packed, w.end(transfer.Abort(err), err)
 	}
-	console.hideRow(0)
+	w.app.console.hideRow(0)
 	return packed, w.end(transfer.Finish(packed.Size), nil)
+}
+
+// packFirst makes the image before it touches the disks.
+func (w *writing) packFirst(ctx context.Context, packing *image.Packing, opts image.PackOptions) (packed image.Result, err error) {
+	out, err := newScratch("packed.iso")
+	if err != nil {
+		return packed, err
+	}
+	defer func() { err = errors.Join(err, out.Abort()) }()
+	if packed, err = packing.Write(ctx, out, opts); err != nil {
+		return packed, err
+	}
+	if err := w.checkSizes(packed.Size); err != nil {
+		return packed, err
+	}
+	w.app.console.hideRow(0)
+	return packed, w.copy(ctx, io.NewSectionReader(out, 0, packed.Size), out, packed.Size, io.ErrUnexpectedEOF)
 }

@@ -203,19 +203,18 @@ func (s *session) packTemporary(ctx context.Context) (out *image.Output, err err
 			err = errors.Join(err, out.Abort())
 		}
 	}()
-	src, _, err := s.build(ctx)
+	src, err := s.build(ctx)
 	if err != nil {
 		return nil, err
 	}
-	console := s.app.console
-	console.begin("packing")
-	reuse, err := s.openEarlier(ctx, reuseAuto, "", src, 0)
+	packing, reuse, err := s.prepare(ctx, src, reuseAuto, "", 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
+	console := s.app.console
 	console.goOnBytes("packing")
-	packed, err := s.plan.Pack(ctx, out, src, image.PackOptions{Earlier: reuse.earlier, Progress: console.setBytes})
+	packed, err := packing.Write(ctx, out, image.PackOptions{Progress: console.setBytes})
 	if err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 	if err != nil {
 		return err
 	}
-	if _, err := s.evaluate(ctx); err != nil {
+	if err := s.evaluate(ctx); err != nil {
 		return err
 	}
 	a.console.begin("asking what is to be built")

@@ -109,8 +109,8 @@ func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err e
 		defer func() { err = errors.Join(err, s.close()) }()
 	}
 	// All that can be missing here is found out about before the build.
-	arch, claimed := claims(m, s)
-	guest.Arch = arch
+	of, claimed := claims(m, s)
+	guest.Arch, guest.Firmware32 = of.Arch, of.Firmware32
 	mode, err := opts.mode(claimed)
 	if err != nil {
 		return err
@@ -141,12 +141,12 @@ func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err e
 	return a.attend(ctx, m, mode, guest, opts.print)
 }
 
-// claims are the architecture and the boot modes of an image, or of a configuration's.
-func claims(m *medium, s *session) (qemu.Arch, []image.Mode) {
+// claims are the machine and the boot modes of an image, or of a configuration's.
+func claims(m *medium, s *session) (qemu.Machine, []image.Mode) {
 	if s != nil {
-		return s.arch(), s.plan.Modes
+		return s.guest(), s.plan.Modes
 	}
-	return qemu.Arch(m.Arch), m.Modes
+	return m.guest(), m.Modes
 }
 
 // mostProcessors is how many a guest gets where they cost nothing.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,8 @@ type session struct {
 	store       nix.Store   // of what is packed, after findStore
 	plan        *image.Plan // after evaluate
 	roots       *nix.Roots  // of what is built, from build to close
+
+	evaluating, building time.Duration // how long it took
 }
 
 // open checks everything that can be checked before the evaluation.
@@ -90,10 +93,7 @@ func (a *app) evaluated(ctx context.Context, args []string, opts planOptions) (*
 	if err := s.findStore(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := s.evaluate(ctx); err != nil {
-		return nil, err
-	}
-	return s, s.plan.Check()
+	return s, s.evaluateToPack(ctx)
 }
 
 // findStore finds out where the files of the store are, and that they are on
@@ -103,13 +103,22 @@ func (s *session) findStore(ctx context.Context) (err error) {
 	return err
 }
 
+// evaluateToPack evaluates the configuration and finds out whether this program
+// can pack its image.
+func (s *session) evaluateToPack(ctx context.Context) error {
+	if err := s.evaluate(ctx); err != nil {
+		return err
+	}
+	return s.plan.Check()
+}
+
 // evaluate evaluates the configuration and decides what its image will be.
-func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) {
+func (s *session) evaluate(ctx context.Context) error {
 	console := s.app.console
 	console.begin("evaluating " + s.installable.String())
 	system, err := nixos.Evaluate(ctx, s.nix, s.installable, s.changes)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if system.Extended {
 		console.line(system.Name + " does not import the ISO module and is made live with it; --no-live refuses that")
@@ -118,40 +127,60 @@ func (s *session) evaluate(ctx context.Context) (took time.Duration, err error) 
 		console.warn(w)
 	}
 	if s.plan, err = image.NewPlan(system, s.options); err != nil {
-		return 0, err
+		return err
 	}
-	return console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID)), nil
+	s.evaluating = console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID))
+	return nil
 }
 
 // build realises what the plan needs and reads its closure. What is built is
 // protected from garbage collection until close.
-func (s *session) build(ctx context.Context) (src image.Sources, took time.Duration, err error) {
+func (s *session) build(ctx context.Context) (image.Sources, error) {
 	if err := s.checkPlatform(ctx); err != nil {
-		return image.Sources{}, 0, err
+		return image.Sources{}, err
 	}
 	if err := s.protect(); err != nil {
-		return image.Sources{}, 0, err
+		return image.Sources{}, err
 	}
 	console := s.app.console
 	console.begin("building")
-	err = s.realise(ctx, "root")
+	err := s.realise(ctx, "root")
 	if nix.KindOf(err) == nix.KindVanished {
 		// Nothing protects a derivation between its evaluation and now.
-		if _, err := s.evaluate(ctx); err != nil {
-			return image.Sources{}, 0, err
+		if err := s.evaluate(ctx); err != nil {
+			return image.Sources{}, err
 		}
 		console.begin("building")
 		err = s.realise(ctx, "again")
 	}
 	if err != nil {
-		return image.Sources{}, 0, err
+		return image.Sources{}, err
 	}
 	closure, err := s.nix.Closure(ctx, s.plan.System.StoreContents)
 	if err != nil {
-		return image.Sources{}, 0, err
+		return image.Sources{}, err
 	}
-	took = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
-	return image.Sources{Store: s.store, Closure: closure}, took, nil
+	s.building = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
+	return image.Sources{Store: s.store, Closure: closure}, nil
+}
+
+// prepare prepares the packing of what was built, from an earlier image as
+// --reuse says, in place of which the new one may come. Reading that one takes
+// several workers, 0 for one for each processor.
+func (s *session) prepare(ctx context.Context, src image.Sources, mode, output string, workers int) (*image.Packing, *reuse, error) {
+	if err := s.plan.CheckKernels(src.Store); err != nil {
+		s.app.console.warnAbout(err)
+	}
+	s.app.console.begin("packing")
+	reuse, err := s.openEarlier(ctx, mode, output, src, workers)
+	if err != nil {
+		return nil, nil, err
+	}
+	packing, err := s.plan.Prepare(ctx, src, reuse.earlier)
+	if err != nil {
+		return nil, nil, errors.Join(err, reuse.earlier.Close())
+	}
+	return packing, reuse, nil
 }
 
 // protect makes a place for links to what is built, if there is none yet.

@@ -146,7 +146,7 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	if err != nil {
 		return err
 	}
-	host, err := a.hostMachine(ctx, nil, t.guest(qemu.Arch(m.Arch)), modes)
+	host, err := a.hostMachine(ctx, nil, t.guest(m.guest()), modes)
 	if err != nil {
 		return err
 	}
@@ -185,9 +185,10 @@ func (a *app) teller(json bool) func(string) error {
 	}
 }
 
-// guest is the machine to try an image of an architecture in.
-func (t *test) guest(arch qemu.Arch) qemu.Machine {
-	return qemu.Machine{Arch: arch, MemoryMiB: t.memory, Network: t.network}
+// guest is the machine to try an image in that is for another one.
+func (t *test) guest(m qemu.Machine) qemu.Machine {
+	m.MemoryMiB, m.Network = t.memory, t.network
+	return m
 }
 
 // modesOf are those to be tried of an image that claims some.
@@ -217,7 +218,7 @@ func (a *app) newISOTester(ctx context.Context, s *session, t *test) (*isoTester
 	if err != nil {
 		return nil, err
 	}
-	host, err := a.hostMachine(ctx, s, t.guest(s.arch()), modes)
+	host, err := a.hostMachine(ctx, s, t.guest(s.guest()), modes)
 	return &isoTester{a, t, host, modes}, err
 }
 

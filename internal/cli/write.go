@@ -150,7 +150,13 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 		return err
 	}
 	w := writing{app: a, devices: opened, options: opts.stickOptions, json: opts.json, verifyOnly: opts.verifyOnly}
-	return w.copy(ctx, file, facts.Size)
+	defer func() { err = errors.Join(err, w.release()) }()
+	reader, err := file.Reader()
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return w.copy(ctx, reader, file.Plain(), facts.Size, &changedImageError{file.Path})
 }
 
 // checksum is the sum that the image must have, or nil.
@@ -193,27 +199,6 @@ func (a *app) checkImage(ctx context.Context, file *imagefile.File, sum *imagefi
 	}
 	a.console.end(done)
 	return facts, nil
-}
-
-// copy reads the image once and writes it to all devices.
-func (w *writing) copy(ctx context.Context, file *imagefile.File, total int64) error {
-	reader, err := file.Reader()
-	if err != nil {
-		return errors.Join(err, closeDevices(w.devices))
-	}
-	defer reader.Close()
-	transfer, err := w.begin(ctx, total, file.Plain())
-	if err != nil {
-		return err
-	}
-	n, err := transfer.ReadFrom(reader)
-	if err == nil && n != total {
-		err = &changedImageError{file.Path}
-	}
-	if err != nil {
-		return w.end(transfer.Abort(err), err)
-	}
-	return w.end(transfer.Finish(total), nil)
 }
 
 // changedImageError says that a file changed while it was written to disks.

@@ -70,10 +70,44 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 		Source:   source,
 		Progress: w.progress,
 	})
+	return transfer, err
+}
+
+// copy writes so many bytes of a reader to the devices; if it has fewer, short
+// is the error. The source, if there is one, is the same to read at random.
+func (w *writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, total int64, short error) error {
+	transfer, err := w.begin(ctx, total, source)
 	if err != nil {
-		return nil, errors.Join(err, closeDevices(w.devices))
+		return err
 	}
-	return transfer, nil
+	n, err := transfer.ReadFrom(r)
+	if err == nil && n != total {
+		err = short
+	}
+	if err != nil {
+		return w.end(transfer.Abort(err), err)
+	}
+	return w.end(transfer.Finish(total), nil)
+}
+
+// release gives the devices back if they were not written to.
+func (w *writing) release() error {
+	var err error
+	if w.results == nil {
+		err = closeDevices(w.devices)
+	}
+	return errors.Join(err, w.passed.close())
+}
+
+// checkSizes returns an error if so many bytes do not fit onto one of the
+// devices.
+func (w *writing) checkSizes(need int64) error {
+	for _, dev := range w.devices {
+		if err := dev.Disk.CheckSize(need); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writing) names() []string {

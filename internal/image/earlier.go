@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -110,6 +111,7 @@ func (p *Plan) OpenEarlier(ctx context.Context, path string, closure *nix.Closur
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
 	e := &Earlier{Path: path, file: f}
 	if err := e.open(ctx, c, closure, known, workers); err != nil {
 		f.Close()

@@ -13,9 +13,10 @@ import (
 
 // Inspection is what an image claims, whoever made it.
 type Inspection struct {
-	Volume hybridiso.Volume
-	Arch   string // of its programs: "x86_64" or "aarch64"
-	Modes  []Mode // in which it claims to start a machine, in the order of the constants
+	Volume     hybridiso.Volume
+	Arch       string // of its programs: "x86_64" or "aarch64"
+	Firmware32 bool   // UEFI firmware that starts it is of 32 bits
+	Modes      []Mode // in which it claims to start a machine, in the order of the constants
 
 	r       io.ReaderAt
 	entries []hybridiso.Entry
@@ -62,9 +63,11 @@ func Inspect(r io.ReaderAt) (*Inspection, error) {
 	if i.entries, err = hybridiso.ReadTree(r); err != nil {
 		return nil, err
 	}
-	if i.Arch, err = i.arch(); err != nil {
+	loader, err := i.loader()
+	if err != nil {
 		return nil, err
 	}
+	i.Arch, i.Firmware32 = loader.arch, loader.firmware32
 	return i, nil
 }
 
@@ -99,38 +102,45 @@ func (m Mode) Check(claimed []Mode) error {
 	return nil
 }
 
-// efiLoaders are what UEFI firmware starts from a medium that it knows nothing else about
-// (UEFI 2.10 §3.5.1.1).
-var efiLoaders = []struct{ file, arch string }{
-	{"BOOTX64.EFI", "x86_64"},
-	{"BOOTAA64.EFI", "aarch64"},
+// efiLoader is a program that UEFI firmware starts from a medium that it knows nothing else
+// about (UEFI 2.10 §3.5.1.1).
+type efiLoader struct {
+	file       string
+	arch       string
+	firmware32 bool
+}
+
+var efiLoaders = []efiLoader{
+	{"BOOTX64.EFI", "x86_64", false},
+	{"BOOTAA64.EFI", "aarch64", false},
+	{"BOOTIA32.EFI", "x86_64", true},
 }
 
 const efiFolder = "EFI/BOOT/"
 
-// arch finds out what processor the image is for: by its EFI loader, on the medium or in the
-// EFI system partition; a PC BIOS runs on one alone.
-func (i *Inspection) arch() (string, error) {
+// loader finds out what processor and firmware the image is for: by its EFI loader, on the medium
+// or in the EFI system partition; a PC BIOS runs on one processor alone.
+func (i *Inspection) loader() (efiLoader, error) {
 	for _, l := range efiLoaders {
 		if i.Has(efiFolder + l.file) {
-			return l.arch, nil
+			return l, nil
 		}
 	}
 	if slices.Contains(i.Modes, BIOSCD) || slices.Contains(i.Modes, BIOSUSB) {
-		return "x86_64", nil
+		return efiLoader{arch: "x86_64"}, nil
 	}
 	for _, e := range i.Volume.BootEntries {
 		partition, err := io.ReadAll(io.NewSectionReader(i.r, e.Offset, maxPartition))
 		if err != nil {
-			return "", err
+			return efiLoader{}, err
 		}
 		for _, l := range efiLoaders {
 			if hasShortName(partition, l.file) {
-				return l.arch, nil
+				return l, nil
 			}
 		}
 	}
-	return "", &ForeignError{"no boot loader for x86_64 or aarch64"}
+	return efiLoader{}, &ForeignError{"no boot loader for x86_64 or aarch64"}
 }
 
 // maxPartition is how much of an EFI system partition is looked through, in bytes.

@@ -78,13 +78,16 @@ func TestInspect(t *testing.T) {
 		bios, hybrid          bool
 		onMedium, inPartition string
 		arch                  string
+		firmware32            bool
 		modes                 []Mode
 	}{
-		{"all", true, true, "x64", "X64", "x86_64", AllModes()},
-		{"disc alone", true, false, "x64", "X64", "x86_64", []Mode{BIOSCD, UEFICD}},
-		{"BIOS alone", true, true, "", "", "x86_64", []Mode{BIOSCD, BIOSUSB}},
-		{"aarch64", false, true, "aa64", "AA64", "aarch64", []Mode{UEFICD, UEFIUSB}},
-		{"loader in the partition alone", false, true, "", "AA64", "aarch64", []Mode{UEFICD, UEFIUSB}},
+		{"all", true, true, "x64", "X64", "x86_64", false, AllModes()},
+		{"disc alone", true, false, "x64", "X64", "x86_64", false, []Mode{BIOSCD, UEFICD}},
+		{"BIOS alone", true, true, "", "", "x86_64", false, []Mode{BIOSCD, BIOSUSB}},
+		{"aarch64", false, true, "aa64", "AA64", "aarch64", false, []Mode{UEFICD, UEFIUSB}},
+		{"loader in the partition alone", false, true, "", "AA64", "aarch64", false, []Mode{UEFICD, UEFIUSB}},
+		{"32 bits", true, true, "ia32", "IA32", "x86_64", true, AllModes()},
+		{"32 bits in the partition alone", false, true, "", "IA32", "x86_64", true, []Mode{UEFICD, UEFIUSB}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,8 +96,9 @@ func TestInspect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i.Arch != test.arch || !slices.Equal(i.Modes, test.modes) || i.Volume.ID != "SAMPLE" || !i.MadeHere() {
-				t.Errorf("Inspect = %s, %v, %q, made here: %t, want %s, %v", i.Arch, i.Modes, i.Volume.ID, i.MadeHere(), test.arch, test.modes)
+			if i.Arch != test.arch || i.Firmware32 != test.firmware32 || !slices.Equal(i.Modes, test.modes) || i.Volume.ID != "SAMPLE" || !i.MadeHere() {
+				t.Errorf("Inspect = %s, firmware of 32 bits: %t, %v, %q, made here: %t, want %s, %t, %v",
+					i.Arch, i.Firmware32, i.Modes, i.Volume.ID, i.MadeHere(), test.arch, test.firmware32, test.modes)
 			}
 			// A boot sector of zeros takes no mode away: the image still claims it.
 			clear(data[:512])
@@ -128,7 +132,7 @@ func TestInspectRefuses(t *testing.T) {
 		"text":          {[]byte(strings.Repeat("text\n", 100000)), "no ISO 9660 volume"},
 		"head alone":    {whole[:20<<10], "no ISO 9660 volume"},
 		"boots nothing": {sample(t, false, false, "", ""), "neither a boot catalog nor partitions"},
-		"32 bits":       {sample(t, false, true, "ia32", "IA32"), "no boot loader for x86_64 or aarch64"},
+		"RISC-V":        {sample(t, false, true, "riscv64", "RV64"), "no boot loader for x86_64 or aarch64"},
 	}
 	for name, test := range tests {
 		_, err := Inspect(bytes.NewReader(test.data))

@@ -41,9 +41,6 @@ type Sources struct {
 type PackOptions struct {
 	Workers int // compressors at work; 0: one for each processor
 
-	// Earlier is an image from which to take what has not changed, or nil.
-	Earlier *Earlier
-
 	// Progress, if set, is called from one goroutine with how many bytes of
 	// the store, of how many, are packed.
 	Progress func(done, total int64)
@@ -56,31 +53,48 @@ type Result struct {
 	Squashfs squashfs.Summary
 }
 
-// Pack writes the image to w in one pass: the boot files, the squashfs into
+// Packing is a plan of which all is decided, and known to be there, but what
+// compression makes of the store.
+type Packing struct {
+	plan   *Plan
+	codec  *codec.Codec
+	tree   *squashfs.Tree
+	layout *hybridiso.Layout
+}
+
+// Prepare looks at everything that will be packed, without reading what is in
+// the store's files. What has not changed since an earlier image, which may be
+// nil, will be taken from there.
+func (p *Plan) Prepare(ctx context.Context, src Sources, earlier *Earlier) (*Packing, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
+	packing := &Packing{plan: p}
+	var err error
+	if packing.codec, err = p.codec(); err != nil {
+		return nil, err
+	}
+	if packing.tree, err = storeTree(ctx, src, earlier); err != nil {
+		return nil, err
+	}
+	packing.layout, err = p.layout(ctx, src.Store, packing.tree.MaxSize())
+	return packing, err
+}
+
+// MaxSize is the most that the image can have, in bytes.
+func (p *Packing) MaxSize() int64 { return p.layout.Size(p.tree.MaxSize()) }
+
+// Write writes the image to w in one pass: the boot files, the squashfs into
 // its place, what has to come after it, and the head. What is not finished is
 // no image.
-func (p *Plan) Pack(ctx context.Context, w io.WriterAt, src Sources, opts PackOptions) (Result, error) {
-	c, err := p.codec()
-	if err != nil {
-		return Result{}, err
-	}
+func (p *Packing) Write(ctx context.Context, w io.WriterAt, opts PackOptions) (Result, error) {
 	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
-	tree, err := storeTree(ctx, src, opts.Earlier)
-	if err != nil {
-		return Result{}, err
-	}
-	layout, err := p.layout(ctx, src.Store, tree.MaxSize())
-	if err != nil {
-		return Result{}, err
-	}
-	file, err := p.newFile(w, layout, opts.Workers)
+	file, err := p.plan.newFile(w, p.layout, opts.Workers)
 	if err != nil {
 		return Result{}, err
 	}
 	var result Result
-	written, err := layout.Write(ctx, file, func(ctx context.Context, w io.WriterAt) (int64, error) {
+	written, err := p.layout.Write(ctx, file, func(ctx context.Context, w io.WriterAt) (int64, error) {
 		var err error
-		result.Squashfs, err = writeStore(ctx, w, tree, c, p.Epoch, opts)
+		result.Squashfs, err = writeStore(ctx, w, p.tree, p.codec, p.plan.Epoch, opts)
 		return result.Squashfs.Size, err
 	})
 	result.Size = written.Size
@@ -110,7 +124,7 @@ func writeStore(ctx context.Context, w io.WriterAt, tree *squashfs.Tree, c *code
 // collectAt is by how many percent memory in use grows before garbage is
 // collected. Most of it are buffers, in which nothing has to be looked for, so
 // that collecting often is cheap.
-const collectAt = 25
+const collectAt = 50
 
 // storeTime is the modification time of every file in a Nix store
 // (libstore/posix-fs-canonicalise.cc, mtimeStore). Programs rely on it: Python

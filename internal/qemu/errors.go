@@ -27,8 +27,9 @@ func (e *ProgramError) Unwrap() error { return e.Err }
 
 // FirmwareError says that the host has no UEFI firmware for an architecture.
 type FirmwareError struct {
-	Arch  Arch
-	Tried []Flash // the pairs of files that were looked for
+	Arch   Arch
+	Bits32 bool    // firmware of 32 bits was wanted
+	Tried  []Flash // the pairs of files that were looked for
 }
 
 func (e *FirmwareError) Error() string {
@@ -41,7 +42,11 @@ func (e *FirmwareError) Error() string {
 			dirs = append(dirs, dir)
 		}
 	}
-	return fmt.Sprintf("no UEFI firmware for %s in %s", e.Arch, strings.Join(dirs, ", "))
+	bits := ""
+	if e.Bits32 {
+		bits = " of 32 bits"
+	}
+	return fmt.Sprintf("no UEFI firmware%s for %s in %s", bits, e.Arch, strings.Join(dirs, ", "))
 }
 
 // MemoryError says that the host has no room for the guest's memory.

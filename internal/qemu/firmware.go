@@ -14,7 +14,8 @@ type Flash struct {
 
 // firmwareFiles lists where the UEFI firmware of an architecture lies, the best first:
 // 4 MiB builds before 2 MiB ones, distributions' own before those that come with QEMU.
-// Builds that insist on Secure Boot are not among them.
+// Builds that insist on Secure Boot are not among them, but for 32 bits, where there are
+// hardly any others: without keys it is off.
 var firmwareFiles = map[Arch][]Flash{
 	X86_64: {
 		// Debian, Ubuntu
@@ -45,6 +46,17 @@ var firmwareFiles = map[Arch][]Flash{
 	},
 }
 
+// firmwareFiles32 is the same of x86_64 machines with firmware of 32 bits.
+var firmwareFiles32 = []Flash{
+	// Debian, Ubuntu
+	{"/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF32_VARS_4M.fd"},
+	// Fedora
+	{"/usr/share/edk2/ovmf-ia32/OVMF_CODE.fd", "/usr/share/edk2/ovmf-ia32/OVMF_VARS.fd"},
+	// Arch, now and before 2024
+	{"/usr/share/edk2/ia32/OVMF_CODE.4m.fd", "/usr/share/edk2/ia32/OVMF_VARS.4m.fd"},
+	{"/usr/share/edk2-ovmf/ia32/OVMF_CODE.fd", "/usr/share/edk2-ovmf/ia32/OVMF_VARS.fd"},
+}
+
 // bundledFirmware names the firmware that QEMU installs itself, in share/qemu beside its bin:
 // on NixOS, and wherever QEMU was built from its sources.
 var bundledFirmware = map[Arch]Flash{
@@ -52,19 +64,17 @@ var bundledFirmware = map[Arch]Flash{
 	AArch64: {"edk2-aarch64-code.fd", "edk2-arm-vars.fd"},
 }
 
-// FindFirmware returns the UEFI firmware for arch that this host has. Program is the path
-// of the QEMU program, which may bring its own. The error is a [FirmwareError] if there is none.
-func FindFirmware(arch Arch, program string) (Flash, error) {
-	return findFirmware(arch, program, func(path string) bool {
-		info, err := os.Stat(path)
-		return err == nil && info.Mode().IsRegular()
-	})
-}
+var bundledFirmware32 = Flash{"edk2-i386-code.fd", "edk2-i386-vars.fd"}
 
-func findFirmware(arch Arch, program string, exists func(string) bool) (Flash, error) {
-	candidates := firmwareFiles[arch]
-	if bundled, ok := bundledFirmware[arch]; ok && program != "" {
-		share := filepath.Join(filepath.Dir(filepath.Dir(program)), "share", "qemu")
+// findFirmware returns the UEFI firmware for the machine that this host has. The machine's program
+// may bring its own. The error is a [FirmwareError] if there is none.
+func (m Machine) findFirmware(exists func(string) bool) (Flash, error) {
+	candidates, bundled := firmwareFiles[m.Arch], bundledFirmware[m.Arch]
+	if m.Firmware32 {
+		candidates, bundled = firmwareFiles32, bundledFirmware32
+	}
+	if m.Program != "" {
+		share := filepath.Join(filepath.Dir(filepath.Dir(m.Program)), "share", "qemu")
 		candidates = append(candidates[:len(candidates):len(candidates)], Flash{
 			Code: filepath.Join(share, bundled.Code),
 			Vars: filepath.Join(share, bundled.Vars),
@@ -75,5 +85,10 @@ func findFirmware(arch Arch, program string, exists func(string) bool) (Flash, e
 			return f, nil
 		}
 	}
-	return Flash{}, &FirmwareError{Arch: arch, Tried: candidates}
+	return Flash{}, &FirmwareError{Arch: m.Arch, Bits32: m.Firmware32, Tried: candidates}
+}
+
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }

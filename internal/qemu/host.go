@@ -37,7 +37,7 @@ func (m Machine) Complete(ctx context.Context) (Machine, error) {
 		}
 	}
 	if m.Firmware == UEFI && m.Flash == (Flash{}) {
-		if m.Flash, err = FindFirmware(m.Arch, m.Program); err != nil {
+		if m.Flash, err = m.findFirmware(isRegular); err != nil {
 			return m, err
 		}
 	}

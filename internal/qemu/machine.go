@@ -94,10 +94,11 @@ const (
 
 // Machine describes a virtual machine.
 type Machine struct {
-	Arch     Arch
-	Firmware Firmware
-	Image    string // raw image that the medium holds, never written to; "" for no medium
-	Medium   Medium
+	Arch       Arch
+	Firmware   Firmware
+	Firmware32 bool   // UEFI is of 32 bits, as on some computers with an x86_64 processor
+	Image      string // raw image that the medium holds, never written to; "" for no medium
+	Medium     Medium
 
 	Processors int    // 0 for 1
 	MemoryMiB  int    // 0 for 1024
@@ -143,6 +144,8 @@ func (m Machine) check() error {
 		return fmt.Errorf("no machine for architecture %q", m.Arch)
 	case m.Arch == AArch64 && m.Firmware == BIOS:
 		return fmt.Errorf("%s machines have no BIOS", m.Arch)
+	case m.Firmware32 && m.Arch != X86_64:
+		return fmt.Errorf("%s machines have no firmware of 32 bits", m.Arch)
 	case m.Firmware == UEFI && (m.Flash.Code == "" || m.Flash.Vars == ""):
 		return fmt.Errorf("machine with UEFI lacks its firmware files")
 	case m.MemoryMiB < 0:

@@ -161,7 +161,7 @@ func TestRunCancelled(t *testing.T) {
 // TestRunLeavesNothing boots with a firmware that writes its variables, and fails, which takes a screenshot.
 func TestRunLeavesNothing(t *testing.T) {
 	needQEMU(t)
-	flash, err := FindFirmware(X86_64, "")
+	flash, err := Machine{Arch: X86_64}.findFirmware(isRegular)
 	if err != nil {
 		t.Fatalf("%v (Debian package ovmf)", err)
 	}

@@ -14,6 +14,7 @@ type inodeWriter struct {
 	inodes  *metadata
 	dirs    *metadata
 	modTime uint32
+	record  []byte // room for one that is being made
 }
 
 // dir writes the inodes of the directory d, at path in the image, and of all
@@ -136,14 +137,15 @@ func (w *inodeWriter) dirInode(d *node, parent, subdirs uint32) error {
 	return w.inodes.write(body)
 }
 
-// begin notes where n's inode will be and returns its fixed part.
+// begin notes where n's inode will be and returns its fixed part, which is there
+// until the next record is made.
 func (w *inodeWriter) begin(n *node, typ inodeType, fixed any) ([]byte, error) {
 	block, offset, err := w.inodes.position()
 	if err != nil {
 		return nil, err
 	}
 	n.ref = newInodeRef(block, offset)
-	body, err := binary.Append(nil, binary.LittleEndian, inodeHeader{
+	body, err := binary.Append(w.record[:0], binary.LittleEndian, inodeHeader{
 		Type:  typ,
 		Mode:  n.perm,
 		Mtime: w.modTime,
@@ -152,7 +154,8 @@ func (w *inodeWriter) begin(n *node, typ inodeType, fixed any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return binary.Append(body, binary.LittleEndian, fixed)
+	w.record, err = binary.Append(body, binary.LittleEndian, fixed)
+	return w.record, err
 }
 
 // namedIndex is a dirIndex with the name that follows it.
@@ -213,7 +216,7 @@ func headerRun(nodes []node, at int64) int {
 
 func (w *inodeWriter) headerAndEntries(nodes []node) error {
 	first := &nodes[0]
-	p, err := binary.Append(nil, binary.LittleEndian, dirHeader{
+	p, err := binary.Append(w.record[:0], binary.LittleEndian, dirHeader{
 		Count:      uint32(len(nodes) - 1),
 		StartBlock: uint32(first.ref.block()),
 		Inode:      first.number,
@@ -234,5 +237,6 @@ func (w *inodeWriter) headerAndEntries(nodes []node) error {
 		}
 		p = append(p, n.name...)
 	}
+	w.record = p
 	return w.dirs.write(p)
 }

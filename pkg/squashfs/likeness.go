@@ -1,7 +1,6 @@
 package squashfs
 
 import (
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -264,15 +263,20 @@ func resized[T any](s []T, n int) []T {
 	return s
 }
 
-// byType compares paths for an order in which files of a type, and of these
-// those of a name, are next to each other: what is known of likeness without
-// looking into the files.
-func byType(a, b string) int {
-	nameA, nameB := path.Base(a), path.Base(b)
-	return cmp.Or(
-		cmp.Compare(extension(nameA), extension(nameB)),
-		cmp.Compare(nameA, nameB),
-		cmp.Compare(a, b))
+// fileKind is what is known of a file's likeness to others without looking into
+// it: files of a type are alike, and of these those of a name.
+type fileKind struct{ extension, name string }
+
+func kindOf(file string) fileKind {
+	name := path.Base(file)
+	return fileKind{extension(name), name}
+}
+
+func (k fileKind) compare(other fileKind) int {
+	if c := strings.Compare(k.extension, other.extension); c != 0 {
+		return c
+	}
+	return strings.Compare(k.name, other.name)
 }
 
 // extension is path.Ext without what numbers a version: ".so" of "libz.so.1.2".

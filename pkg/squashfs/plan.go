@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -90,7 +91,7 @@ func (p *pipeline) planGroup(t *Tree, g *group) error {
 		case n.content != nil && n.content.owner != n:
 			return nil
 		case n.size < uint64(p.blockSize):
-			small = append(small, smallFile{node: n, source: src, place: len(small)})
+			small = append(small, smallFile{node: n, source: src, place: len(small), kind: kindOf(path)})
 			return nil
 		case p.earlier.hasFile(n):
 			return send[piece](p.ctx, p.planned, &copiedFile{node: n})
@@ -111,6 +112,7 @@ type smallFile struct {
 	node   *node
 	source source
 	place  int // among the small files of the group, in the order of paths
+	kind   fileKind
 }
 
 // planWindows cuts small files into windows and these into batches.
@@ -121,7 +123,12 @@ func (p *pipeline) planWindows(files []smallFile) error {
 			bytes += int(files[n].node.size)
 			n++
 		}
-		slices.SortFunc(files[:n], func(a, b smallFile) int { return byType(a.source.path, b.source.path) })
+		slices.SortFunc(files[:n], func(a, b smallFile) int {
+			if c := a.kind.compare(b.kind); c != 0 {
+				return c
+			}
+			return strings.Compare(a.source.path, b.source.path)
+		})
 		if err := p.planBatches(files[:n]); err != nil {
 			return err
 		}

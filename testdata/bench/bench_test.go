@@ -12,10 +12,10 @@ import (
 	"github.com/livebuild/livebuild/internal/judge"
 )
 
-// TestMain lets this program be the child that packs.
+// TestMain lets this program be its own child.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == packVerb {
-		if err := pack(context.Background(), os.Args[2:]); err != nil {
+	if child := childOf(os.Args); child != nil {
+		if err := child(context.Background(), os.Args[2:]); err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}

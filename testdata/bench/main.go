@@ -25,8 +25,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if len(os.Args) > 1 && os.Args[1] == packVerb {
-		err = pack(ctx, os.Args[2:])
+	if child := childOf(os.Args); child != nil {
+		err = child(ctx, os.Args[2:])
 	} else {
 		err = bench(ctx)
 	}
@@ -34,6 +34,19 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// childOf is what this program does as a child of its own, or nil.
+func childOf(args []string) func(context.Context, []string) error {
+	if len(args) > 1 {
+		switch args[1] {
+		case packVerb:
+			return pack
+		case watchVerb:
+			return watch
+		}
+	}
+	return nil
 }
 
 func bench(ctx context.Context) error {

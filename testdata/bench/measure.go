@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,28 +23,65 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err != nil {
 		return record{}, nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, args...)
+	self, err := os.Executable()
+	if err != nil {
+		return record{}, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, append([]string{watchVerb, program}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	started := time.Now()
-	err = cmd.Run()
-	took := time.Since(started)
-	if err != nil {
+	if err := cmd.Run(); err != nil {
 		return record{}, nil, fmt.Errorf("%s: %w\n%s%s", filepath.Base(program), err, &stdout, &stderr)
+	}
+	var u usage
+	if err := json.Unmarshal(stdout.Bytes(), &u); err != nil {
+		return record{}, nil, err
 	}
 	size, err := settle(image)
 	if err != nil {
 		return record{}, nil, err
 	}
-	state := cmd.ProcessState
 	return record{
 		Time:   started.UTC().Truncate(time.Second),
 		Load:   load,
+		Wall:   u.Wall,
+		CPU:    u.CPU,
+		Memory: u.Memory,
+		Size:   size,
+	}, u.Output, nil
+}
+
+// watchVerb makes this program a child that watches one of its own. A process
+// counts the memory of whoever started it as its own peak (Linux, exec_mmap),
+// so that has to be a small one.
+const watchVerb = "watch"
+
+// usage is what a program took.
+type usage struct {
+	Wall   float64 `json:"wall"`   // seconds, as CPU
+	CPU    float64 `json:"cpu"`    // of all threads, user and system
+	Memory int64   `json:"memory"` // peak, bytes
+	Output []byte  `json:"output"` // on standard output
+}
+
+// watch runs a program and prints its usage.
+func watch(ctx context.Context, args []string) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	var stdout bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
+	started := time.Now()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%w\n%s", err, &stdout)
+	}
+	took := time.Since(started)
+	state := cmd.ProcessState
+	return json.NewEncoder(os.Stdout).Encode(usage{
 		Wall:   took.Seconds(),
 		CPU:    (state.UserTime() + state.SystemTime()).Seconds(),
 		Memory: state.SysUsage().(*syscall.Rusage).Maxrss * 1024, // KiB, getrusage(2)
-		Size:   size,
-	}, stdout.Bytes(), nil
+		Output: stdout.Bytes(),
+	})
 }
 
 // settle writes a file to the disk, which is not to happen during the next

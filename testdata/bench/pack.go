@@ -60,19 +60,23 @@ func pack(ctx context.Context, args []string) (err error) {
 		Epoch:       image.DefaultEpoch,
 	}
 	catalog := image.OpenCatalog(filepath.Dir(*output))
-	opts := image.PackOptions{Workers: *workers}
+	var earlier *image.Earlier
 	if *reuse != "" {
-		if opts.Earlier, err = plan.OpenEarlier(ctx, *reuse, src.Closure, catalog, *workers); err != nil {
+		if earlier, err = plan.OpenEarlier(ctx, *reuse, src.Closure, catalog, *workers); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, opts.Earlier.Close()) }()
+		defer func() { err = errors.Join(err, earlier.Close()) }()
 	}
 	f, err := os.Create(*output)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	result, err := plan.Pack(ctx, f, src, opts)
+	packing, err := plan.Prepare(ctx, src, earlier)
+	if err != nil {
+		return err
+	}
+	result, err := packing.Write(ctx, f, image.PackOptions{Workers: *workers})
 	if err != nil {
 		return err
 	}

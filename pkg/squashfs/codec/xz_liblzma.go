@@ -6,6 +6,9 @@ package codec
 #cgo LDFLAGS: -llzma
 #include <stdlib.h>
 #include <lzma.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 // liblzma 5.4 and 5.6 brought these filters; older headers do not know them.
 #ifndef LZMA_FILTER_ARM64
@@ -82,6 +85,11 @@ static xz_result decode_block(lzma_stream *s, uint64_t memory_limit,
 
 static lzma_stream *new_stream(void) {
 	static const lzma_stream init = LZMA_STREAM_INIT;
+#ifdef M_MMAP_THRESHOLD
+	// A change of filter frees an encoder of 16 MB and allocates another one, on whatever thread. Without
+	// this, glibc keeps some of them for each thread.
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
 	lzma_stream *s = malloc(sizeof *s);
 	if (s) *s = init;
 	return s;

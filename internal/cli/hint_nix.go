@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+func buildHint(e *nix.BuildError) string {
+	switch e.Kind {
+	case nix.KindWrongSystem:
+		if e.System == "" || e.System == nix.Machine() {
+			return "no machine here has the features: add them to system-features in nix.conf, or build with another machine (--builders)"
+		}
+		return platformHint(&nix.PlatformError{Platform: e.System})
+	case nix.KindExecFormat:
+		return "the emulator for that system is not registered with the kernel: look into /proc/sys/fs/binfmt_misc"
+	case nix.KindNoSpace:
+		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
+	case nix.KindHashMismatch:
+		return "the download is not what its hash says: update the hash, or the flake's inputs"
+	}
+	return "the whole log: " + e.LogCommand
+}
+
+// platformHint is what to add where, so that a platform can be built for.
+func platformHint(e *nix.PlatformError) string {
+	nixOS := fmt.Sprintf("on NixOS, boot.binfmt.emulatedSystems = [ %q ];", e.Platform)
+	setting := fmt.Sprintf(`"extra-platforms = %s" in /etc/nix/nix.conf`, e.Platform)
+	switch e.Reason {
+	case nix.UnknownPlatform:
+		return "build with another machine (--builders), or by cross-compiling (nixpkgs.buildPlatform)"
+	case nix.NoBinfmt:
+		return nixOS + " elsewhere, mount -t binfmt_misc none /proc/sys/fs/binfmt_misc, and echo 1 > /proc/sys/fs/binfmt_misc/status"
+	case nix.EmulatorOff:
+		return "switch it on: echo 1 > " + e.Entry
+	case nix.EmulatorMissing:
+		return nixOS + " elsewhere, install it again: apt install --reinstall qemu-user-static"
+	case nix.EmulatorHidden:
+		return nixOS + " elsewhere, install qemu-user-static, which registers with F, or set \"extra-sandbox-paths = " + e.Interpreter + "\" in /etc/nix/nix.conf if it is a static program"
+	case nix.NotTrusted:
+		return nixOS + " elsewhere, " + setting + ", then systemctl restart nix-daemon"
+	}
+	return nixOS + " elsewhere, apt install qemu-user-static binfmt-support, and " + setting +
+		"; or build with another machine (--builders), or by cross-compiling (nixpkgs.buildPlatform)"
+}
+
+// position is where a syntax error is, relative to the flake's source if it is
+// in that.
+var position = regexp.MustCompile(`(?m)^\s*at (?:\S*/[0-9a-z]{32}-source/)?([^:\n]+):(\d+):(\d+):`)
+
+func evaluationHint(e *nix.Error) string {
+	switch e.Kind {
+	case nix.KindUntrackedFile:
+		if e.Ignored {
+			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", e.Repository, e.File)
+		}
+		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", e.Repository, e.File)
+	case nix.KindMissingFile:
+		return "the flake's source lacks the file; in a git repository Nix sees only what git tracks"
+	case nix.KindNoFlake:
+		if strings.Contains(e.Message, " ") && strings.HasSuffix(e.Message, "is not a valid URL") {
+			return "this version of Nix takes no such characters in a flake reference: go to the folder and write .#name"
+		}
+		return "a flake is a folder with a flake.nix: give its path, as in path/to/flake#name"
+	case nix.KindNoAttribute:
+		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+	case nix.KindUnfree:
+		return "allow it in the configuration: nixpkgs.config.allowUnfreePredicate, or nixpkgs.config.allowUnfree = true"
+	case nix.KindInsecure:
+		return "allow it in the configuration: nixpkgs.config.permittedInsecurePackages"
+	case nix.KindBroken, nix.KindUnsupported:
+		return "leave the package out, or take another version of nixpkgs"
+	case nix.KindSyntax:
+		// Other positions, before it or after, tell how Nix got there.
+		_, after, _ := strings.Cut(e.Detail, "syntax error")
+		if m := position.FindStringSubmatch(after); m != nil {
+			return fmt.Sprintf("look at line %s of %s, near column %s", m[2], m[1], m[3])
+		}
+	case nix.KindRecursion:
+		return "an option depends on itself: --show-trace -v shows where"
+	case nix.KindLockFile:
+		return "update the lock file: nix flake lock"
+	case nix.KindNoSpace:
+		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
+	case nix.KindDaemon:
+		return "start the Nix daemon: systemctl start nix-daemon"
+	case nix.KindRemote:
+		return "try 'ssh HOST nix-store --version': the other machine must let you in and have Nix on its PATH"
+	case nix.KindSearchPath:
+		return "say where it is: -I nixpkgs=/path/to/nixpkgs, or a channel in NIX_PATH"
+	case nix.KindOwner:
+		return "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory"
+	case nix.KindNoGit:
+		return "install git"
+	case nix.KindDownload:
+		return "check the network; with --offline Nix uses what it already has"
+	case nix.KindNoImport:
+		return "the configuration builds something to evaluate it: --option allow-import-from-derivation true"
+	case nix.KindImpure:
+		return "make the flake pure, or pass --impure"
+	case nix.KindBuildUsers:
+		return "make the build users, or set build-users-group to nothing in nix.conf to build as root"
+	case nix.KindPermission:
+		return "use the Nix daemon, or run livebuild as the owner of /nix"
+	case nix.KindSandbox:
+		return "the kernel here cannot sandbox builds: --option sandbox false"
+	case nix.KindSettings:
+		return "look into nix.conf and NIX_CONFIG"
+	case nix.KindVanished:
+		return "the garbage collector ran meanwhile: run livebuild again"
+	case nix.KindCrash:
+		return "run it again with GC_DONT_GC=1 in the environment, or use another version of Nix"
+	}
+	return "-v shows all that Nix says, --show-trace where it comes from"
+}
