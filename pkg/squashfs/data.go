@@ -16,15 +16,17 @@ import (
 //
 //	groups -> plan -> [blocks and batches] -> assemble -> [blocks] -> store
 //	              \                              |               |
-//	               `---- jobs for the pool of workers -----------'
+//	               readers ---- jobs for the pool of workers ----'
 //
 // plan cuts large files into blocks and gathers small ones in batches;
 // assemble drops small files that are duplicates and fills fragment blocks
 // with the others, by likeness; store writes blocks one after the other.
-// Reading, hashing, comparing, compressing and copying happen in the pool.
-// Whoever hands on a piece puts it into the next queue first and gives it to
-// the pool second: order comes from the queue, whenever the pool is done with
-// the piece, and the length of the queue bounds the memory.
+// Hashing, comparing, compressing and copying happen in the pool. Readers fill
+// pieces and pass them on to the pool; they are more than workers, because they
+// mostly wait for a disk. Whoever hands on a piece puts it into the next queue
+// first and gives it to readers or the pool second: order comes from the queue,
+// whenever the pool is done with the piece, and the length of the queue bounds
+// the memory.
 //
 // What the earlier image has goes straight from plan to store.
 
@@ -67,6 +69,12 @@ type job interface {
 	finish(error)
 }
 
+// reading is a job on something that has to be read first.
+type reading interface {
+	job
+	read(*buffers) error
+}
+
 // future is the part of a job that tells when the pool is done with it.
 type future struct {
 	done chan struct{} // closed when err is set
@@ -105,14 +113,14 @@ type block struct {
 	diskSize uint32 // as the format has it: with dataStored if raw, 0 for a hole
 }
 
-// work reads the block, unless it is here already, and compresses it.
+// read reads the block of a file.
+func (b *block) read(free *buffers) error {
+	b.raw = free.get()
+	return b.source.read(b.raw[:b.length+1], b.offset, b.last)
+}
+
+// work compresses the block.
 func (b *block) work(w *worker) error {
-	if b.raw == nil {
-		b.raw = w.buffers.get()
-		if err := b.source.read(b.raw[:b.length+1], b.offset, b.last); err != nil {
-			return err
-		}
-	}
 	raw := b.raw[:b.length]
 	if b.file != nil && isZero(raw) {
 		b.hole = true
@@ -163,6 +171,7 @@ func (t *Tree) writeData(ctx context.Context, out *sequentialWriter, opts Option
 		earlier:   t.earlier,
 		equal:     equal,
 		known:     make(map[identity]*content),
+		reads:     make(chan reading),
 		pool:      make(chan job),
 		planned:   make(chan piece, plannedPerWorker*opts.Workers),
 		assembled: make(chan piece, assembledPerWorker*opts.Workers),
@@ -177,10 +186,16 @@ func (t *Tree) writeData(ctx context.Context, out *sequentialWriter, opts Option
 			}
 		})
 	}
+	var readers sync.WaitGroup
+	for range cap(p.planned) { // more would find nothing to read
+		readers.Go(p.read)
+	}
 	stages.Go(func() error { return p.plan(t) })
 	stages.Go(p.assemble)
 	stages.Go(func() error { return (&storer{pipeline: p, out: out}).store() })
 	err = stages.Wait()
+	close(p.reads)
+	readers.Wait()
 	close(p.pool)
 	pool.Wait()
 	if err != nil {
@@ -208,6 +223,7 @@ type pipeline struct {
 	equal     *equality
 	known     map[identity]*content // files that plan met
 	result    writtenData
+	reads     chan reading
 	pool      chan job
 	planned   chan piece
 	assembled chan piece
@@ -216,6 +232,19 @@ type pipeline struct {
 	duplicateFiles atomic.Int64
 	duplicateBytes atomic.Int64
 	skipped        atomic.Int64 // bytes of duplicates, not yet told to Options.Progress
+}
+
+// read is what a reader does.
+func (p *pipeline) read() {
+	for r := range p.reads {
+		err := r.read(p.buffers)
+		if err == nil {
+			err = send[job](p.ctx, p.pool, r)
+		}
+		if err != nil {
+			r.finish(err)
+		}
+	}
 }
 
 // worker is what one goroutine of the pool has to itself.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -82,23 +83,34 @@ func newShelf(t testing.TB, version string) shelf {
 	return s
 }
 
-// pack writes an image of the shelf, with what an earlier one has.
+// pack writes an image of the shelf, with what an earlier one has, into a file.
 func (s shelf) pack(t testing.TB, opts Options, earlier *Earlier) (string, Summary) {
+	t.Helper()
+	f := createImage(t, t.TempDir())
+	defer f.Close()
+	return f.Name(), s.packTo(t, f, opts, earlier)
+}
+
+func (s shelf) packTo(t testing.TB, w io.WriterAt, opts Options, earlier *Earlier) Summary {
 	t.Helper()
 	tree, err := Scan(context.Background(), s.entries, nil, earlier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
+	summary, err := tree.Write(context.Background(), w, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	summary, err := tree.Write(context.Background(), f, opts)
+	return summary
+}
+
+func createImage(t testing.TB, folder string) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(folder, "image"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Name(), summary
+	return f
 }
 
 func openEarlier(t testing.TB, path string, opts Options) (*Earlier, error) {
@@ -181,18 +193,9 @@ func TestEarlierIsCopiedInOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := Scan(context.Background(), after.entries, nil, earlier)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "image"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := createImage(t, t.TempDir())
 	defer f.Close()
-	if _, err := tree.Write(context.Background(), &inOrder{t: t, f: f}, opts); err != nil {
-		t.Fatal(err)
-	}
+	after.packTo(t, &inOrder{t: t, f: f}, opts, earlier)
 	if hashFile(t, f.Name()) != hashFile(t, want) {
 		t.Error("other bytes")
 	}
@@ -220,8 +223,8 @@ func TestEarlierIsNotReadOnTheHost(t *testing.T) {
 	}
 }
 
-// The earlier image with each of its parts damaged gives the right image, or
-// none at all.
+// The earlier image with each of its parts damaged, a little or all of it, gives
+// the right image, or none at all.
 func TestEarlierDamaged(t *testing.T) {
 	before, after := newShelf(t, "1"), newShelf(t, "2")
 	opts := testOptions
@@ -233,19 +236,23 @@ func TestEarlierDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := openBytes(t, image)
-	const parts = 16
-	var places []int
+	const parts = 24
+	type damage struct{ from, to int }
+	var damages []damage
 	for i := range parts {
-		places = append(places, i*len(image)/parts)
+		start := i * len(image) / parts
+		damages = append(damages, damage{start, start + 16}, damage{start, (i + 1) * len(image) / parts})
 	}
 	record := int(alignUp(int64(r.sb.BytesUsed)))
-	places = append(places, 4, int(r.sb.InodeTable)+50, int(r.sb.DirTable)+50, int(r.sb.FragmentTable), int(r.sb.BytesUsed)-1,
-		record, record+20, record+recordHeaderSize+3, record+recordHeaderSize+80, record+recordHeaderSize+3*groupRecordSize)
+	for _, at := range []int{4, int(r.sb.InodeTable) + 50, int(r.sb.DirTable) + 50, int(r.sb.FragmentTable), int(r.sb.BytesUsed) - 1,
+		record, record + 20, record + recordHeaderSize + 3, record + recordHeaderSize + 80, record + recordHeaderSize + 3*groupRecordSize} {
+		damages = append(damages, damage{at, at + 1})
+	}
 	refused := 0
-	for _, at := range places {
+	for _, d := range damages {
 		damaged := slices.Clone(image)
-		for i := range damaged[at:min(at+16, len(damaged))] {
-			damaged[at+i] ^= 0x55
+		for i := range damaged[d.from:d.to] {
+			damaged[d.from+i] ^= 0x55
 		}
 		earlier, err := OpenEarlier(context.Background(), bytes.NewReader(damaged), int64(len(damaged)), opts.Codec, 2)
 		if err != nil {
@@ -253,11 +260,11 @@ func TestEarlierDamaged(t *testing.T) {
 			continue
 		}
 		if got, _ := after.pack(t, opts, earlier); hashFile(t, got) != hashFile(t, want) {
-			t.Errorf("damage at %d of %d: other bytes", at, len(image))
+			t.Errorf("damage from %d to %d of %d: other bytes", d.from, d.to, len(image))
 		}
 	}
-	if refused == 0 || refused == len(places) {
-		t.Errorf("%d of %d damaged images refused", refused, len(places))
+	if refused == 0 || refused == len(damages) {
+		t.Errorf("%d of %d damaged images refused", refused, len(damages))
 	}
 	for _, size := range []int{0, 1, superblockSize, len(image) / 2, int(r.sb.BytesUsed), record + 10, len(image) - padding} {
 		if _, err := OpenEarlier(context.Background(), bytes.NewReader(image[:size]), int64(size), opts.Codec, 2); err == nil {
@@ -284,6 +291,18 @@ func TestEarlierLies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// open opens the image with another record in place of its own.
+	open := func(t *testing.T, lie func(g []groupRecord)) (*Earlier, error) {
+		lying := *rec
+		lying.groups = slices.Clone(rec.groups)
+		lie(lying.groups)
+		p, err := lying.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := append(slices.Clone(image[:at]), p...)
+		return OpenEarlier(context.Background(), bytes.NewReader(changed), int64(len(changed)), opts.Codec, 2)
+	}
 	for name, lie := range map[string]func(g []groupRecord){
 		"group before the data":  func(g []groupRecord) { g[0].Start = 0 },
 		"group behind the data":  func(g []groupRecord) { g[len(g)-1].Size += 1 << 40 },
@@ -295,29 +314,13 @@ func TestEarlierLies(t *testing.T) {
 		"fragments out of table": func(g []groupRecord) { g[len(g)-1].Fragments = 1 << 31 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			lying := *rec
-			lying.groups = slices.Clone(rec.groups)
-			lie(lying.groups)
-			p, err := lying.encode()
-			if err != nil {
-				t.Fatal(err)
-			}
-			changed := append(slices.Clone(image[:at]), p...)
-			if _, err := OpenEarlier(context.Background(), bytes.NewReader(changed), int64(len(changed)), opts.Codec, 2); err == nil {
+			if _, err := open(t, lie); err == nil {
 				t.Error("taken")
 			}
 		})
 	}
 	t.Run("swapped keys", func(t *testing.T) {
-		lying := *rec
-		lying.groups = slices.Clone(rec.groups)
-		lying.groups[0].Key, lying.groups[1].Key = lying.groups[1].Key, lying.groups[0].Key
-		p, err := lying.encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		changed := append(slices.Clone(image[:at]), p...)
-		earlier, err := OpenEarlier(context.Background(), bytes.NewReader(changed), int64(len(changed)), opts.Codec, 2)
+		earlier, err := open(t, func(g []groupRecord) { g[0].Key, g[1].Key = g[1].Key, g[0].Key })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,24 +369,15 @@ func TestEarlierSharesBlocks(t *testing.T) {
 	opts := testOptions
 	opts.Codec = newCodec(t, "zstd:1", 0)
 	cold, _ := s.pack(t, opts, nil)
-	image := filepath.Join(folder, "earlier")
-	judge.Run(t, "coreutils", "cp", cold, image)
-	earlier, err := openEarlier(t, image, opts)
+	copied := filepath.Join(folder, "earlier")
+	judge.Run(t, "coreutils", "cp", cold, copied)
+	earlier, err := openEarlier(t, copied, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := Scan(context.Background(), s.entries, nil, earlier)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.Create(filepath.Join(folder, "later"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := createImage(t, folder)
 	defer f.Close()
-	if _, err := tree.Write(context.Background(), f, opts); err != nil {
-		t.Fatal(err)
-	}
+	s.packTo(t, f, opts, earlier)
 	if hashFile(t, f.Name()) != hashFile(t, cold) {
 		t.Error("other bytes")
 	}

@@ -151,7 +151,7 @@ func (p *pipeline) planBatches(files []smallFile) error {
 		for i, f := range files[:n] {
 			b.files[i] = batchFile{smallFile: f, hash: f.node.content == nil}
 		}
-		if err := p.hand(b, b); err != nil {
+		if err := p.hand(b); err != nil {
 			return err
 		}
 		files = files[n:]
@@ -175,25 +175,58 @@ type batchFile struct {
 	sketch   sketch
 }
 
-// work reads the files, hashes those that may be equal to another, and
-// sketches them.
-func (b *batch) work(w *worker) error {
-	b.raw = w.buffers.get()
+// askedFor is how many files of a batch, which stay open, a disk is asked for
+// before any is waited for.
+const askedFor = 32
+
+// read reads the files.
+func (b *batch) read(free *buffers) (err error) {
+	b.raw = free.get()
+	waiting := make([]*smallRead, 0, askedFor)
+	wait := func() {
+		for _, r := range waiting {
+			if failure := r.wait(); err == nil {
+				err = failure
+			}
+		}
+		waiting = waiting[:0]
+	}
 	at := 0
 	for i := range b.files {
 		f := &b.files[i]
 		end := at + int(f.node.size)
-		if err := f.source.read(b.raw[at:end+1], 0, true); err != nil {
-			return err
+		// What a file has more than it should is written over the beginning of
+		// the next one, but then there is an error.
+		r, failure := f.source.begin(b.raw[at : end+1])
+		if failure != nil {
+			err = failure
+			break
 		}
 		f.contents = b.raw[at:end:end]
+		at = end
+		if r != nil {
+			waiting = append(waiting, r)
+		}
+		if len(waiting) == askedFor {
+			if wait(); err != nil {
+				return err
+			}
+		}
+	}
+	wait()
+	return err
+}
+
+// work hashes the files that may be equal to another, and sketches all.
+func (b *batch) work(*worker) error {
+	for i := range b.files {
+		f := &b.files[i]
 		if f.hash {
 			f.sum = sha256.Sum256(f.contents)
 		}
 		if b.sketch {
 			f.sketch = newSketch(f.contents)
 		}
-		at = end
 	}
 	return nil
 }
@@ -225,7 +258,7 @@ func (p *pipeline) planBlocks(n *node, src source) (err error) {
 			b.finish(nil)
 			err = send[piece](p.ctx, p.planned, b)
 		} else {
-			err = p.hand(b, b)
+			err = p.hand(b)
 		}
 		if err != nil {
 			return err
@@ -234,12 +267,13 @@ func (p *pipeline) planBlocks(n *node, src source) (err error) {
 	return nil
 }
 
-// hand puts a piece into the order and gives what is to be done to the pool.
-func (p *pipeline) hand(x piece, j job) error {
-	if err := send(p.ctx, p.planned, x); err != nil {
+// hand puts something that is to be read into the order, and gives it to the
+// readers.
+func (p *pipeline) hand(r reading) error {
+	if err := send[piece](p.ctx, p.planned, r); err != nil {
 		return err
 	}
-	return send(p.ctx, p.pool, j)
+	return send(p.ctx, p.reads, r)
 }
 
 // holeFinder tells which ranges of a sparse file need not be read. Ranges are

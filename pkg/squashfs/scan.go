@@ -98,7 +98,7 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 		}
 	}
 	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.SetLimit(scansPerProcessor * runtime.GOMAXPROCS(0))
 	for i, e := range entries {
 		group.Go(func() (err error) {
 			t.root.children[i], err = s.entry(e)
@@ -111,6 +111,10 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	t.count(t.root)
 	return t, nil
 }
+
+// scansPerProcessor is how many entries are looked at at once: where nothing is
+// in memory yet, that is waiting for a disk.
+const scansPerProcessor = 8
 
 func checkName(name string) error {
 	switch {
