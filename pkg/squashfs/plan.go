@@ -147,7 +147,12 @@ func (p *pipeline) planBatches(files []smallFile) error {
 			bytes += int(files[n].node.size)
 			n++
 		}
-		b := &batch{future: newFuture(), files: make([]batchFile, n), sketch: !p.opts.Codec.Stores()}
+		b := &batch{
+			future:   newFuture(),
+			files:    make([]batchFile, n),
+			sketch:   !p.opts.Codec.Stores(),
+			askedFor: max(1, askedFor/cap(p.planned)),
+		}
 		for i, f := range files[:n] {
 			b.files[i] = batchFile{smallFile: f, hash: f.node.content == nil}
 		}
@@ -165,6 +170,8 @@ type batch struct {
 	files  []batchFile
 	sketch bool   // sketches are wanted
 	raw    []byte // a buffer with the files' contents, one after the other
+
+	askedFor int // its share of askedFor
 }
 
 type batchFile struct {
@@ -175,14 +182,14 @@ type batchFile struct {
 	sketch   sketch
 }
 
-// askedFor is how many files of a batch, which stay open, a disk is asked for
-// before any is waited for.
-const askedFor = 32
+// askedFor is how many files, which stay open, a disk is asked for before any is
+// waited for: all readers together. A process may have 1024 files open at least.
+const askedFor = 256
 
 // read reads the files.
 func (b *batch) read(free *buffers) (err error) {
 	b.raw = free.get()
-	waiting := make([]*smallRead, 0, askedFor)
+	var waiting []*smallRead
 	wait := func() {
 		for _, r := range waiting {
 			if failure := r.wait(); err == nil {
@@ -207,7 +214,7 @@ func (b *batch) read(free *buffers) (err error) {
 		if r != nil {
 			waiting = append(waiting, r)
 		}
-		if len(waiting) == askedFor {
+		if len(waiting) >= b.askedFor {
 			if wait(); err != nil {
 				return err
 			}

@@ -36,7 +36,9 @@ func TestBatchFromDisk(t *testing.T) {
 	newBatch := func() (*batch, [][]byte) {
 		b := &batch{}
 		var contents [][]byte
-		for i := range 3*askedFor + 5 {
+		const together = 10
+		b.askedFor = together
+		for i := range 3*together + 5 {
 			p := make([]byte, 1+random.IntN(9000))
 			for j := range p {
 				p[j] = byte(random.Uint32())
@@ -88,7 +90,7 @@ func TestBatchFromDisk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := newBatch()
-			f := b.files[2*askedFor].source
+			f := b.files[2*b.askedFor].source
 			if err := change(f.path, int64(f.size)); err != nil {
 				t.Fatal(err)
 			}
