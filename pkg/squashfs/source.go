@@ -89,11 +89,13 @@ func (s source) begin(p []byte) (*smallRead, error) {
 	if r.fd, err = openToRead(s.path); err != nil {
 		return nil, err
 	}
+	size := len(p) - 1
 	n, err := unix.Preadv2(r.fd, [][]byte{p}, 0, unix.RWF_NOWAIT)
 	switch {
-	case err == nil && n >= len(p)-1:
+	// What ends with a page may go on in one that is not in memory.
+	case err == nil && (n > size || n == size && n%os.Getpagesize() != 0):
 		unix.Close(r.fd)
-		return nil, s.check(n, len(p)-1)
+		return nil, s.check(n, size)
 	case err == nil:
 		r.n = n
 	case err != unix.EAGAIN: // not on this file system, not by this kernel, or not at all
@@ -108,7 +110,7 @@ func (s source) begin(p []byte) (*smallRead, error) {
 func (r *smallRead) wait() error {
 	defer unix.Close(r.fd)
 	size := len(r.p) - 1
-	n, err := pread(r.source.path, r.fd, r.p[r.n:], size-r.n, int64(r.n))
+	n, err := pread(r.source.path, r.fd, r.p[r.n:], max(1, size-r.n), int64(r.n))
 	if err != nil {
 		return err
 	}

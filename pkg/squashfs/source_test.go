@@ -83,6 +83,33 @@ func TestBatchFromDisk(t *testing.T) {
 			t.Errorf("file %d of %d bytes reads otherwise", i, len(contents[i]))
 		}
 	}
+	// The only page that is in memory is all that the file had.
+	page := os.Getpagesize()
+	path := filepath.Join(dir, "page")
+	if err := os.WriteFile(path, make([]byte, 2*page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	evict(t, path)
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM); err != nil { // read no more than is wanted
+		t.Fatal(err)
+	}
+	if _, err := f.ReadAt(make([]byte, page), 0); err != nil {
+		t.Fatal(err)
+	}
+	grown := source{path: path, size: uint64(page)}
+	r, err := grown.begin(make([]byte, page+1))
+	if r != nil {
+		err = r.wait()
+	}
+	var changed *ChangedError
+	if !errors.As(err, &changed) {
+		t.Errorf("a file that has grown by a page: error %v", err)
+	}
 	for name, change := range map[string]func(path string, size int64) error{
 		"longer":  func(path string, size int64) error { return os.Truncate(path, size+1) },
 		"shorter": func(path string, size int64) error { return os.Truncate(path, size-1) },
