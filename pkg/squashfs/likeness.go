@@ -95,8 +95,8 @@ type slot struct {
 // features in common with those that are in the block already, or, if none has
 // any, the first one left.
 //
-// A compressor finds again what lies up to reach bytes back. If that is less
-// than a block, files are held against those of the last reach bytes or less,
+// A compressor finds again what lies up to reach bytes back, at most a block. If
+// that is less than one, files are held against those of the last reach bytes,
 // wherever blocks end: lz4 made 0.1 % less of that than of whole blocks.
 func (l *likeness) order(sizes []int, sketches []sketch, reach, blockSize int) []int {
 	l.index(sketches)
@@ -110,7 +110,7 @@ func (l *likeness) order(sizes []int, sketches []sketch, reach, blockSize int) [
 			}
 			next = first
 		}
-		if filled+sizes[next] > min(reach, blockSize) {
+		if filled+sizes[next] > reach {
 			l.forget()
 			span++
 			filled = 0
