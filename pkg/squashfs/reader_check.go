@@ -168,22 +168,15 @@ func (c *checker) indexes(dir Inode) error {
 	}
 	last := int64(-1)
 	for i := range dir.dir.indexCount {
-		var x dirIndex
-		if err := at.decode(&x); err != nil {
-			return err
-		}
-		if x.NameSize >= nameMax-1 {
-			return fmt.Errorf("directory index %d: name of %d bytes, %d are possible", i, uint64(x.NameSize)+1, nameMax-1)
-		}
-		name, err := at.text(x.NameSize + 1)
+		x, name, err := at.index()
 		if err != nil {
-			return err
+			return fmt.Errorf("directory index %d: %w", i, err)
 		}
 		if int64(x.Index) <= last {
 			return fmt.Errorf("directory index %d is out of order", i)
 		}
 		last = int64(x.Index)
-		if headers[uint64(x.Index)] != (headerPlace{block: uint64(x.StartBlock), name: name}) {
+		if headers[uint64(x.Index)] != (headerPlace{block: uint64(x.StartBlock), name: string(name)}) {
 			return fmt.Errorf("directory index %d: no header at %d in block %d before %q", i, x.Index, x.StartBlock, name)
 		}
 	}

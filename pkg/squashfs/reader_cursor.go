@@ -71,19 +71,28 @@ func (c *cursor) read(p []byte) error {
 	}
 }
 
+// next returns the next n bytes, not to be written to.
+func (c *cursor) next(n int) ([]byte, error) {
+	if rest := c.block.data[c.used:]; n <= len(rest) {
+		c.used += n
+		return rest[:n:n], nil
+	}
+	p := make([]byte, n)
+	return p, c.read(p)
+}
+
 // decode reads the record v, a pointer to a value of fixed size.
 func (c *cursor) decode(v any) error {
-	p := make([]byte, binary.Size(v))
-	if err := c.read(p); err != nil {
+	p, err := c.next(binary.Size(v))
+	if err != nil {
 		return err
 	}
-	_, err := binary.Decode(p, binary.LittleEndian, v)
+	_, err = binary.Decode(p, binary.LittleEndian, v)
 	return err
 }
 
 // text reads n bytes of a name or a symbolic link's target.
 func (c *cursor) text(n uint32) (string, error) {
-	p := make([]byte, n)
-	err := c.read(p)
+	p, err := c.next(int(n))
 	return string(p), err
 }

@@ -1,6 +1,8 @@
 package squashfs
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +31,7 @@ func (r *Reader) Entries(dir Inode) iter.Seq2[DirEntry, error] {
 			yield(DirEntry{}, err)
 			return
 		}
+		defer func() { r.entriesRead.Add(l.read) }()
 		for {
 			e, err := l.next()
 			if err == io.EOF {
@@ -56,7 +59,8 @@ func (r *Reader) ReadDir(dir Inode) ([]DirEntry, error) {
 // Lookup returns the inode at a path of names separated by slashes, counted
 // from the root directory, which is "." or "", and cleaned as by [path.Clean].
 // It does not follow symbolic links. A name that is not there is an
-// [fs.ErrNotExist].
+// [fs.ErrNotExist]. In a large directory its index leads to the name; an image
+// without one has its listings read from the front.
 func (r *Reader) Lookup(name string) (Inode, error) {
 	ino, err := r.Root()
 	if err != nil {
@@ -74,21 +78,33 @@ func (r *Reader) Lookup(name string) (Inode, error) {
 
 // child returns the inode that dir's listing has under name.
 func (r *Reader) child(dir Inode, name string) (Inode, error) {
-	if !dir.Mode.IsDir() {
+	if !dir.Mode.IsDir() || len(name) >= nameMax {
 		return Inode{}, fs.ErrNotExist
 	}
-	for e, err := range r.Entries(dir) {
+	l, err := r.openListing(dir)
+	if err != nil {
+		return Inode{}, err
+	}
+	if err := l.seek(dir, name); err != nil {
+		return Inode{}, fmt.Errorf("reading index of directory %d: %w", dir.Number, err)
+	}
+	defer func() { r.entriesRead.Add(l.read) }()
+	for {
+		found, err := l.advance()
+		if err == io.EOF || err == nil && string(found) > name {
+			return Inode{}, fs.ErrNotExist
+		}
 		if err != nil {
 			return Inode{}, err
 		}
-		if e.Name == name {
+		if string(found) == name {
+			e, err := l.entry(found)
+			if err != nil {
+				return Inode{}, err
+			}
 			return r.Inode(e)
 		}
-		if e.Name > name {
-			break
-		}
 	}
-	return Inode{}, fs.ErrNotExist
 }
 
 // listing reads a directory's listing: headers, each with entries behind it.
@@ -96,9 +112,12 @@ type listing struct {
 	c      *cursor // nil if the listing is empty
 	size   uint64
 	used   uint64 // of size
+	read   int64  // entries
 	header dirHeader
 	left   uint32 // entries behind header that were not read
-	last   string // name
+
+	current dirEntry
+	last    []byte // name of the entry that next returned last
 }
 
 func (r *Reader) openListing(dir Inode) (*listing, error) {
@@ -116,23 +135,114 @@ func (r *Reader) openListing(dir Inode) (*listing, error) {
 	return l, nil
 }
 
+// seek passes over what cannot hold name, by the index that the directory may
+// have: a record for each metadata block, with the first name behind a header
+// in it (fs/squashfs/namei.c, get_dir_index_using_name).
+func (l *listing) seek(dir Inode, name string) error {
+	if l.c == nil || dir.dir.indexCount == 0 {
+		return nil
+	}
+	r := l.c.r
+	at, err := r.cursorAt(r.inodes, dir.dir.indexes)
+	if err != nil {
+		return err
+	}
+	var last dirIndex
+	found := false
+	for range dir.dir.indexCount {
+		x, first, err := at.index()
+		if err != nil {
+			return err
+		}
+		if string(first) > name {
+			break
+		}
+		last, found = x, true
+	}
+	if !found {
+		return nil
+	}
+	if uint64(last.Index) >= l.size {
+		return fmt.Errorf("header at %d of a listing of %d bytes", last.Index, l.size)
+	}
+	l.used = uint64(last.Index)
+	// All blocks but the last are full, so that the place in the listing tells
+	// the place in the block.
+	offset := (uint64(dir.dir.start.offset) + l.used) % metadataSize
+	l.c, err = r.cursorAt(r.listings, position{r.listings.start + uint64(last.StartBlock), int(offset)})
+	return err
+}
+
+// index reads a record of a directory index and the name that follows it.
+func (c *cursor) index() (x dirIndex, name []byte, err error) {
+	p, err := c.next(dirIndexSize)
+	if err != nil {
+		return x, nil, err
+	}
+	x = dirIndex{
+		Index:      binary.LittleEndian.Uint32(p),
+		StartBlock: binary.LittleEndian.Uint32(p[4:]),
+		NameSize:   binary.LittleEndian.Uint32(p[8:]),
+	}
+	if x.NameSize >= nameMax-1 {
+		return x, nil, fmt.Errorf("name of %d bytes, %d are possible", uint64(x.NameSize)+1, nameMax-1)
+	}
+	name, err = c.next(int(x.NameSize) + 1)
+	return x, name, err
+}
+
 // next returns the next entry, or io.EOF behind the last one.
 func (l *listing) next() (DirEntry, error) {
-	if l.left == 0 {
-		if l.used == l.size {
-			return DirEntry{}, io.EOF
-		}
-		if err := l.readHeader(); err != nil {
-			return DirEntry{}, fmt.Errorf("reading directory header: %w", err)
-		}
+	name, err := l.advance()
+	if err == io.EOF {
+		return DirEntry{}, err
 	}
-	e, err := l.readEntry()
+	var e DirEntry
+	if err == nil {
+		e, err = l.entry(name)
+	}
+	if err == nil && bytes.Compare(l.last, name) >= 0 {
+		err = fmt.Errorf("%q is out of order", name)
+	}
 	if err != nil {
 		return DirEntry{}, fmt.Errorf("reading directory entry after %q: %w", l.last, err)
 	}
-	l.left--
-	l.last = e.Name
+	l.last = name
 	return e, nil
+}
+
+// advance makes the next entry the current one and returns its name, or io.EOF
+// behind the last. It is quick: a look-up passes over many entries.
+func (l *listing) advance() (name []byte, err error) {
+	if l.left == 0 {
+		if l.used == l.size {
+			return nil, io.EOF
+		}
+		if err := l.readHeader(); err != nil {
+			return nil, fmt.Errorf("directory header: %w", err)
+		}
+	}
+	l.left--
+	l.read++
+	return l.readEntry()
+}
+
+// entry is the current entry, of that name.
+func (l *listing) entry(name []byte) (DirEntry, error) {
+	if string(name) == "." || string(name) == ".." || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0 {
+		return DirEntry{}, fmt.Errorf("%q is not a file name", name)
+	}
+	typ, ok := fileType(l.current.Type)
+	if !ok {
+		return DirEntry{}, fmt.Errorf("%q is of unknown type %d", name, l.current.Type)
+	}
+	return DirEntry{
+		Name:   string(name),
+		Type:   typ,
+		Number: l.header.Inode + uint32(int32(l.current.InodeDelta)),
+		kind:   l.current.Type,
+		ref:    newInodeRef(l.header.StartBlock, l.current.Offset),
+	}, nil
 }
 
 func (l *listing) readHeader() error {
@@ -149,42 +259,28 @@ func (l *listing) readHeader() error {
 	return nil
 }
 
-func (l *listing) readEntry() (DirEntry, error) {
+func (l *listing) readEntry() (name []byte, err error) {
 	if err := l.take(dirEntrySize); err != nil {
-		return DirEntry{}, err
+		return nil, err
 	}
-	var d dirEntry
-	if err := l.c.decode(&d); err != nil {
-		return DirEntry{}, err
-	}
-	size := uint32(d.NameSize) + 1
-	if size >= nameMax {
-		return DirEntry{}, fmt.Errorf("name of %d bytes, %d are possible", size, nameMax-1)
-	}
-	if err := l.take(int(size)); err != nil {
-		return DirEntry{}, err
-	}
-	name, err := l.c.text(size)
+	p, err := l.c.next(dirEntrySize)
 	if err != nil {
-		return DirEntry{}, err
+		return nil, err
 	}
-	if name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
-		return DirEntry{}, fmt.Errorf("%q is not a file name", name)
+	l.current = dirEntry{ // not by reflection
+		Offset:     binary.LittleEndian.Uint16(p),
+		InodeDelta: int16(binary.LittleEndian.Uint16(p[2:])),
+		Type:       inodeType(binary.LittleEndian.Uint16(p[4:])),
+		NameSize:   binary.LittleEndian.Uint16(p[6:]),
 	}
-	if l.last >= name {
-		return DirEntry{}, fmt.Errorf("%q is out of order", name)
+	size := int(l.current.NameSize) + 1
+	if size >= nameMax {
+		return nil, fmt.Errorf("name of %d bytes, %d are possible", size, nameMax-1)
 	}
-	typ, ok := fileType(d.Type)
-	if !ok {
-		return DirEntry{}, fmt.Errorf("%q is of unknown type %d", name, d.Type)
+	if err := l.take(size); err != nil {
+		return nil, err
 	}
-	return DirEntry{
-		Name:   name,
-		Type:   typ,
-		Number: l.header.Inode + uint32(int32(d.InodeDelta)),
-		kind:   d.Type,
-		ref:    newInodeRef(l.header.StartBlock, d.Offset),
-	}, nil
+	return l.c.next(size)
 }
 
 // take counts n bytes of the listing as read.

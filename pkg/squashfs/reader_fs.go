@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,11 +19,29 @@ const maxLinks = 40
 // [fs.ReadDirFS] and [fs.ReadLinkFS]. Its paths are those of [fs.ValidPath]:
 // a name that is not UTF-8 is listed but cannot be opened. Symbolic links are
 // followed inside the image, absolute ones from its root directory.
-func (r *Reader) FS() fs.FS { return imageFS{r} }
+func (r *Reader) FS() fs.FS { return &imageFS{r: r} }
 
-type imageFS struct{ r *Reader }
+type imageFS struct {
+	r *Reader
 
-func (f imageFS) Open(name string) (fs.File, error) {
+	// last is the directory that was found last. Whoever walks through a tree
+	// goes on from there, whatever its depth.
+	last atomic.Pointer[step]
+}
+
+// step is an inode on the way that a path leads.
+type step struct {
+	path string // by which it was found, without symbolic links
+	ino  Inode
+	up   *step // nil for the root directory
+}
+
+// holds says whether name is the path of s or of something below it.
+func (s *step) holds(name string) bool {
+	return s.up == nil || name == s.path || len(name) > len(s.path) && name[len(s.path)] == '/' && name[:len(s.path)] == s.path
+}
+
+func (f *imageFS) Open(name string) (fs.File, error) {
 	info, err := f.find("open", name, true)
 	if err != nil {
 		return nil, err
@@ -40,10 +59,10 @@ func (f imageFS) Open(name string) (fs.File, error) {
 	return &openFile{SectionReader: io.NewSectionReader(strings.NewReader(""), 0, 0), info: info}, nil
 }
 
-func (f imageFS) Stat(name string) (fs.FileInfo, error)  { return f.find("stat", name, true) }
-func (f imageFS) Lstat(name string) (fs.FileInfo, error) { return f.find("lstat", name, false) }
+func (f *imageFS) Stat(name string) (fs.FileInfo, error)  { return f.find("stat", name, true) }
+func (f *imageFS) Lstat(name string) (fs.FileInfo, error) { return f.find("lstat", name, false) }
 
-func (f imageFS) ReadLink(name string) (string, error) {
+func (f *imageFS) ReadLink(name string) (string, error) {
 	info, err := f.find("readlink", name, false)
 	if err != nil {
 		return "", err
@@ -54,7 +73,7 @@ func (f imageFS) ReadLink(name string) (string, error) {
 	return info.ino.Target, nil
 }
 
-func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
+func (f *imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	info, err := f.find("readdir", name, true)
 	if err != nil {
 		return nil, err
@@ -72,7 +91,7 @@ func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // find looks name up, and through the symbolic link that it may be if follow
 // is set.
-func (f imageFS) find(op, name string, follow bool) (fileInfo, error) {
+func (f *imageFS) find(op, name string, follow bool) (fileInfo, error) {
 	if !fs.ValidPath(name) {
 		return fileInfo{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
 	}
@@ -83,44 +102,72 @@ func (f imageFS) find(op, name string, follow bool) (fileInfo, error) {
 	return fileInfo{path.Base(name), ino}, nil
 }
 
-func (f imageFS) resolve(name string, follow bool) (Inode, error) {
-	root, err := f.r.Root()
+func (f *imageFS) resolve(name string, follow bool) (Inode, error) {
+	at, rest, err := f.nearest(name)
 	if err != nil {
 		return Inode{}, err
 	}
-	way := []Inode{root} // the directories down to the current inode, itself the last
 	links := 0
-	for rest := name; rest != ""; {
+	for rest != "" {
 		var first string
 		first, rest, _ = strings.Cut(rest, "/")
-		current := way[len(way)-1]
-		if !current.Mode.IsDir() {
+		if !at.ino.Mode.IsDir() {
 			return Inode{}, fs.ErrNotExist
 		}
 		switch first {
 		case "", ".":
 			continue
 		case "..":
-			way = way[:max(1, len(way)-1)]
+			if at.up != nil {
+				at = at.up
+			}
 			continue
 		}
-		child, err := f.r.child(current, first)
+		child, err := f.r.child(at.ino, first)
 		if err != nil {
 			return Inode{}, err
 		}
 		if child.Mode.Type() != fs.ModeSymlink || rest == "" && !follow {
-			way = append(way, child)
+			at = &step{path: at.below(first), ino: child, up: at}
 			continue
 		}
 		if links++; links > maxLinks {
 			return Inode{}, errors.New("too many symbolic links")
 		}
 		if strings.HasPrefix(child.Target, "/") {
-			way = way[:1]
+			for at.up != nil {
+				at = at.up
+			}
 		}
 		rest = strings.TrimSuffix(child.Target+"/"+rest, "/")
 	}
-	return way[len(way)-1], nil
+	if at.ino.Mode.IsDir() {
+		f.last.Store(at)
+	}
+	return at.ino, nil
+}
+
+// nearest returns the step from which name is the shortest way, and that way.
+func (f *imageFS) nearest(name string) (at *step, rest string, err error) {
+	if at = f.last.Load(); at == nil {
+		root, err := f.r.Root()
+		return &step{ino: root}, name, err
+	}
+	for !at.holds(name) {
+		at = at.up
+	}
+	if at.up == nil {
+		return at, name, nil
+	}
+	return at, strings.TrimPrefix(name[len(at.path):], "/"), nil
+}
+
+// below is the path of a name in the directory s.
+func (s *step) below(name string) string {
+	if s.up == nil {
+		return name
+	}
+	return s.path + "/" + name
 }
 
 // fileInfo implements fs.FileInfo. Its Sys is the Inode.
@@ -168,7 +215,7 @@ func (f *openFile) Close() error               { return nil }
 // openDir is an open directory. Its entries are read at the first call of
 // ReadDir.
 type openDir struct {
-	fs      imageFS
+	fs      *imageFS
 	info    fileInfo
 	path    string
 	entries []fs.DirEntry

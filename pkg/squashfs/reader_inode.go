@@ -46,7 +46,9 @@ type filePlace struct {
 }
 
 // Root returns the root directory.
-func (r *Reader) Root() (Inode, error) {
+func (r *Reader) Root() (Inode, error) { return r.root() }
+
+func (r *Reader) readRoot() (Inode, error) {
 	ino, err := r.inode(r.sb.RootInode)
 	if err != nil {
 		return Inode{}, fmt.Errorf("reading root directory: %w", err)
