@@ -34,7 +34,8 @@ var mayImport = map[string][]string{
 	"internal/judge":     {},                 // imported by tests alone
 	"internal/testdisk":  {"internal/judge"}, // likewise
 	"pkg/fat":            {},
-	"pkg/hybridiso":      {},
+	"pkg/gpt":            {},
+	"pkg/hybridiso":      {"pkg/gpt"},
 	"pkg/squashfs":       {"pkg/squashfs/codec"},
 	"pkg/squashfs/codec": {},
 	"pkg/zstdfile":       {},

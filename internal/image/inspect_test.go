@@ -41,7 +41,7 @@ func sample(t *testing.T, bios, hybrid bool, onMedium, inPartition string) []byt
 		img.Boot.BIOS = &hybridiso.BIOSBoot{Path: "isolinux/isolinux.bin"}
 	}
 	if bios && hybrid {
-		img.Boot.BIOS.MBR = []byte{0xFA}
+		img.Boot.BIOS.MBR = []byte{0xFA, 0x31, 0xC0, 0xB4, 0x42, 0xCD, 0x13}
 	}
 	if onMedium != "" {
 		img.Files = append(img.Files, hybridiso.File{Path: "EFI/boot/boot" + onMedium + ".efi", Data: []byte("MZ")})

@@ -32,21 +32,10 @@ func TestStructureSizes(t *testing.T) {
 		{"El Torito default and section entry", bootEntry{}, catalogEntryLength},
 		{"El Torito section header", sectionHeader{}, catalogEntryLength},
 		{"boot information table", bootInformationTable{}, bootInformationEnd - bootInformationOffset},
-		{"UEFI 5.2 MBR", masterBootRecord{}, 512},
-		{"UEFI 5.2 MBR partition", mbrPartition{}, 16},
-		{"UEFI 5.3.2 GPT header", gptHeader{}, gptHeaderSize},
-		{"UEFI 5.3.3 GPT entry", gptEntry{}, gptEntrySize},
 	} {
 		if got := binary.Size(test.structure); got != test.want {
 			t.Errorf("%s: binary.Size = %d, want %d", test.name, got, test.want)
 		}
-	}
-}
-
-func TestGUIDString(t *testing.T) {
-	const want = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
-	if got := parseGUID(want).String(); got != want {
-		t.Errorf("parseGUID(%q).String() = %q", want, got)
 	}
 }
 

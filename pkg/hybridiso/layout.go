@@ -232,7 +232,7 @@ func (l *Layout) head(g geometry) []byte {
 	head := make([]byte, l.dataBlock*blockSize)
 	put := func(block int64, content []byte) { copy(head[block*blockSize:], content) }
 	if l.image.Boot.Hybrid {
-		put(0, append(l.mbr(g), l.primaryGPT(g)...))
+		put(0, l.systemArea(g))
 	}
 	for _, v := range l.volumes {
 		put(v.base+descriptorBlock, v.descriptors(l.image, g, l.catalogBlock))

@@ -5,13 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"math"
+	"io/fs"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf16"
+
+	"github.com/livebuild/livebuild/pkg/gpt"
 )
 
 // ErrNoVolume means that there is no ISO 9660 volume to read.
@@ -31,9 +30,12 @@ type Volume struct {
 	Modified time.Time // zero if not recorded
 
 	BootEntries []BootEntry // of El Torito, in order
-	BootCode    bool        // there is an MBR, and a program in it
+	BootCode    bool        // there is an MBR, and in it a program that starts something
 	LostMBR     bool        // there is a GPT, but no MBR before it
-	Partitions  []Partition // of a valid GPT, else of the MBR
+	Partitions  []Partition // of a GPT that counts, by one of its copies; else of the MBR
+
+	// Doubts are what is wrong with the partition tables.
+	Doubts []gpt.Finding
 }
 
 // BootEntry is an entry of the El Torito boot catalog.
@@ -57,13 +59,8 @@ type BootModes struct {
 	BIOSDisc, EFIDisc, BIOSDisk, EFIDisk bool
 }
 
-// The bounds of what is read from an image that may be hostile.
-const (
-	maxDescriptors    = 64
-	maxTableEntries   = 1024
-	maxTableEntrySize = 4096
-	maxLBA            = math.MaxInt64/sectorSize - 1
-)
+// maxDescriptors bounds what is read from an image that may be hostile.
+const maxDescriptors = 64
 
 // Header and extension of sections (El Torito 1.0, figures 4 and 6).
 const (
@@ -79,7 +76,7 @@ func (v Volume) BootModes() BootModes {
 		m.EFIDisc = m.EFIDisc || e.Bootable && e.Platform == platformEFI
 	}
 	for _, p := range v.Partitions {
-		m.EFIDisk = m.EFIDisk || p.Type == typeEFISystem.String() || p.Type == mbrTypeName(mbrTypeEFI)
+		m.EFIDisk = m.EFIDisk || p.Type == gpt.EFISystem.String() || p.Type == mbrTypeName(gpt.TypeEFISystem)
 	}
 	return m
 }
@@ -201,33 +198,36 @@ func (v *Volume) addBootEntry(catalog []byte, platform uint8) (rest []byte) {
 
 // readPartitions reads the MBR, and the GPT if the MBR says that there is one.
 func (v *Volume) readPartitions(r io.ReaderAt) error {
-	sector := make([]byte, sectorSize)
-	if err := readAt(r, sector, 0); err != nil {
+	disk, err := gpt.Read(r, sizeOf(r))
+	if err != nil {
 		return err
 	}
-	var mbr masterBootRecord
-	decode(sector, &mbr)
-	if mbr.Signature != mbrSignature {
-		var header gptHeader
-		if err := readAt(r, sector, gptHeaderLBA*sectorSize); err != nil {
-			return err
-		}
-		decode(sector, &header)
-		v.LostMBR = header.Signature == gptSignature
+	v.Doubts = disk.Findings
+	if disk.MBR == nil {
+		v.LostMBR = disk.Signed
 		return nil
 	}
-	v.BootCode = mbr.BootCode != [maxBootCode]byte{}
-	for _, p := range mbr.Partitions {
-		if p.OSType == mbrTypeGPT {
-			var err error
-			v.Partitions, err = readGPT(r)
-			return err
-		}
-		if p.SizeInLBA != 0 {
+	v.BootCode = disk.MBR.Boots()
+	if table := disk.GPT(); table != nil {
+		for _, p := range table.Partitions {
 			v.Partitions = append(v.Partitions, Partition{
-				Type:   mbrTypeName(p.OSType),
-				Offset: int64(p.StartingLBA) * sectorSize,
-				Size:   int64(p.SizeInLBA) * sectorSize,
+				Type:   p.Type.String(),
+				Name:   p.Name,
+				Offset: p.Start * int64(table.SectorSize),
+				Size:   p.Sectors * int64(table.SectorSize),
+			})
+		}
+		return nil
+	}
+	if !disk.MBR.HasTable() {
+		return nil
+	}
+	for _, p := range disk.MBR.Partitions {
+		if p.Sectors != 0 && p.Type != gpt.TypeProtective {
+			v.Partitions = append(v.Partitions, Partition{
+				Type:   mbrTypeName(p.Type),
+				Offset: int64(p.Start) * sectorSize,
+				Size:   int64(p.Sectors) * sectorSize,
 			})
 		}
 	}
@@ -236,48 +236,31 @@ func (v *Volume) readPartitions(r io.ReaderAt) error {
 
 func mbrTypeName(t uint8) string { return fmt.Sprintf("0x%02X", t) }
 
-// readGPT returns the partitions of the primary GPT, none if it is damaged.
-func readGPT(r io.ReaderAt) ([]Partition, error) {
-	sector := make([]byte, sectorSize)
-	if err := readAt(r, sector, gptHeaderLBA*sectorSize); err != nil {
-		return nil, err
+// sizeOf returns the size of an image, as far as what it is read from tells.
+func sizeOf(r io.ReaderAt) int64 {
+	if sized, ok := r.(interface{ Size() int64 }); ok {
+		return sized.Size()
 	}
-	var header gptHeader
-	decode(sector, &header)
-	if header.Signature != gptSignature || header.HeaderSize != gptHeaderSize ||
-		header.NumberOfPartitionEntries > maxTableEntries ||
-		header.SizeOfPartitionEntry < gptEntrySize || header.SizeOfPartitionEntry > maxTableEntrySize ||
-		header.PartitionEntryLBA != gptEntriesLBA {
-		return nil, nil
+	file, ok := r.(interface {
+		io.Seeker
+		Stat() (fs.FileInfo, error)
+	})
+	if !ok {
+		return gpt.UnknownSize
 	}
-	table := make([]byte, header.NumberOfPartitionEntries*header.SizeOfPartitionEntry)
-	if err := readAt(r, table, gptEntriesLBA*sectorSize); err != nil {
-		return nil, err
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		return info.Size()
 	}
-	unsigned := header
-	unsigned.HeaderCRC32 = 0
-	if header.HeaderCRC32 != crc32.ChecksumIEEE(encode(unsigned)) || header.PartitionEntriesCRC32 != crc32.ChecksumIEEE(table) {
-		return nil, nil
+	at, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return gpt.UnknownSize
 	}
-
-	var partitions []Partition
-	for ; len(table) > 0; table = table[header.SizeOfPartitionEntry:] {
-		var e gptEntry
-		decode(table, &e)
-		if e.PartitionTypeGUID == (guid{}) {
-			continue
-		}
-		if e.EndingLBA < e.StartingLBA || e.EndingLBA > header.LastUsableLBA || header.LastUsableLBA > maxLBA {
-			return nil, nil
-		}
-		partitions = append(partitions, Partition{
-			Type:   e.PartitionTypeGUID.String(),
-			Name:   utf16Text(e.PartitionName[:]),
-			Offset: int64(e.StartingLBA) * sectorSize,
-			Size:   int64(e.EndingLBA-e.StartingLBA+1) * sectorSize,
-		})
+	size, err := file.Seek(0, io.SeekEnd) // of a disk
+	if _, back := file.Seek(at, io.SeekStart); err != nil || back != nil {
+		return gpt.UnknownSize
 	}
-	return partitions, nil
+	return size
 }
 
 // readAt fills b, for which the end of the image is too early.
@@ -318,10 +301,4 @@ func (d longDate) time() time.Time {
 	}
 	offset := time.Duration(d.QuarterHoursFromGMT) * 15 * time.Minute
 	return t.Add(time.Duration(hundredths)*10*time.Millisecond - offset)
-}
-
-// utf16Text returns a name up to its first NUL.
-func utf16Text(units []uint16) string {
-	s, _, _ := strings.Cut(string(utf16.Decode(units)), "\x00")
-	return s
 }

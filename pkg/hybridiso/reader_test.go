@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
@@ -103,10 +104,18 @@ func TestReadVolumeRefuses(t *testing.T) {
 	if _, err := ReadVolume(bytes.NewReader(image[:(descriptorBlock+1)*blockSize])); err == nil || errors.Is(err, ErrNoVolume) {
 		t.Errorf("image cut behind its descriptor: ReadVolume: %v", err)
 	}
+	whole, err := ReadVolume(bytes.NewReader(image))
+	if err != nil {
+		t.Fatal(err)
+	}
 	damaged := bytes.Clone(image)
-	damaged[gptEntriesLBA*sectorSize]++
-	if v, err := ReadVolume(bytes.NewReader(damaged)); err != nil || len(v.Partitions) != 0 {
-		t.Errorf("damaged GPT: %v, %v, want no partitions", v.Partitions, err)
+	damaged[2*sectorSize]++
+	if v, err := ReadVolume(bytes.NewReader(damaged)); err != nil || !slices.Equal(v.Partitions, whole.Partitions) || len(v.Doubts) != 1 {
+		t.Errorf("damaged GPT: %v, %v, %v, want those of the backup and a doubt", v.Partitions, v.Doubts, err)
+	}
+	damaged[len(damaged)-backupSectors*sectorSize]++
+	if v, err := ReadVolume(bytes.NewReader(damaged)); err != nil || len(v.Doubts) != 2 || v.BootModes().EFIDisk {
+		t.Errorf("both copies damaged: %+v, %v, want two doubts", v, err)
 	}
 }
 
@@ -132,7 +141,7 @@ func xorrisoImage(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	mbr := filepath.Join(dir, "mbr")
-	if err := os.WriteFile(mbr, content(2, 432), 0o644); err != nil {
+	if err := os.WriteFile(mbr, bootProgram(2), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	out := filepath.Join(dir, "out.iso")
