@@ -1,5 +1,6 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
+# make test-long  packs thousands of random trees afresh and from earlier images
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
@@ -17,7 +18,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini guest binfmt test vet bench bench-foreign bench-write demo fuzz clean
+.PHONY: all build setup mini guest binfmt test vet test-long bench bench-foreign bench-write demo fuzz clean
 
 all: build
 
@@ -50,6 +51,12 @@ test: setup mini guest binfmt vet
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
 	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
 	@testdata/binfmt.sh --check || true
+
+# SEED is that of the first tree; of a failure the test's name is the seed.
+CASES := 5000
+SEED  := 1
+test-long:
+	go test -count=1 -timeout 4h -run TestEarlierAtRandom ./pkg/squashfs -cases $(CASES) -seed $(SEED)
 
 # ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.
 # Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.

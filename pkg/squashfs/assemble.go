@@ -76,7 +76,7 @@ func (a *assembler) endWindow() error {
 // ones. As in settle, the first in the order of paths is stored, so that the
 // image does not depend on what was known before the files were read.
 func (a *assembler) dropEqual() []*batchFile {
-	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.place, y.place) })
+	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.rank, y.rank) })
 	for _, f := range byPath {
 		if !f.hash {
 			continue

@@ -9,7 +9,7 @@ func (t *Tree) MaxSize() int64 {
 	)
 	blocks, tails := int64(0), int64(0)
 	inodes, listings := t.root.metadataBound()
-	_ = t.visit(func(n *node, _ string) error {
+	_ = t.visit(func(n *node, _ treePath) error {
 		blocks += int64(n.size/MinBlockSize) + 1
 		tails++
 		return nil

@@ -22,7 +22,7 @@ type copiedFile struct{ node *node }
 // planCopy plans a group that the earlier image has as old.
 func (p *pipeline) planCopy(t *Tree, g *group, old *groupRecord) error {
 	c := &copiedGroup{group: g, old: old}
-	err := t.visitGroup(g, func(n *node, _ string) error {
+	err := t.visitGroup(g, func(n *node, _ treePath) error {
 		if n.content.owner == n {
 			c.files = append(c.files, n)
 			c.bytes += int64(n.size)
@@ -53,15 +53,14 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 		s.reused(placedBlock{size: f.Size}.length())
 	}
 	for _, n := range c.files {
-		*n.content = *n.kept
-		n.content.owner = n
+		n.content.location = *n.kept
 		if n.kept.blockBytes() > 0 {
 			n.content.start = n.kept.start - c.old.Start + g.Start
 		}
 		if n.kept.fragment != invalidFragment {
 			n.content.fragment = n.kept.fragment - c.old.FirstFragment + g.FirstFragment
 		}
-		s.count(n.content)
+		s.count(&n.content.location)
 	}
 	s.result.summary.Fragments += int(c.old.Fragments)
 	s.progress(c.bytes)
@@ -69,7 +68,7 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 }
 
 // count adds a file's blocks to the summary.
-func (s *storer) count(c *content) {
+func (s *storer) count(c *location) {
 	s.reused(c.blockBytes())
 	for _, size := range c.sizes {
 		if size != 0 {
@@ -127,7 +126,7 @@ func (s *storer) copyFile(c *copiedFile) error {
 	if kept.blockBytes() > 0 {
 		content.start = uint64(s.out.pos)
 	}
-	s.count(content)
+	s.count(&content.location)
 	buffer := s.buffers.get()
 	defer s.buffers.put(buffer)
 	src := io.NewSectionReader(s.earlier.r.src, int64(kept.start), int64(kept.blockBytes()))

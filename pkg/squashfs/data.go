@@ -30,10 +30,18 @@ import (
 //
 // What the earlier image has goes straight from plan to store.
 
-// content is where a file's bytes lie in an image.
+// content is the contents of a file, and of those that are equal to it. Who owns
+// it is decided before anything is written; where it lies is written down by
+// store alone, but for the offset in a fragment block, which comes from assemble
+// before.
 type content struct {
-	owner    *node    // the file that they were stored for
-	start    uint64   // of the first block
+	owner *node // the file that it is stored for
+	location
+}
+
+// location is where contents lie in an image.
+type location struct {
+	start    uint64   // of the first block that takes room, 0 if there is none
 	sizes    []uint32 // of each block as the inode has it, 0 for a hole
 	sparse   uint64   // bytes in holes
 	fragment uint32   // index of the fragment block, or invalidFragment
@@ -41,12 +49,12 @@ type content struct {
 }
 
 func newContent(owner *node) *content {
-	return &content{owner: owner, fragment: invalidFragment}
+	return &content{owner: owner, location: location{fragment: invalidFragment}}
 }
 
 // blockBytes is how much room the blocks take in the image.
-func (c *content) blockBytes() (sum uint64) {
-	for _, size := range c.sizes {
+func (l *location) blockBytes() (sum uint64) {
+	for _, size := range l.sizes {
 		sum += placedBlock{size: size}.length()
 	}
 	return sum

@@ -59,7 +59,7 @@ func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Code
 		return nil, err
 	}
 	// Whoever reads an entry comes back to the fragment blocks of its window.
-	r.fragmentBlocks.capacity = workers * (windowBytes/int(r.sb.BlockSize) + 4)
+	r.fragmentBlocks.capacity = workers * (int(layoutRules.windowBytes)/int(r.sb.BlockSize) + 4)
 	for i, g := range rec.groups {
 		if e.whole[i] {
 			e.byKey[g.Key] = i
@@ -150,7 +150,7 @@ func (e *Earlier) sameGroup(t *Tree, g *group, settled bool) *groupRecord {
 	old := &e.record.groups[i]
 	// The key says that it is so, but the record may lie.
 	inside := true
-	_ = t.visitGroup(g, func(n *node, _ string) error {
+	_ = t.visitGroup(g, func(n *node, _ treePath) error {
 		if n.content.owner == n {
 			inside = inside && old.contains(n.kept)
 		}
@@ -163,7 +163,7 @@ func (e *Earlier) sameGroup(t *Tree, g *group, settled bool) *groupRecord {
 }
 
 // contains says whether all of a file lies in the group.
-func (g *groupRecord) contains(c *content) bool {
+func (g *groupRecord) contains(c *location) bool {
 	size := c.blockBytes()
 	if size > 0 && (c.start < g.Start || c.start-g.Start > g.Size || size > g.Size-(c.start-g.Start)) {
 		return false
@@ -226,7 +226,7 @@ func (k *keptTree) node(name string, ino Inode, path string) (node, error) {
 	switch n.kind {
 	case typeFile:
 		n.size = uint64(ino.Size)
-		n.kept, err = k.walker.r.place(ino)
+		n.kept, err = k.walker.r.locate(ino)
 	case typeSymlink:
 		n.target = ino.Target
 	case typeDir:
@@ -259,13 +259,13 @@ func (k *keptTree) dir(dir Inode, path string) ([]node, error) {
 	return children, nil
 }
 
-// place is where the contents of the file ino lie.
-func (r *Reader) place(ino Inode) (*content, error) {
+// locate finds where the contents of the file ino lie.
+func (r *Reader) locate(ino Inode) (*location, error) {
 	blocks, err := r.blocks(ino.file)
 	if err != nil {
 		return nil, err
 	}
-	c := &content{start: ino.file.start, sparse: ino.file.sparse, fragment: ino.file.fragment, offset: ino.file.fragmentOffset}
+	c := &location{start: ino.file.start, sparse: ino.file.sparse, fragment: ino.file.fragment, offset: ino.file.fragmentOffset}
 	for _, b := range blocks {
 		c.sizes = append(c.sizes, b.size)
 	}

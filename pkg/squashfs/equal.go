@@ -3,6 +3,7 @@ package squashfs
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"io"
 
 	"golang.org/x/sync/errgroup"
@@ -32,22 +33,28 @@ type sizeClass struct {
 }
 
 // identity stands for contents: files with equal ones are equal. Within a
-// size, identities are all sums or all places.
+// size, identities are all sums or all locations.
 type identity struct {
-	size  uint64
-	sum   [sha256.Size]byte
-	place place
+	size uint64
+	sum  [sha256.Size]byte
+	at   locationKey
 }
 
-// place is where an earlier image has a file: its first block, or its fragment
-// and offset.
-type place struct {
+// locationKey is a location as the key of a map. Files of one size that share
+// blocks need not be equal in an image of another maker: one can have a hole
+// where the other has its second block.
+type locationKey struct {
 	start            uint64
+	sizes            string
 	fragment, offset uint32
 }
 
-func (c *content) place() place {
-	return place{start: c.start, fragment: c.fragment, offset: c.offset}
+func (l *location) key() locationKey {
+	sizes := make([]byte, 0, len(l.sizes)*blockSizeSize)
+	for _, size := range l.sizes {
+		sizes = binary.LittleEndian.AppendUint32(sizes, size)
+	}
+	return locationKey{start: l.start, sizes: string(sizes), fragment: l.fragment, offset: l.offset}
 }
 
 func (c *sizeClass) mixed() bool { return c.kept > 0 && c.kept < c.files }
@@ -58,7 +65,7 @@ func findEqual(ctx context.Context, t *Tree, opts Options) (*equality, error) {
 		sizes:     make(map[uint64]*sizeClass),
 		sums:      make(map[*node][sha256.Size]byte),
 	}
-	count := func(n *node, _ string) error {
+	count := func(n *node, _ treePath) error {
 		c := e.sizes[n.size]
 		if c == nil {
 			c = &sizeClass{}
@@ -85,15 +92,15 @@ func (e *equality) hash(ctx context.Context, t *Tree, workers int) error {
 	}
 	var candidates []*candidate
 	places := make(map[identity]*candidate)
-	collect := func(n *node, path string) error {
+	collect := func(n *node, at treePath) error {
 		c := e.sizes[n.size]
 		large := n.size >= uint64(e.blockSize) && c.files > 1 && c.kept == 0
 		if !large && !c.mixed() {
 			return nil
 		}
-		this := &candidate{nodes: []*node{n}, src: source{path: path, data: n.data, size: n.size}}
+		this := &candidate{nodes: []*node{n}, src: at.source(n)}
 		if n.kept != nil {
-			id := identity{size: n.size, place: n.kept.place()}
+			id := identity{size: n.size, at: n.kept.key()}
 			if known := places[id]; known != nil {
 				known.nodes = append(known.nodes, n)
 				return nil
@@ -134,7 +141,7 @@ func (e *equality) identify(n *node) (identity, bool) {
 	}
 	c := e.sizes[n.size]
 	if n.kept != nil && c.files > 1 {
-		return identity{size: n.size, place: n.kept.place()}, true
+		return identity{size: n.size, at: n.kept.key()}, true
 	}
 	return identity{}, false
 }

@@ -13,25 +13,53 @@ import (
 // changes the bytes of its group and leaves those of all others as they were;
 // this is what a later image can take over, see [Earlier].
 //
-// Larger groups give more choice in bringing like files together, smaller ones
-// keep changes smaller. Of 1.04 GB of small files, zstd 3 made 1.5 % less with
-// groups of up to 16 MiB than in the order of paths, and 2.0 % with 32 MiB.
-const (
-	groupMin = 4 << 20  // bytes of small files before a group may end
-	groupMax = 16 << 20 // bytes of small files in a group of several entries
+// No decision about the layout may rest on anything that a packing without an
+// earlier image would not know at that point. What an earlier image tells saves
+// work, never a place: files that are known to be duplicates of others before
+// they are read still count where windows are cut.
+
+// rules are the figures by which files are laid down. Other figures give other
+// bytes, so that layoutGeneration has to grow with a change of layoutRules.
+type rules struct {
+	groupMin int64 // bytes of small files before a group may end
+	groupMax int64 // bytes of small files in a group of several entries
 
 	// Entries with few bytes are generated ones in a Nix store: units,
 	// settings, links. A change to a system replaces dozens of them, so they
 	// are kept together, in small groups.
-	crumbMax      = 64 << 10 // bytes of small files of such an entry
-	crumbGroupMin = 1 << 20
-	crumbGroupMax = 4 << 20
+	crumbMax      int64 // bytes of small files of such an entry
+	crumbGroupMin int64
+	crumbGroupMax int64
 
 	// A group ends before one entry in so many, once it is large enough. That
 	// depends on the entry alone: boundaries must not move with what comes
 	// before them.
-	groupEndOdds = 4
-)
+	groupEndOdds uint32
+
+	// A window is the small files of a group that are brought in order by
+	// likeness, so that their contents are in memory at the same time. A group
+	// has more than one if it consists of one large entry; they follow the
+	// order of paths, so that whoever reads a folder finds its files near each
+	// other.
+	windowBytes int64 // a window ends with the file that reaches so many,
+	windowFiles int   // or with so many files
+}
+
+// layoutRules are those of every image; tests have smaller ones, too.
+//
+// Larger groups give more choice in bringing like files together, smaller ones
+// keep changes smaller. Of 1.04 GB of small files, zstd 3 made 1.5 % less with
+// groups of up to 16 MiB than in the order of paths, and 2.0 % with 32 MiB.
+var layoutRules = rules{
+	groupMin:      4 << 20,
+	groupMax:      16 << 20,
+	crumbMax:      64 << 10,
+	crumbGroupMin: 1 << 20,
+	crumbGroupMax: 4 << 20,
+	groupEndOdds:  4,
+	windowBytes:   16 << 20,
+	windowFiles:   4096,
+}
 
 // class orders entries of different kinds.
 type class int
@@ -42,11 +70,11 @@ const (
 	givenEntry          // contents from memory, new in every image
 )
 
-func (c class) limits() (least, most int64) {
+func (r *rules) limits(c class) (least, most int64) {
 	if c == crumbEntry {
-		return crumbGroupMin, crumbGroupMax
+		return r.crumbGroupMin, r.crumbGroupMax
 	}
-	return groupMin, groupMax
+	return r.groupMin, r.groupMax
 }
 
 // group is a run of root entries, in the order in which they are laid down.
@@ -71,7 +99,7 @@ func (t *Tree) groups(blockSize int) []*group {
 		switch {
 		case t.entries[i].Path == "":
 			c.class = givenEntry
-		case c.small <= crumbMax:
+		case c.small <= t.rules.crumbMax:
 			c.class = crumbEntry
 		}
 		candidates[i] = c
@@ -86,9 +114,9 @@ func (t *Tree) groups(blockSize int) []*group {
 	var groups []*group
 	filled := int64(0) // bytes of small files in the last group
 	for i, c := range candidates {
-		least, most := c.class.limits()
+		least, most := t.rules.limits(c.class)
 		if i == 0 || c.class != candidates[i-1].class || filled+c.small > most && filled > 0 ||
-			filled >= least && t.entries[c.index].endsGroup() {
+			filled >= least && t.rules.endsGroup(t.entries[c.index]) {
 			groups = append(groups, &group{})
 			filled = 0
 		}
@@ -102,7 +130,7 @@ func (t *Tree) groups(blockSize int) []*group {
 // smallBytes is how much of what is at n and below ends up in fragment blocks.
 func (n *node) smallBytes(blockSize int) int64 {
 	var sum int64
-	_ = n.visit("", func(n *node, _ string) error {
+	_ = n.visit(treePath{}, func(n *node, _ treePath) error {
 		if n.size < uint64(blockSize) {
 			sum += int64(n.size)
 		}
@@ -114,17 +142,17 @@ func (n *node) smallBytes(blockSize int) int64 {
 func (e Entry) kin() string { return cmp.Or(e.Kin, e.Name) }
 
 // endsGroup says whether the group before e may end there.
-func (e Entry) endsGroup() bool {
+func (r *rules) endsGroup(e Entry) bool {
 	h := fnv.New32a()
 	h.Write([]byte(e.kin()))
-	return h.Sum32()%groupEndOdds == 0
+	return h.Sum32()%r.groupEndOdds == 0
 }
 
 // visitGroup calls f for every regular file of a group that is not empty,
-// entry by entry, with its path on the host.
-func (t *Tree) visitGroup(g *group, f func(n *node, path string) error) error {
+// entry by entry, with its path in the image.
+func (t *Tree) visitGroup(g *group, f func(n *node, at treePath) error) error {
 	for _, i := range g.entries {
-		if err := t.root.children[i].visit(t.entries[i].Path, f); err != nil {
+		if err := t.root.children[i].visit(t.top(i), f); err != nil {
 			return err
 		}
 	}

@@ -47,9 +47,9 @@ func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint
 }
 
 func (w *inodeWriter) file(n *node) error {
-	c := n.content
-	if c == nil {
-		c = &content{fragment: invalidFragment}
+	c := location{fragment: invalidFragment}
+	if n.content != nil {
+		c = n.content.location
 	}
 	var body []byte
 	var err error

@@ -1,6 +1,7 @@
 package squashfs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"os"
@@ -8,15 +9,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-)
-
-// A window is the small files of a group that are brought in order by
-// likeness, so that their contents are in memory at the same time. A group has
-// more than one if it consists of one large entry; they follow the order of
-// paths, so that whoever reads a folder finds its files near each other.
-const (
-	windowBytes = groupMax
-	windowFiles = 4096
 )
 
 // batchFiles bounds the files of a batch. Handing over a piece costs about a
@@ -51,7 +43,7 @@ func (p *pipeline) plan(t *Tree) error {
 // before they are read: those get no content.
 func (p *pipeline) settle(t *Tree, g *group) (all bool, err error) {
 	all = true
-	err = t.visitGroup(g, func(n *node, _ string) error {
+	err = t.visitGroup(g, func(n *node, _ treePath) error {
 		n.content = nil
 		if p.equal.hashLater(n) {
 			all = false
@@ -85,59 +77,76 @@ func (p *pipeline) planGroup(t *Tree, g *group) error {
 		return err
 	}
 	var small []smallFile
-	err := t.visitGroup(g, func(n *node, path string) error {
-		src := source{path: path, data: n.data, size: n.size}
+	err := t.visitGroup(g, func(n *node, at treePath) error {
 		switch {
-		case n.content != nil && n.content.owner != n:
-			return nil
 		case n.size < uint64(p.blockSize):
-			small = append(small, smallFile{node: n, source: src, place: len(small), kind: kindOf(path)})
+			// Duplicates that are known already count where windows are cut: without
+			// an earlier image they would not be known yet.
+			small = append(small, smallFile{node: n, at: at, rank: len(small)})
+			return nil
+		case n.content.owner != n:
 			return nil
 		case p.earlier.hasFile(n):
 			return send[piece](p.ctx, p.planned, &copiedFile{node: n})
 		}
-		return p.planBlocks(n, src)
+		return p.planBlocks(n, at.source(n))
 	})
 	if err != nil {
 		return err
 	}
-	if err := p.planWindows(small); err != nil {
-		return err
+	for len(small) > 0 {
+		n := t.rules.window(small)
+		if err := p.planWindow(small[:n]); err != nil {
+			return err
+		}
+		small = small[n:]
 	}
 	return send[piece](p.ctx, p.planned, groupEnd{g})
 }
 
 // smallFile is a file that is to be a part of a fragment block.
 type smallFile struct {
-	node   *node
-	source source
-	place  int // among the small files of the group, in the order of paths
-	kind   fileKind
+	node *node
+	at   treePath
+	rank int // among the small files of the group, in the order of paths
 }
 
-// planWindows cuts small files into windows and these into batches.
-func (p *pipeline) planWindows(files []smallFile) error {
-	for len(files) > 0 {
-		n, bytes := 0, 0
-		for n < len(files) && n < windowFiles && bytes < windowBytes {
-			bytes += int(files[n].node.size)
-			n++
-		}
-		slices.SortFunc(files[:n], func(a, b smallFile) int {
-			if c := a.kind.compare(b.kind); c != 0 {
-				return c
-			}
-			return strings.Compare(a.source.path, b.source.path)
-		})
-		if err := p.planBatches(files[:n]); err != nil {
-			return err
-		}
-		if err := send[piece](p.ctx, p.planned, windowEnd{}); err != nil {
-			return err
-		}
-		files = files[n:]
+// window is how many of the small files of a group are in its next window.
+func (r *rules) window(files []smallFile) (n int) {
+	bytes := int64(0)
+	for n < len(files) && n < r.windowFiles && bytes < r.windowBytes {
+		bytes += int64(files[n].node.size)
+		n++
 	}
-	return nil
+	return n
+}
+
+// planWindow puts the files of a window in order, but those that are stored with
+// an equal one.
+func (p *pipeline) planWindow(files []smallFile) error {
+	type kindred struct {
+		smallFile
+		path string
+		kind fileKind
+	}
+	var stored []kindred
+	for _, f := range files {
+		if c := f.node.content; c == nil || c.owner == f.node {
+			path := f.at.inImage()
+			stored = append(stored, kindred{f, path, kindOf(path)})
+		}
+	}
+	slices.SortFunc(stored, func(a, b kindred) int {
+		return cmp.Or(a.kind.compare(b.kind), strings.Compare(a.path, b.path))
+	})
+	files = files[:0]
+	for _, f := range stored {
+		files = append(files, f.smallFile)
+	}
+	if err := p.planBatches(files); err != nil {
+		return err
+	}
+	return send[piece](p.ctx, p.planned, windowEnd{})
 }
 
 func (p *pipeline) planBatches(files []smallFile) error {
@@ -154,7 +163,7 @@ func (p *pipeline) planBatches(files []smallFile) error {
 			askedFor: max(1, askedFor/cap(p.planned)),
 		}
 		for i, f := range files[:n] {
-			b.files[i] = batchFile{smallFile: f, hash: f.node.content == nil}
+			b.files[i] = batchFile{smallFile: f, source: f.at.source(f.node), hash: f.node.content == nil}
 		}
 		if err := p.hand(b); err != nil {
 			return err
@@ -176,6 +185,7 @@ type batch struct {
 
 type batchFile struct {
 	smallFile
+	source   source
 	hash     bool // sum is wanted
 	contents []byte
 	sum      [sha256.Size]byte

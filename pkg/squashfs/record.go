@@ -19,7 +19,7 @@ import (
 
 // layoutGeneration counts the changes to the rules by which files are laid
 // down. It has to grow with every change that gives the same tree other bytes.
-const layoutGeneration = 2
+const layoutGeneration = 3
 
 // recordMagic begins a record.
 var recordMagic = [8]byte{'L', 'A', 'I', 'D', 'D', 'O', 'W', 'N'}
@@ -160,7 +160,7 @@ func groupKey(t *Tree, g *group) (key [sha256.Size]byte) {
 		h.Write([]byte(t.entries[i].Name))
 		h.Write([]byte{0}) // which no name contains
 		stored := []byte{}
-		_ = t.root.children[i].visit("", func(n *node, _ string) error {
+		_ = t.root.children[i].visit(treePath{}, func(n *node, _ treePath) error {
 			if n.content != nil && n.content.owner == n {
 				stored = append(stored, 'x')
 			} else {

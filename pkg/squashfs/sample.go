@@ -14,7 +14,7 @@ func (t *Tree) Sample(bytes int64) {
 		return
 	}
 	var files []*node
-	_ = t.visit(func(n *node, _ string) error {
+	_ = t.visit(func(n *node, _ treePath) error {
 		files = append(files, n)
 		return nil
 	})

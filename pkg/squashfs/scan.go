@@ -37,6 +37,7 @@ type Tree struct {
 	root    *node
 	entries []Entry // root.children, as given
 	earlier *Earlier
+	rules   *rules
 
 	Inodes int   // files, directories and symbolic links, the root among them
 	Files  int   // regular files
@@ -56,11 +57,11 @@ type node struct {
 
 	target string // of a symbolic link
 
-	size    uint64   // of a file
-	holes   bool     // the host stores fewer bytes than size: look for holes
-	data    []byte   // contents given instead of a path
-	content *content // where the contents lie; shared by equal files
-	kept    *content // where the earlier image has them, nil if it has not
+	size    uint64    // of a file
+	holes   bool      // the host stores fewer bytes than size: look for holes
+	data    []byte    // contents given instead of a path
+	content *content  // the contents; shared by equal files
+	kept    *location // where the earlier image has them, nil if it has not
 
 	fromEarlier bool // all of the node is as the earlier image has it
 }
@@ -88,6 +89,7 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 		root:    &node{kind: typeDir, perm: 0o755, children: make([]node, len(entries))},
 		entries: entries,
 		earlier: earlier,
+		rules:   &layoutRules,
 	}
 	for i, e := range entries {
 		if err := checkName(e.Name); err != nil {
@@ -278,24 +280,45 @@ func (t *Tree) count(n *node) {
 	}
 }
 
+// treePath is where a node is: in or at an entry of the root directory.
+type treePath struct {
+	entry *Entry
+	below string // the path from the entry on, with a leading slash; empty at the entry
+}
+
+func (p treePath) child(name string) treePath { return treePath{p.entry, p.below + "/" + name} }
+func (p treePath) inImage() string            { return p.entry.Name + p.below }
+
+// source is where the contents of the file n at p come from.
+func (p treePath) source(n *node) source {
+	src := source{path: p.entry.Path, data: n.data, size: n.size}
+	if src.path != "" {
+		src.path += p.below
+	}
+	return src
+}
+
 // visit calls f for every regular file that is not empty, in the order of the
-// image, with its path on the host.
-func (t *Tree) visit(f func(n *node, path string) error) error {
-	for i, e := range t.entries {
-		if err := t.root.children[i].visit(e.Path, f); err != nil {
+// image.
+func (t *Tree) visit(f func(n *node, at treePath) error) error {
+	for i := range t.entries {
+		if err := t.root.children[i].visit(t.top(i), f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *node) visit(path string, f func(n *node, path string) error) error {
+// top is the path of entry i.
+func (t *Tree) top(i int) treePath { return treePath{entry: &t.entries[i]} }
+
+func (n *node) visit(at treePath, f func(n *node, at treePath) error) error {
 	if n.kind == typeFile && n.size > 0 {
-		return f(n, path)
+		return f(n, at)
 	}
 	for i := range n.children {
 		c := &n.children[i]
-		if err := c.visit(path+"/"+c.name, f); err != nil {
+		if err := c.visit(at.child(c.name), f); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func TestBatchFromDisk(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := &node{size: uint64(len(p))}
-			b.files = append(b.files, batchFile{smallFile: smallFile{node: n, source: source{path: path, size: n.size}}})
+			b.files = append(b.files, batchFile{smallFile: smallFile{node: n}, source: source{path: path, size: n.size}})
 			contents = append(contents, p)
 			if i%3 > 0 {
 				evict(t, path)
