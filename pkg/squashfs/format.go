@@ -216,6 +216,26 @@ type xattrTable struct {
 	Unused uint32
 }
 
+// xattrID is struct squashfs_xattr_id: the attributes of an inode.
+type xattrID struct {
+	Xattr inodeRef // of the first, from the start of the attributes
+	Count uint32
+	Size  uint32 // of names and values, as listxattr counts them
+}
+
+// xattrEntry is struct squashfs_xattr_entry; the name without its namespace,
+// NameSize bytes, follows, then the length of the value as a uint32, and the
+// value or, for xattrElsewhere, its place.
+type xattrEntry struct {
+	Type     uint16 // of the namespace, and xattrElsewhere
+	NameSize uint16
+}
+
+const (
+	xattrPrefixMask = 0x00ff // SQUASHFS_XATTR_PREFIX_MASK
+	xattrElsewhere  = 0x0100 // SQUASHFS_XATTR_VALUE_OOL: the value is an inodeRef to one
+)
+
 // Sizes on disk. format_test.go holds them against the specification's.
 var (
 	superblockSize    = binary.Size(superblock{})
@@ -227,6 +247,7 @@ var (
 	dirHeaderSize     = binary.Size(dirHeader{})
 	dirEntrySize      = binary.Size(dirEntry{})
 	fragmentEntrySize = binary.Size(fragmentEntry{})
+	xattrIDSize       = binary.Size(xattrID{})
 )
 
 // HeadSize is how many bytes at the beginning of an image Tree.Write writes at

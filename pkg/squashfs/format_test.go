@@ -30,6 +30,8 @@ func TestSizes(t *testing.T) {
 		{"squashfs_dir_entry", dirEntry{}, 0, 8},
 		{"squashfs_fragment_entry", fragmentEntry{}, 0, 16},
 		{"squashfs_xattr_id_table", xattrTable{}, 0, 16},
+		{"squashfs_xattr_id", xattrID{}, 0, 16},
+		{"squashfs_xattr_entry", xattrEntry{}, 0, 4},
 		{"inode reference, __le64", inodeRef(0), 0, inodeRefSize},
 	} {
 		if got := test.before + binary.Size(test.value); got != test.want {

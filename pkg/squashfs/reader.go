@@ -20,8 +20,6 @@ var ErrNotSquashFS = errors.New("not a SquashFS image")
 // Reader reads an image. It is safe for concurrent use. An image is not
 // trusted: damage of any kind is an error, and the memory that a call takes is
 // bounded by what the image really holds, not by what its fields claim.
-//
-// Extended attributes are not read.
 type Reader struct {
 	src      io.ReaderAt
 	sb       superblock
@@ -33,6 +31,8 @@ type Reader struct {
 	ids       []uint32
 	fragments lookupTable
 	exports   lookupTable // empty if the image has none
+	xattrs    section
+	xattrIDs  lookupTable // empty if the image has none
 
 	metadataBlocks blockCache
 	fragmentBlocks blockCache
@@ -141,8 +141,8 @@ func (r *Reader) readTables() error {
 	end := sb.BytesUsed
 	var err error
 	if sb.XattrTable != invalidTable {
-		if end, err = r.xattrStart(end); err != nil {
-			return fmt.Errorf("reading xattr table: %w", err)
+		if end, err = r.openXattrs(end); err != nil {
+			return err
 		}
 	}
 	ids, err := r.openLookupTable("ID table", sb.IDTable, uint64(sb.IDs), idSize, end)

@@ -23,6 +23,8 @@ type Inode struct {
 	ref  inodeRef
 	dir  dirPlace
 	file filePlace
+
+	xattrs uint32 // record of the xattr table, or invalidXattr
 }
 
 // dirPlace is where a directory's listing is.
@@ -80,7 +82,7 @@ func (r *Reader) inode(ref inodeRef) (Inode, error) {
 	if err := c.decode(&h); err != nil {
 		return Inode{}, fmt.Errorf("reading inode at %#x: %w", uint64(ref), err)
 	}
-	ino := Inode{Number: h.Inode, ModTime: time.Unix(int64(h.Mtime), 0).UTC(), ref: ref}
+	ino := Inode{Number: h.Inode, ModTime: time.Unix(int64(h.Mtime), 0).UTC(), ref: ref, xattrs: invalidXattr}
 	if err := r.inodeBody(&ino, h, c); err != nil {
 		return Inode{}, fmt.Errorf("reading inode %d: %w", h.Inode, err)
 	}
@@ -106,6 +108,7 @@ func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
 	}
 	ino.Mode = typ | fileMode(h.Mode)
 
+	var err error
 	switch h.Type {
 	case typeDir:
 		return r.dirBody(ino, c)
@@ -116,18 +119,20 @@ func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
 	case typeExtFile:
 		return r.extFileBody(ino, c)
 	case typeSymlink, typeExtSymlink:
-		return symlinkBody(ino, c)
+		err = symlinkBody(ino, c)
 	case typeBlockDevice, typeCharDevice, typeBlockDevice + extended, typeCharDevice + extended:
 		var d deviceInode
-		err := c.decode(&d)
+		err = c.decode(&d)
 		ino.Links, ino.Device = d.Nlink, d.Rdev
-		return err
 	default:
 		var d ipcInode
-		err := c.decode(&d)
+		err = c.decode(&d)
 		ino.Links = d.Nlink
+	}
+	if err != nil || h.Type <= extended {
 		return err
 	}
+	return c.decode(&ino.xattrs)
 }
 
 func (r *Reader) dirBody(ino *Inode, c *cursor) error {
@@ -149,7 +154,7 @@ func (r *Reader) extDirBody(ino *Inode, c *cursor) error {
 	if err := c.decode(&d); err != nil {
 		return err
 	}
-	ino.Links = d.Nlink
+	ino.Links, ino.xattrs = d.Nlink, d.Xattr
 	ino.dir = dirPlace{
 		start:      position{r.listings.start + uint64(d.StartBlock), int(d.Offset)},
 		size:       listingSize(d.FileSize),
@@ -193,7 +198,7 @@ func (r *Reader) extFileBody(ino *Inode, c *cursor) error {
 	if f.Sparse > f.FileSize {
 		return fmt.Errorf("%d of %d bytes in all-zero blocks", f.Sparse, f.FileSize)
 	}
-	ino.Links = f.Nlink
+	ino.Links, ino.xattrs = f.Nlink, f.Xattr
 	ino.Size = int64(f.FileSize)
 	ino.file = filePlace{
 		start:          f.StartBlock,

@@ -5,27 +5,6 @@ import (
 	"fmt"
 )
 
-// xattrStart is where the extended attributes begin, which is where the table
-// before them ends.
-func (r *Reader) xattrStart(end uint64) (uint64, error) {
-	p := make([]byte, binary.Size(xattrTable{}))
-	at := r.sb.XattrTable
-	if at > end || end-at < uint64(len(p)) {
-		return 0, fmt.Errorf("at %d, beyond the end of the image at %d", at, end)
-	}
-	if err := r.readAt(p, at); err != nil {
-		return 0, err
-	}
-	var t xattrTable
-	if _, err := binary.Decode(p, binary.LittleEndian, &t); err != nil {
-		return 0, err
-	}
-	if t.Start >= at {
-		return 0, fmt.Errorf("attributes at %d, behind their table at %d", t.Start, at)
-	}
-	return t.Start, nil
-}
-
 // lookupTable is a table of records of one size, found by number: metadata
 // blocks, and behind them a list of the blocks' positions.
 type lookupTable struct {

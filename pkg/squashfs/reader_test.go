@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -284,14 +287,17 @@ func TestSparseFileBeyond4GiB(t *testing.T) {
 
 func TestDevicesOwnersAndXattrs(t *testing.T) {
 	xattr := map[string]string{"SCHILY.xattr.user.test": "value"}
+	long := strings.Repeat("long value ", 3000)
+	more := map[string]string{"SCHILY.xattr.user.test": "value", "SCHILY.xattr.trusted.t": long, "SCHILY.xattr.security.s": "\x00\xff"}
 	when := time.Unix(1234567890, 0)
 	for program, r := range packTar(t, []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
 		{Typeflag: tar.TypeBlock, Name: "block", Mode: 0o660, Devmajor: 259, Devminor: 300, Gid: 6, ModTime: when},
 		{Typeflag: tar.TypeChar, Name: "char", Mode: 0o666, Devmajor: 1, Devminor: 3, ModTime: when},
 		{Typeflag: tar.TypeFifo, Name: "fifo", Mode: 0o600, Uid: 1000, Gid: 100, ModTime: when, PAXRecords: xattr},
-		{Typeflag: tar.TypeReg, Name: "file", Mode: 0o644, Uid: 70000, ModTime: when, PAXRecords: xattr},
+		{Typeflag: tar.TypeReg, Name: "file", Mode: 0o644, Uid: 70000, ModTime: when, PAXRecords: more},
 		{Typeflag: tar.TypeSymlink, Name: "link", Linkname: "file", Mode: 0o777, ModTime: when, PAXRecords: xattr},
+		{Typeflag: tar.TypeReg, Name: "same", Mode: 0o644, ModTime: when, PAXRecords: map[string]string{"SCHILY.xattr.trusted.t": long}},
 		{Typeflag: tar.TypeDir, Name: "sub/", Mode: 0o750, ModTime: when, PAXRecords: xattr},
 	}) {
 		t.Run(program, func(t *testing.T) {
@@ -303,22 +309,36 @@ func TestDevicesOwnersAndXattrs(t *testing.T) {
 			}
 			var got strings.Builder
 			err := r.Walk(func(path string, ino Inode) error {
-				if path != "." {
-					fmt.Fprintf(&got, "%s %s %d:%d %#x %d\n", path, ino.Mode, ino.UID, ino.GID, ino.Device, ino.ModTime.Unix())
+				if path == "." {
+					return nil
 				}
+				major, minor := ino.DeviceNumbers()
+				fmt.Fprintf(&got, "%s %s %d:%d %d:%d %d", path, ino.Mode, ino.UID, ino.GID, major, minor, ino.ModTime.Unix())
+				attributes := make(map[string]string)
+				for x, err := range r.Xattrs(ino) {
+					if err != nil {
+						return err
+					}
+					attributes[x.Name] = string(x.Value)
+				}
+				for _, name := range slices.Sorted(maps.Keys(attributes)) {
+					fmt.Fprintf(&got, " %s=%q", name, attributes[name])
+				}
+				got.WriteByte('\n')
 				return nil
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The kernel's new_encode_dev: major 259 is 0x103, minor 300 is 0x12c.
-			want := `block Drw-rw---- 0:6 0x11032c 1234567890
-char Dcrw-rw-rw- 0:0 0x103 1234567890
-fifo prw------- 1000:100 0x0 1234567890
-file -rw-r--r-- 70000:0 0x0 1234567890
-link Lrwxrwxrwx 0:0 0x0 1234567890
-sub drwxr-x--- 0:0 0x0 1234567890
+			want := `block Drw-rw---- 0:6 259:300 1234567890
+char Dcrw-rw-rw- 0:0 1:3 1234567890
+fifo prw------- 1000:100 0:0 1234567890 user.test="value"
+file -rw-r--r-- 70000:0 0:0 1234567890 security.s="\x00\xff" trusted.t=LONG user.test="value"
+link Lrwxrwxrwx 0:0 0:0 1234567890 user.test="value"
+same -rw-r--r-- 0:0 0:0 1234567890 trusted.t=LONG
+sub drwxr-x--- 0:0 0:0 1234567890 user.test="value"
 `
+			want = strings.ReplaceAll(want, "LONG", strconv.Quote(long))
 			if got.String() != want {
 				t.Errorf("image holds\n%s\nwant\n%s", got.String(), want)
 			}

@@ -12,7 +12,7 @@
 // ([Earlier]) instead of being compressed again, and gives the same bytes.
 //
 // The reader ([Open]) takes images of any maker, hostile ones too. It knows
-// every type of inode, and passes over extended attributes.
+// every type of inode, and extended attributes.
 //
 // The writer supports neither device nodes, sockets and named pipes, which are
 // an error, nor extended attributes, which it leaves out. LZO and the obsolete
