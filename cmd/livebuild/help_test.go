@@ -13,7 +13,7 @@ var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-fl
 
 func TestHelp(t *testing.T) {
 	common := slices.Concat([]string{"-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
-		"-v, --verbose", "-h, --help"}, nixFlags)
+		"-v, --verbose", "--progress", "-h, --help"}, nixFlags)
 	planFlags := append([]string{"--compression", "--json"}, common...)
 	guestFlags := []string{"--memory", "--no-network"}
 	bootFlags := append([]string{"--modes", "--expect", "--logs"}, guestFlags...)
@@ -28,7 +28,7 @@ func TestHelp(t *testing.T) {
 		args  []string
 		texts []string
 	}{
-		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "run ", "test ", "completion ", "--version", "-v, --verbose", "3 an image did not boot", "130"}},
+		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "run ", "test ", "completion ", "--version", "-v, --verbose", "--progress", "3 an image did not boot", "130"}},
 		"nothing":        {nil, []string{"Usage:", "iso ", "plan "}},
 		"iso":            {[]string{"iso", "--help"}, append([]string{"livebuild iso INSTALLABLE [flags]"}, isoFlags...)},
 		"plan":           {[]string{"plan", "-h"}, append([]string{"livebuild plan INSTALLABLE [flags]"}, planFlags...)},

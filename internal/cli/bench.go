@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -207,28 +208,28 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 		return benchResult{}, err
 	}
 
-	pack := image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes}
-	a.console.begin("reading the store")
-	a.console.goOnBytes("reading the store")
-	trials, err := image.NewTrials(ctx, src, int64(opts.sample)*1e6)
+	var trials *image.Trials
+	_, err = progress.Do(a.console, "reading the store", "", func(t *progress.Task) (_ string, err error) {
+		if trials, err = image.NewTrials(ctx, src, int64(opts.sample)*1e6); err != nil {
+			return "", err
+		}
+		return "read " + size(trials.Bytes), trials.Prepare(ctx, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
+	})
 	if err != nil {
 		return benchResult{}, err
 	}
-	if err := trials.Prepare(ctx, pack); err != nil {
-		return benchResult{}, err
-	}
-	a.console.end("read " + size(trials.Bytes))
 
 	result := benchResult{StoreBytes: trials.Bytes, TriedBytes: trials.Tried}
 	for i, settings := range list {
-		phase := fmt.Sprintf("trying %s (%d of %d)", settings, i+1, len(list))
-		a.console.begin(phase)
-		a.console.goOnBytes(phase)
-		trial, err := trials.Try(ctx, scratch, settings, pack)
+		var trial image.Trial
+		of := fmt.Sprintf("%s (%d of %d)", settings, i+1, len(list))
+		_, err := progress.Do(a.console, "trying", of, func(t *progress.Task) (_ string, err error) {
+			trial, err = trials.Try(ctx, scratch, settings, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
+			return "tried " + settings.String(), err
+		})
 		if err != nil {
 			return benchResult{}, err
 		}
-		a.console.end("tried " + settings.String())
 		row := newBenchRow(settings, trial, trials)
 		if sameCompression(settings, plan.Compression) {
 			row.Marks = append(row.Marks, markConfigured)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -79,7 +80,6 @@ func (a *app) boot(ctx context.Context, t *test, host qemu.Machine, m *medium, m
 	if err := t.makeFolder(); err != nil {
 		return nil, err
 	}
-	a.console.begin("booting " + m.name)
 	results := make([]bootResult, len(modes))
 	slots := make(chan struct{}, atOnce)
 	var boots sync.WaitGroup
@@ -105,7 +105,6 @@ func (a *app) boot(ctx context.Context, t *test, host qemu.Machine, m *medium, m
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	a.console.end("booted " + count(len(modes), "time"))
 	return results, nil
 }
 
@@ -124,10 +123,12 @@ func (a *app) bootOnce(ctx context.Context, t *test, host qemu.Machine, m *mediu
 		r.err = err
 		return r
 	}
+	task := progress.Begin(a.console, "booting", m.name+" as "+string(mode))
+	defer task.End(nil) // the verdict is told when the files about it are written
 	r.Serial = serialWays[way]
 	watch := t.watch
 	watch.Keys = keys
-	log := &consoleLog{tell: func(line string) { a.console.step(string(mode) + ": " + line) }}
+	log := &consoleLog{tell: func(line string) { task.Moved(line) }}
 	watch.Copy = log
 	r.verdict, r.err = qemu.Run(ctx, machineFor(host, m.path, mode), watch)
 	if r.err != nil {

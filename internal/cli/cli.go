@@ -41,7 +41,10 @@ type Streams struct {
 func Run(ctx context.Context, args []string, s Streams) int {
 	console := newConsole(s.Err)
 	app := &app{in: s.In, out: s.Out, console: console, args: args}
-	err := app.run(ctx, args)
+	err := console.showDefault()
+	if err == nil {
+		err = app.run(ctx, args)
+	}
 	console.finish()
 	var (
 		usage     *usageError
@@ -121,7 +124,7 @@ func plainUsage(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m"}[invalid.GetFlag().Value.Type()]
+	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m", "progress": "auto, plain, json or quiet"}[invalid.GetFlag().Value.Type()]
 	return fmt.Errorf("--%s needs %s, not %q", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 
@@ -154,6 +157,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 	root.SetOut(a.out)
 	root.SetErr(a.console)
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
+	root.PersistentFlags().Var(progressFlag{a.console}, "progress",
+		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
 	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.AddCommand(a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.runCommand(), a.testCommand(), a.benchCommand(), a.openCommand())
 	return root

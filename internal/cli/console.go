@@ -6,193 +6,170 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
-
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
-// console is the standard error. On a terminal the phase at work has a live
-// line, which other lines push down; elsewhere it gets a line now and then.
+// console is the standard error: what is at work, and all else that is said
+// there. How that looks, its view decides.
 //
-// Its rules: lower case, no full stop, one line for each thing said; what is
-// wrong begins with "error:", what may be wrong with "warning:", and advice
-// with "hint:".
+// The rules of text: lower case, no full stop, one line for each thing said;
+// what is wrong begins with "error:", what may be wrong with "warning:", and
+// advice with "hint:".
 type console struct {
-	w        io.Writer
-	terminal bool
-	verbose  bool
+	w       io.Writer
+	verbose bool
 
-	mu      sync.Mutex
-	bar     *progressbar.ProgressBar // of the phase at work, on a terminal
-	board   *board                   // of the things at work at once, instead
-	phase   string
-	started time.Time
-	told    time.Time // of the last plain line about the phase at work
-	muted   int       // warnings not shown
-	shown   int       // warnings shown
+	mu    sync.Mutex
+	view  view
+	muted int // warnings not shown
+	shown int // warnings shown
 }
 
+// view is a way in which a console shows things. Its methods are called one
+// at a time.
+type view interface {
+	// event shows how far a task is, and what became of it.
+	event(progress.Event)
+	// say shows a message.
+	say(message)
+	// ask shows a question, which the answer ends.
+	ask(text string)
+	// clear makes room for a line that something else prints.
+	clear()
+	// close takes away what does not stay.
+	close()
+}
+
+// message is something said that is not about a task.
+type message struct {
+	kind   string   // of messageNote and the others
+	text   string   // may have several lines
+	log    []string // of what failed, above the message
+	detail string   // all that is known, below it
+	hint   string   // advice
+}
+
+// Kinds of messages.
 const (
-	barThrottle   = 100 * time.Millisecond
-	plainInterval = 10 * time.Second // between lines about one phase, without a terminal
-	warningsMax   = 5                // shown; a configuration can have thousands
-	liveExtra     = 14               // columns of a live line around its text: spinner and time, as in [1h2m3s]
+	messageNote    = "note"
+	messageWarning = "warning"
+	messageError   = "error"
 )
+
+// String is the message as people read it.
+func (m message) String() string {
+	var b strings.Builder
+	for _, line := range m.log {
+		fmt.Fprintf(&b, "  > %s\n", line)
+	}
+	switch m.kind {
+	case messageNote:
+		b.WriteString(m.text)
+	default:
+		b.WriteString(indent(m.kind+": ", m.text))
+	}
+	if m.detail != "" {
+		b.WriteString("\n" + indent("  ", m.detail))
+	}
+	if m.hint != "" {
+		b.WriteString("\n" + indent("hint: ", m.hint))
+	}
+	return b.String()
+}
 
 func newConsole(w io.Writer) *console {
-	f, ok := w.(*os.File)
-	return &console{w: w, terminal: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+	c := &console{w: w}
+	c.show(progressAuto)
+	return c
 }
 
-// begin starts a phase of which the extent is not known.
-func (c *console) begin(phase string) {
+// How progress is shown; the words are those of BuildKit.
+const (
+	progressAuto  = "auto"
+	progressPlain = "plain"
+	progressJSON  = "json"
+	progressQuiet = "quiet"
+)
+
+// show chooses the view. It reports whether there is one of that name.
+func (c *console) show(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.started = time.Now()
-	c.spin(phase)
-}
-
-// goOn goes on with the phase at work under another name.
-func (c *console) goOn(phase string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	c.spin(phase)
-}
-
-func (c *console) spin(phase string) {
-	c.show(phase)
-	if c.terminal {
-		c.bar = progressbar.NewOptions(-1, c.barOptions(phase,
-			// Turned by step: by itself it would go on over other lines.
-			progressbar.OptionSetSpinnerChangeInterval(0),
-			progressbar.OptionSpinnerType(14))...)
-		_ = c.bar.RenderBlank()
+	var v view
+	switch screen, ok := screenOf(c.w); {
+	case name == progressAuto && ok:
+		v = newTerminal(screen, &c.mu)
+	case name == progressAuto, name == progressPlain:
+		v = &plain{w: c.w}
+	case name == progressJSON:
+		v = newJSONLines(c.w)
+	case name == progressQuiet:
+		v = &quiet{w: c.w}
+	default:
+		return false
 	}
-}
-
-// goOnBytes goes on with the phase at work under another name, dealing with
-// bytes of which setBytes tells.
-func (c *console) goOnBytes(phase string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	c.show(phase)
-	if c.terminal {
-		c.bar = progressbar.NewOptions64(0, c.barOptions(phase,
-			progressbar.OptionShowBytes(true),
-			progressbar.OptionShowCount(),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetWidth(30))...)
+	if c.view != nil {
+		c.view.close()
 	}
+	c.view = v
+	return true
 }
 
-// barOptions are what all live lines have in common.
-func (c *console) barOptions(phase string, more ...progressbar.Option) []progressbar.Option {
-	return append([]progressbar.Option{
-		progressbar.OptionSetWriter(c.w),
-		progressbar.OptionSetDescription(phase),
-		progressbar.OptionUseANSICodes(true), // clears the whole line, whatever stood there
-		progressbar.OptionThrottle(barThrottle),
-		progressbar.OptionClearOnFinish(),
-	}, more...)
-}
+// progressFlag is the flag that chooses the view.
+type progressFlag struct{ console *console }
 
-func (c *console) show(phase string) {
-	c.phase, c.told = phase, time.Now()
-	if !c.terminal {
-		fmt.Fprintln(c.w, phase)
+func (f progressFlag) String() string { return progressAuto }
+func (f progressFlag) Type() string   { return "progress" }
+
+func (f progressFlag) Set(name string) error {
+	if !f.console.show(name) {
+		return fmt.Errorf("there is no way %q", name)
 	}
+	return nil
 }
 
-// step tells how far a phase begun with begin is.
-func (c *console) step(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bar != nil {
-		c.bar.Describe(cut(c.phase+": "+text, c.width()-liveExtra))
-		_ = c.bar.Add(1)
-	} else if time.Since(c.told) >= plainInterval {
-		c.told = time.Now()
-		fmt.Fprintf(c.w, "%s: %s\n", c.phase, text)
+// progressVariable is the flag's default, for runs that somebody else calls.
+const progressVariable = "LIVEBUILD_PROGRESS"
+
+// showDefault chooses the view that the environment names. Its error is a
+// *usageError.
+func (c *console) showDefault() error {
+	if name := os.Getenv(progressVariable); name != "" && !c.show(name) {
+		return &usageError{fmt.Errorf("%s needs auto, plain, json or quiet, not %q", progressVariable, name)}
 	}
+	return nil
 }
 
-// setBytes tells how far a phase of goOnBytes is.
-func (c *console) setBytes(done, total int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bar != nil {
-		if c.bar.GetMax64() != total {
-			c.bar.ChangeMax64(total)
+// Send shows an event.
+func (c *console) Send(e progress.Event) {
+	switch e.Kind {
+	case progress.Noted:
+		c.line(words(e.Fact))
+	case progress.Warned:
+		if is[*image.UnmountableError](e.Err) {
+			c.say(message{kind: messageWarning, text: e.Err.Error(), hint: hintFor(e.Err)})
+		} else {
+			c.warn(e.Err.Error())
 		}
-		_ = c.bar.Set64(done)
-	} else if time.Since(c.told) >= plainInterval {
-		c.told = time.Now()
-		fmt.Fprintf(c.w, "%s: %s of %s\n", c.phase, size(done), size(total))
+	default:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.view.event(e)
 	}
 }
 
-// end ends the phase at work with a line about what was done, and returns how
-// long it took.
-func (c *console) end(done string) time.Duration {
+func (c *console) say(m message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	took := time.Since(c.started)
-	c.clear()
-	fmt.Fprintf(c.w, "%s (%s)\n", done, seconds(took))
-	c.bar = nil
-	return took
-}
-
-// finish takes the live line away.
-func (c *console) finish() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	c.bar, c.board = nil, nil
-	if c.muted > 0 {
-		fmt.Fprintf(c.w, "warning: %d more; -v shows them\n", c.muted)
-	}
-}
-
-// clear makes room for a line. The live line comes back with the next step.
-func (c *console) clear() {
-	if c.bar != nil {
-		_ = c.bar.Clear()
-	}
-	if c.board != nil {
-		c.board.erase(c.w)
-	}
+	c.view.say(m)
 }
 
 // line prints a line, or several.
-func (c *console) line(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	fmt.Fprintln(c.w, text)
-}
+func (c *console) line(text string) { c.say(message{kind: messageNote, text: text}) }
 
-// ask prints a question, which the answer ends.
-func (c *console) ask(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	fmt.Fprint(c.w, text)
-}
-
-// result prints a line of the result while a phase is at work.
-func (c *console) result(out io.Writer, text string) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	_, err := fmt.Fprintln(out, text)
-	return err
-}
+const warningsMax = 5 // shown; a configuration can have thousands
 
 // warn prints the first few warnings and counts the others.
 func (c *console) warn(text string) {
@@ -203,73 +180,38 @@ func (c *console) warn(text string) {
 		return
 	}
 	c.shown++
-	c.clear()
-	fmt.Fprintln(c.w, indent("warning: ", text))
+	c.view.say(message{kind: messageWarning, text: text})
 }
 
-// warnAbout prints a warning about what is not an error yet, and advice on it.
-func (c *console) warnAbout(err error) {
-	c.line(indent("warning: ", err.Error()) + "\n" + indent("hint: ", hintFor(err)))
+// ask prints a question, which the answer ends.
+func (c *console) ask(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view.ask(text)
+}
+
+// result prints a line of the result while something is at work.
+func (c *console) result(out io.Writer, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view.clear()
+	_, err := fmt.Fprintln(out, text)
+	return err
+}
+
+// finish takes the live lines away.
+func (c *console) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.view.close()
+	if c.muted > 0 {
+		c.view.say(message{kind: messageWarning, text: fmt.Sprintf("%d more; -v shows them", c.muted)})
+		c.muted = 0
+	}
 }
 
 // Write prints what cobra has to say.
 func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clear()
-	return c.w.Write(p)
-}
-
-// width is the terminal's, in columns.
-func (c *console) width() int {
-	if f, ok := c.w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			return width
-		}
-	}
-	return 80
-}
-
-// nixMessage prints what Nix says, as far as it is to be seen.
-func (c *console) nixMessage(m nix.Message) {
-	switch {
-	case m.Level == nix.LevelWarning:
-		// Of a download that is tried again, Nix says "error: …; retrying".
-		c.warn(strings.TrimPrefix(m.Text, "error: "))
-	case m.Level == nix.LevelError:
-		// Comes back as the error of the run.
-	case m.Level == nix.LevelNotice, c.verbose && m.Level <= nix.LevelTalkative:
-		c.line(m.Text)
-	}
-}
-
-// nixProgress shows how far Nix is.
-func (c *console) nixProgress(p nix.Progress) {
-	switch {
-	case p.Phase == nix.Evaluating:
-		c.step(fmt.Sprintf("%d files", p.Files))
-	case p.Phase == nix.Building:
-		c.step(buildProgress(p))
-	}
-}
-
-func buildProgress(p nix.Progress) string {
-	var parts []string
-	if p.Builds.Expected > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d built", p.Builds.Done, p.Builds.Expected))
-	}
-	if p.Paths.Expected > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d fetched", p.Paths.Done, p.Paths.Expected))
-	}
-	if p.Downloads.Expected > 0 {
-		parts = append(parts, fmt.Sprintf("%s of %s downloaded", size(p.Downloads.Done), size(p.Downloads.Expected)))
-	}
-	if len(p.Jobs) > 0 {
-		job := p.Jobs[0].Name
-		if p.Jobs[0].Line != "" {
-			job += "> " + p.Jobs[0].Line
-		}
-		parts = append(parts, job)
-	}
-	return strings.Join(parts, ", ")
+	c.line(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
 }

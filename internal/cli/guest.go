@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,22 +60,24 @@ func (m *medium) guest() qemu.Machine {
 
 // qemu has Nix build or download QEMU.
 func (s *session) qemu(ctx context.Context, program string) (string, error) {
-	console := s.app.console
-	console.begin("getting QEMU from the configuration's nixpkgs")
-	of := s.installable
-	of.Name = s.plan.System.Name
-	tool, err := nixos.FindTool(ctx, s.nix, of, "qemu", program)
-	if err != nil {
-		return "", err
-	}
-	if err := s.protect(); err != nil {
-		return "", err
-	}
-	if _, err := s.nix.Realise(ctx, append(s.plan.Realise[:0:0], tool.Target), s.roots.Link("qemu")); err != nil {
-		return "", err
-	}
-	console.end("got QEMU from the configuration's nixpkgs")
-	return s.store.PhysicalPath(tool.Path), nil
+	const from = "QEMU from the configuration's nixpkgs"
+	var took time.Duration
+	var path string
+	err := s.do("getting", from, &took, func() (string, error) {
+		of := s.installable
+		of.Name = s.plan.System.Name
+		tool, err := nixos.FindTool(ctx, s.nix, of, "qemu", program)
+		if err != nil {
+			return "", err
+		}
+		if err := s.protect(); err != nil {
+			return "", err
+		}
+		path = s.store.PhysicalPath(tool.Path)
+		_, err = s.nix.Realise(ctx, append(s.plan.Realise[:0:0], tool.Target), s.roots.Link("qemu"))
+		return "got " + from, err
+	})
+	return path, err
 }
 
 // guestOptions are the flags about the machine that an image is started in.

@@ -18,19 +18,15 @@ import (
 
 // report prints an error, and what can be done about it.
 func (c *console) report(err error) {
+	m := message{kind: messageError, text: err.Error(), hint: hintFor(err)}
 	var build *nix.BuildError
 	if errors.As(err, &build) {
-		for _, line := range build.Log {
-			c.line("  > " + line)
-		}
+		m.log = build.Log
 	}
-	c.line(indent("error: ", err.Error()))
 	if c.verbose {
-		if detail := detailOf(err); detail != "" {
-			c.line(indent("  ", detail))
-		}
+		m.detail = detailOf(err)
 	}
-	c.line(indent("hint: ", hintFor(err)))
+	c.say(m)
 }
 
 // detailOf is all that Nix said about an error.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 type isoOptions struct {
@@ -155,22 +156,26 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	packing, reuse, err := s.prepare(ctx, src, opts.reuse, path, opts.jobs)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	a.console.goOnBytes("packing")
-	packed, err := packing.Write(ctx, out, image.PackOptions{Workers: opts.jobs, Progress: a.console.setBytes})
+	task := progress.Begin(a.console, "packing", "")
+	packed, err := packing.Write(ctx, out, image.PackOptions{Workers: opts.jobs, Progress: task.Bytes})
 	if err != nil {
+		task.Fail(err, nil)
 		return err
 	}
-	a.console.goOn("syncing") // which can take long after the last byte is written
+	task.Phase("syncing") // which can take long after the last byte is written
 	sum, err := out.Sync(ctx)
 	if err != nil {
+		task.Fail(err, nil)
 		return err
 	}
-	took := a.console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
+	task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
+	took := time.Since(began)
 	reuse.report(a.console, packed.Squashfs)
 	var boots []bootResult
 	if tester != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 // writes reports whether the image goes to disks.
@@ -57,7 +58,7 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 	if err := s.findStore(ctx); err != nil {
 		return err
 	}
-	w := &writing{app: a, options: opts.sticks, sum: true, above: 1}
+	w := &writing{app: a, options: opts.sticks, sum: true}
 	if err := w.open(device.Local(), s.installable.String(), opts.write); err != nil {
 		return err
 	}
@@ -76,17 +77,15 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		return err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	a.console.beginBoard(append([]string{s.plan.FileName()}, w.names()...)...)
-	packed, err := w.pack(ctx, packing, image.PackOptions{
-		Workers:  opts.jobs,
-		Progress: func(done, total int64) { a.console.setRow(0, "packing", done, total) },
+	began := time.Now()
+	packed, err := w.pack(ctx, packing, opts.jobs, func(task *progress.Task, packed image.Result) {
+		task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
+		reuse.report(a.console, packed.Squashfs)
 	})
-	took := a.console.endBoard()
+	took := time.Since(began)
 	if err != nil {
 		return err
 	}
-	a.console.line(fmt.Sprintf("packed %s into %s, %s (%s)", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression, seconds(took)))
-	reuse.report(a.console, packed.Squashfs)
 	if !opts.json {
 		for _, name := range w.names() {
 			if _, err := fmt.Fprintln(a.out, name); err != nil {
@@ -130,38 +129,44 @@ func (w *writing) open(h device.Host, what string, paths []string) error {
 	return err
 }
 
-// pack writes the image to the disks while it is made. If one may be too small
-// for it, that is found out first: the image is made in a file without a name,
-// and written if it fits.
-func (w *writing) pack(ctx context.Context, packing *image.Packing, opts image.PackOptions) (image.Result, error) {
+// pack writes the image to the disks while it is made, and calls done when it
+// is. If one may be too small for it, that is found out first: the image is made
+// in a file without a name, and written if it fits.
+func (w *writing) pack(ctx context.Context, packing *image.Packing, workers int, done func(*progress.Task, image.Result)) (image.Result, error) {
+	task := progress.Begin(w.app.console, "packing", "")
+	opts := image.PackOptions{Workers: workers, Progress: task.Bytes}
 	if w.checkSizes(packing.MaxSize()) != nil {
-		return w.packFirst(ctx, packing, opts)
+		return w.packFirst(ctx, packing, opts, task, done)
 	}
 	transfer, err := w.begin(ctx, 0, nil)
 	if err != nil {
+		task.Fail(err, nil)
 		return image.Result{}, err
 	}
 	packed, err := packing.Write(ctx, transfer, opts)
 	if err != nil {
+		task.Fail(err, nil)
 		return packed, w.end(transfer.Abort(err), err)
 	}
-	w.app.console.hideRow(0)
+	done(task, packed)
 	return packed, w.end(transfer.Finish(packed.Size), nil)
 }
 
 // packFirst makes the image before it touches the disks.
-func (w *writing) packFirst(ctx context.Context, packing *image.Packing, opts image.PackOptions) (packed image.Result, err error) {
+func (w *writing) packFirst(ctx context.Context, packing *image.Packing, opts image.PackOptions,
+	task *progress.Task, done func(*progress.Task, image.Result)) (packed image.Result, err error) {
 	out, err := newScratch("packed.iso")
 	if err != nil {
 		return packed, err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
 	if packed, err = packing.Write(ctx, out, opts); err != nil {
+		task.Fail(err, nil)
 		return packed, err
 	}
+	done(task, packed)
 	if err := w.checkSizes(packed.Size); err != nil {
 		return packed, err
 	}
-	w.app.console.hideRow(0)
 	return packed, w.copy(ctx, io.NewSectionReader(out, 0, packed.Size), out, packed.Size, io.ErrUnexpectedEOF)
 }

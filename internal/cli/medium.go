@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/loader"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -87,11 +88,12 @@ func (a *app) inspect(ctx context.Context, m *medium) error {
 		return err
 	}
 	m.open = append(m.open, out.Abort)
-	a.console.begin("expanding " + m.name)
-	if err := expand(ctx, out, file); err != nil {
+	_, err = progress.Do(a.console, "expanding", m.name, func(*progress.Task) (string, error) {
+		return "expanded " + m.name, expand(ctx, out, file)
+	})
+	if err != nil {
 		return err
 	}
-	a.console.end("expanded " + m.name)
 	compressed := m.path
 	m.path = out.Name()
 	return m.inspect(compressed, out)
@@ -212,13 +214,13 @@ func (s *session) packTemporary(ctx context.Context) (out *image.Output, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	console := s.app.console
-	console.goOnBytes("packing")
-	packed, err := packing.Write(ctx, out, image.PackOptions{Progress: console.setBytes})
+	task := progress.Begin(s.app.console, "packing", "")
+	packed, err := packing.Write(ctx, out, image.PackOptions{Progress: task.Bytes})
 	if err != nil {
+		task.Fail(err, nil)
 		return nil, err
 	}
-	console.end(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
-	reuse.report(console, packed.Squashfs)
+	task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
+	reuse.report(s.app.console, packed.Squashfs)
 	return out, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -81,7 +82,7 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 	if err := s.evaluate(ctx); err != nil {
 		return err
 	}
-	a.console.begin("asking what is to be built")
+	asking := progress.Begin(a.console, askingTask, "")
 	missing, err := s.missing(ctx)
 	if err != nil {
 		var failed *nix.Error
@@ -91,7 +92,7 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 		// The plan is worth having where Nix cannot tell, offline for one.
 		a.console.warn("what is to be built is not known: " + failed.Message)
 	}
-	a.console.end("planned")
+	asking.End("planned")
 	result := newPlanResult(s.plan, missing)
 	if result.Builder, err = s.builder(ctx); err != nil {
 		return err

@@ -6,7 +6,11 @@ import (
 	"fmt"
 
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/progress"
 )
+
+// askingTask is the step that finds out what is missing.
+const askingTask = "asking what is to be built"
 
 // checkPlatform finds out before anything is built whether it can be: programs of
 // another platform need a machine for it, or emulation. Its error is a
@@ -22,8 +26,9 @@ func (s *session) checkPlatform(ctx context.Context) error {
 	case nobody == nil && !told:
 		return nil
 	}
-	s.app.console.begin("asking what is to be built")
+	asking := progress.Begin(s.app.console, askingTask, "")
 	missing, err := s.missing(ctx)
+	asking.End(nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
 
@@ -51,9 +52,10 @@ func (s *session) openEarlier(ctx context.Context, mode, output string, src imag
 			return r, nil
 		}
 	}
-	s.app.console.goOn("reading " + path)
+	reading := progress.Begin(s.app.console, "reading", path)
 	var err error
 	r.earlier, err = s.plan.OpenEarlier(ctx, path, src.Closure, r.catalog, workers)
+	reading.End(nil)
 	var unfit *image.UnfitError
 	if errors.As(err, &unfit) {
 		r.unfit = unfit.Error()

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -45,9 +46,10 @@ type session struct {
 	installable nix.Installable
 	changes     nixos.Changes
 	options     image.Options
-	store       nix.Store   // of what is packed, after findStore
-	plan        *image.Plan // after evaluate
-	roots       *nix.Roots  // of what is built, from build to close
+	store       nix.Store      // of what is packed, after findStore
+	plan        *image.Plan    // after evaluate
+	roots       *nix.Roots     // of what is built, from build to close
+	task        *progress.Task // that Nix is at work for, or nil
 
 	evaluating, building time.Duration // how long it took
 }
@@ -78,8 +80,8 @@ func (a *app) open(ctx context.Context, args []string, opts planOptions) (*sessi
 	}
 	s.nix, err = nix.Find(ctx, nix.Options{
 		Flags:    flags,
-		Progress: a.console.nixProgress,
-		Message:  a.console.nixMessage,
+		Progress: s.nixProgress,
+		Message:  s.nixMessage,
 	})
 	return s, err
 }
@@ -115,22 +117,69 @@ func (s *session) evaluateToPack(ctx context.Context) error {
 // evaluate evaluates the configuration and decides what its image will be.
 func (s *session) evaluate(ctx context.Context) error {
 	console := s.app.console
-	console.begin("evaluating " + s.installable.String())
-	system, err := nixos.Evaluate(ctx, s.nix, s.installable, s.changes)
-	if err != nil {
-		return err
+	return s.do("evaluating", s.installable.String(), &s.evaluating, func() (string, error) {
+		system, err := nixos.Evaluate(ctx, s.nix, s.installable, s.changes)
+		if err != nil {
+			return "", err
+		}
+		if system.Extended {
+			console.line(system.Name + " does not import the ISO module and is made live with it; --no-live refuses that")
+		}
+		for _, w := range system.Warnings {
+			console.warn(w)
+		}
+		if s.plan, err = image.NewPlan(system, s.options); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID), nil
+	})
+}
+
+// do runs a step in which Nix is at work, and measures it.
+func (s *session) do(name, of string, took *time.Duration, step func() (string, error)) error {
+	started := time.Now()
+	_, err := progress.Do(s.app.console, name, of, func(t *progress.Task) (string, error) {
+		s.task = t
+		defer func() { s.task = nil }()
+		return step()
+	})
+	*took = time.Since(started)
+	return err
+}
+
+// nixMessage passes on what Nix says, as far as it is to be seen.
+func (s *session) nixMessage(m nix.Message) {
+	switch {
+	case m.Level == nix.LevelWarning:
+		// Of a download that is tried again, Nix says "error: …; retrying".
+		s.app.console.warn(strings.TrimPrefix(m.Text, "error: "))
+	case m.Level == nix.LevelError:
+		// Comes back as the error of the run.
+	case m.Level == nix.LevelNotice, s.app.console.verbose && m.Level <= nix.LevelTalkative:
+		s.app.console.line(m.Text)
 	}
-	if system.Extended {
-		console.line(system.Name + " does not import the ISO module and is made live with it; --no-live refuses that")
+}
+
+// nixProgress passes on how far Nix is.
+func (s *session) nixProgress(p nix.Progress) {
+	if s.task == nil {
+		return
 	}
-	for _, w := range system.Warnings {
-		console.warn(w)
+	switch p.Phase {
+	case nix.Evaluating:
+		s.task.Moved("", progress.Count{Of: progress.Files, Done: int64(p.Files)})
+	case nix.Building:
+		text := ""
+		if len(p.Jobs) > 0 {
+			if text = p.Jobs[0].Name; p.Jobs[0].Line != "" {
+				text += "> " + p.Jobs[0].Line
+			}
+		}
+		s.task.Moved(text,
+			progress.Count{Of: progress.Builds, Done: p.Builds.Done, Total: p.Builds.Expected},
+			progress.Count{Of: progress.Paths, Done: p.Paths.Done, Total: p.Paths.Expected},
+			progress.Count{Of: progress.Downloads, Done: p.Downloads.Done, Total: p.Downloads.Expected})
 	}
-	if s.plan, err = image.NewPlan(system, s.options); err != nil {
-		return err
-	}
-	s.evaluating = console.end(fmt.Sprintf("evaluated %s: %s, %s", system.Name, system.Platform, system.VolumeID))
-	return nil
 }
 
 // build realises what the plan needs and reads its closure. What is built is
@@ -142,26 +191,28 @@ func (s *session) build(ctx context.Context) (image.Sources, error) {
 	if err := s.protect(); err != nil {
 		return image.Sources{}, err
 	}
-	console := s.app.console
-	console.begin("building")
-	err := s.realise(ctx, "root")
+	var closure *nix.Closure
+	build := func(link string) error {
+		return s.do("building", "", &s.building, func() (string, error) {
+			err := s.realise(ctx, link)
+			if err != nil {
+				return "", err
+			}
+			if closure, err = s.nix.Closure(ctx, s.plan.System.StoreContents); err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())), nil
+		})
+	}
+	err := build("root")
 	if nix.KindOf(err) == nix.KindVanished {
 		// Nothing protects a derivation between its evaluation and now.
 		if err := s.evaluate(ctx); err != nil {
 			return image.Sources{}, err
 		}
-		console.begin("building")
-		err = s.realise(ctx, "again")
+		err = build("again")
 	}
-	if err != nil {
-		return image.Sources{}, err
-	}
-	closure, err := s.nix.Closure(ctx, s.plan.System.StoreContents)
-	if err != nil {
-		return image.Sources{}, err
-	}
-	s.building = console.end(fmt.Sprintf("built %s, %s", count(len(closure.Paths), "store path"), size(closure.NarSize())))
-	return image.Sources{Store: s.store, Closure: closure}, nil
+	return image.Sources{Store: s.store, Closure: closure}, err
 }
 
 // prepare prepares the packing of what was built, from an earlier image as
@@ -169,9 +220,8 @@ func (s *session) build(ctx context.Context) (image.Sources, error) {
 // several workers, 0 for one for each processor.
 func (s *session) prepare(ctx context.Context, src image.Sources, mode, output string, workers int) (*image.Packing, *reuse, error) {
 	if err := s.plan.CheckKernels(src.Store); err != nil {
-		s.app.console.warnAbout(err)
+		progress.Warn(s.app.console, err)
 	}
-	s.app.console.begin("packing")
 	reuse, err := s.openEarlier(ctx, mode, output, src, workers)
 	if err != nil {
 		return nil, nil, err

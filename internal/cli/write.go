@@ -12,6 +12,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 type writeOptions struct {
@@ -187,17 +188,17 @@ func (a *app) checkImage(ctx context.Context, file *imagefile.File, sum *imagefi
 		return file.Check(ctx, nil, nil)
 	}
 	name := filepath.Base(file.Path)
-	a.console.begin("checking " + name)
-	a.console.goOnBytes("checking " + name)
-	facts, err := file.Check(ctx, sum, a.console.setBytes)
+	task := progress.Begin(a.console, "checking", name)
+	facts, err := file.Check(ctx, sum, task.Bytes)
 	if err != nil {
+		task.Fail(err, nil)
 		return facts, err
 	}
 	done := fmt.Sprintf("checked %s, %s", name, size(facts.Size))
 	if sum != nil {
 		done += ", SHA-256 as in " + filepath.Base(sum.Source)
 	}
-	a.console.end(done)
+	task.End(done)
 	return facts, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 // writing is a transfer of an image to opened devices, and what is said about
@@ -21,18 +22,10 @@ type writing struct {
 	json       bool
 	verifyOnly bool
 	sum        bool // make the SHA-256 of what was written
-	above      int  // lines of the board for other things
 	passed     *passed
 
+	tasks   []*progress.Task // of each device
 	results []device.Result
-
-	mu   sync.Mutex
-	told []toldLine // of each device
-}
-
-type toldLine struct {
-	phase device.Phase
-	at    time.Time
 }
 
 // failedError says that some devices of several failed.
@@ -57,9 +50,16 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	} else {
 		modes = modesOf(w.devices, w.options.full)
 	}
-	w.told = make([]toldLine, len(w.devices))
-	if !w.json && w.above == 0 {
-		w.app.console.beginBoard(w.names()...)
+	var sink progress.Sink = w.app.console
+	if w.json {
+		sink = &deviceLines{out: w.app.out}
+	}
+	phase := device.Writing
+	if w.verifyOnly {
+		phase = device.Verifying
+	}
+	for _, name := range w.names() {
+		w.tasks = append(w.tasks, progress.Begin(sink, string(phase), name))
 	}
 	transfer, err := device.NewTransfer(ctx, w.devices, device.Options{
 		Modes:    modes,
@@ -118,24 +118,43 @@ func (w *writing) names() []string {
 	return names
 }
 
-// jsonInterval is between lines about one device in one phase.
-const jsonInterval = time.Second
-
 func (w *writing) progress(i int, p device.Progress) {
-	switch {
-	case p.Phase == device.Done: // the result says so
-	case !w.json:
-		w.app.console.setRow(w.above+i, string(p.Phase), p.Done, p.Total)
-	default:
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		told := &w.told[i]
-		if told.phase == p.Phase && time.Since(told.at) < jsonInterval && p.Done != p.Total {
-			return
-		}
-		*told = toldLine{p.Phase, time.Now()}
-		w.print(progressLine{"progress", w.devices[i].Disk.Path, string(p.Phase), p.Done, p.Total})
+	if p.Phase == device.Done || p.Phase == device.Failed { // the result says so
+		return
 	}
+	w.tasks[i].Phase(string(p.Phase))
+	w.tasks[i].Bytes(p.Done, p.Total)
+}
+
+// deviceLines are what --json prints while devices are at work.
+type deviceLines struct {
+	out io.Writer
+
+	mu   sync.Mutex
+	told map[string]toldLine // by device
+}
+
+type toldLine struct {
+	phase string
+	at    time.Time
+}
+
+// Send prints a line about a device in one phase now and then.
+func (l *deviceLines) Send(e progress.Event) {
+	if e.Kind != progress.Moved {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last, moved := l.told[e.Task.Of], e.Counts[0]
+	if last.phase == e.Name && time.Since(last.at) < jsonInterval && moved.Done != moved.Total {
+		return
+	}
+	if l.told == nil {
+		l.told = map[string]toldLine{}
+	}
+	l.told[e.Task.Of] = toldLine{e.Name, time.Now()}
+	printLine(l.out, progressLine{"progress", e.Task.Of, e.Name, moved.Done, moved.Total})
 }
 
 // progressLine is a line of --json about a device at work.
@@ -161,9 +180,9 @@ type resultLine struct {
 	Offset   *int64  `json:"offset,omitempty"` // byte at which it failed or differs
 }
 
-func (w *writing) print(line any) {
+func printLine(out io.Writer, line any) {
 	// A reader that has gone away is no reason to leave a stick half written.
-	_ = json.NewEncoder(w.app.out).Encode(line)
+	_ = json.NewEncoder(out).Encode(line)
 }
 
 // end says what became of the devices, and closes them. The error of the
@@ -192,9 +211,6 @@ func (w *writing) end(results []device.Result, failure error) error {
 		}
 		w.say(i, r, failure)
 	}
-	if !w.json && w.above == 0 {
-		w.app.console.endBoard()
-	}
 	switch {
 	case failed == 0:
 		return failure
@@ -208,14 +224,15 @@ func (w *writing) end(results []device.Result, failure error) error {
 func (w *writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		w.print(describeResult(path, r))
-		return
+		printLine(w.app.out, describeResult(path, r))
 	}
 	switch {
 	case r.Err == nil:
-		w.app.console.endRow(w.above+i, path+": "+w.verdict(r))
+		w.tasks[i].End(path + ": " + w.verdict(r))
 	case len(w.devices) > 1 && failure == nil:
-		w.app.console.endRow(w.above+i, path+": failed: "+r.Err.Error())
+		w.tasks[i].Fail(r.Err, path+": failed: "+r.Err.Error())
+	default:
+		w.tasks[i].Fail(r.Err, nil)
 	}
 }
 
@@ -252,9 +269,8 @@ func describeResult(path string, r device.Result) resultLine {
 
 // verdict is what was done, and how well.
 func (w *writing) verdict(r device.Result) string {
-	took := seconds(r.Duration)
 	if w.verifyOnly {
-		return fmt.Sprintf("holds the image, %s (%s)", size(r.Equal), took)
+		return "holds the image, " + size(r.Equal)
 	}
 	var text string
 	switch total := r.Written + r.Equal; {
@@ -266,9 +282,7 @@ func (w *writing) verdict(r device.Result) string {
 		text = "wrote " + size(total)
 	}
 	if r.Verified {
-		text += ", verified"
-	} else {
-		text += ", not verified"
+		return text + ", verified"
 	}
-	return fmt.Sprintf("%s (%s)", text, took)
+	return text + ", not verified"
 }
