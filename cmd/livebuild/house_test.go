@@ -37,10 +37,14 @@ var mayImport = map[string][]string{
 	"pkg/fat":            {},
 	"pkg/gpt":            {},
 	"pkg/hybridiso":      {"pkg/gpt"},
-	"pkg/squashfs":       {"pkg/squashfs/codec"},
+	"pkg/squashfs":       {"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/likeness"},
 	"pkg/squashfs/codec": {},
-	"pkg/zstdfile":       {},
-	"testdata/bench":     {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
+
+	"pkg/squashfs/internal/copyrange": {},
+	"pkg/squashfs/internal/likeness":  {},
+
+	"pkg/zstdfile":   {},
+	"testdata/bench": {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
 }
 
 // prints are what only internal/cli and the process edge may use.

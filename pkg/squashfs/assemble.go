@@ -3,6 +3,8 @@ package squashfs
 import (
 	"cmp"
 	"slices"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
 // assemble passes pieces on and puts small files into fragment blocks, each
@@ -102,12 +104,12 @@ type ordering struct {
 
 func (o *ordering) work(w *worker) error {
 	sizes := make([]int, len(o.files))
-	sketches := make([]sketch, len(o.files))
+	sketches := make([]likeness.Sketch, len(o.files))
 	for i, f := range o.files {
 		sizes[i], sketches[i] = len(f.contents), f.sketch
 	}
 	ordered := make([]*batchFile, len(o.files))
-	for i, from := range w.likeness.order(sizes, sketches, o.reach, o.blockSize) {
+	for i, from := range w.likeness.Order(sizes, sketches, o.reach, o.blockSize) {
 		ordered[i] = o.files[from]
 	}
 	o.files = ordered

@@ -3,9 +3,8 @@ package squashfs
 import (
 	"fmt"
 	"io"
-	"os"
 
-	"golang.org/x/sys/unix"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/copyrange"
 )
 
 // copiedGroup is a group that the earlier image has.
@@ -91,7 +90,7 @@ const copyChunk = 64 << 20
 // copyRange copies bytes of the earlier image to the position of the output:
 // some time before store is done if that is a file, otherwise in order.
 func (s *storer) copyRange(from, size int64) error {
-	file, _ := writerFile(s.out.w, 0)
+	inOrder := !copyrange.IsFile(s.out.w)
 	for size > 0 {
 		c := &rangeCopy{
 			future: newFuture(),
@@ -101,7 +100,7 @@ func (s *storer) copyRange(from, size int64) error {
 			from:   from,
 			size:   min(size, copyChunk),
 		}
-		if file == nil {
+		if inOrder {
 			if err := c.work(&worker{buffers: s.buffers}); err != nil {
 				return err
 			}
@@ -163,10 +162,7 @@ type rangeCopy struct {
 }
 
 func (c *rangeCopy) work(w *worker) error {
-	done, err := c.inKernel()
-	if err != nil {
-		return err
-	}
+	done := copyrange.Copy(c.dst, c.to, c.src, c.from, c.size)
 	buffer := w.buffers.get()
 	defer w.buffers.put(buffer)
 	for done < c.size {
@@ -183,70 +179,4 @@ func (c *rangeCopy) work(w *worker) error {
 		done += int64(len(part))
 	}
 	return nil
-}
-
-// inKernel has the kernel copy between files, and returns how far it came: on
-// file systems that share blocks (Btrfs, XFS) nothing is copied at all,
-// because groups begin at multiples of their block size; others save a copy to
-// memory and back (copy_file_range(2)).
-func (c *rangeCopy) inKernel() (done int64, err error) {
-	dst, to := writerFile(c.dst, c.to)
-	src, from := readerFile(c.src, c.from)
-	if dst == nil || src == nil {
-		return 0, nil
-	}
-	for done < c.size {
-		to, from := to+done, from+done
-		n, err := unix.CopyFileRange(int(src.Fd()), &from, int(dst.Fd()), &to, int(c.size-done), 0)
-		if err == unix.EINTR {
-			continue
-		}
-		// Not between these, or not now: whatever is wrong comes up again when
-		// the rest is read and written.
-		if err != nil || n == 0 {
-			break
-		}
-		done += int64(n)
-	}
-	return done, nil
-}
-
-// outerWriter is an io.WriterAt that writes to another one, at an offset, as
-// io.SectionReader does for reading.
-type outerWriter interface {
-	Outer() (w io.WriterAt, offset int64)
-}
-
-// writerFile returns the file that w writes to, if it is one, and the position
-// in it.
-func writerFile(w io.WriterAt, pos int64) (*os.File, int64) {
-	for {
-		switch x := w.(type) {
-		case *os.File:
-			return x, pos
-		case outerWriter:
-			var offset int64
-			w, offset = x.Outer()
-			pos += offset
-		default:
-			return nil, 0
-		}
-	}
-}
-
-// readerFile returns the file that r reads from, if it is one, and the
-// position in it.
-func readerFile(r io.ReaderAt, pos int64) (*os.File, int64) {
-	for {
-		switch x := r.(type) {
-		case *os.File:
-			return x, pos
-		case *io.SectionReader:
-			var offset int64
-			r, offset, _ = x.Outer()
-			pos += offset
-		default:
-			return nil, 0
-		}
-	}
 }

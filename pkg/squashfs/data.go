@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
 // How file contents reach the image:
@@ -187,7 +188,7 @@ func (t *Tree) writeData(ctx context.Context, out *sequentialWriter, opts Option
 	}
 	var pool sync.WaitGroup
 	for range opts.Workers {
-		w := &worker{encoder: opts.Codec.NewEncoder(), buffers: p.buffers, likeness: &likeness{}}
+		w := &worker{encoder: opts.Codec.NewEncoder(), buffers: p.buffers, likeness: &likeness.Sorter{}}
 		pool.Go(func() {
 			for j := range p.pool {
 				j.finish(j.work(w))
@@ -259,7 +260,7 @@ func (p *pipeline) read() {
 type worker struct {
 	encoder  *codec.Encoder
 	buffers  *buffers
-	likeness *likeness
+	likeness *likeness.Sorter
 }
 
 // send puts something into a queue.

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
 // batchFiles bounds the files of a batch. Handing over a piece costs about a
@@ -127,17 +129,17 @@ func (p *pipeline) planWindow(files []smallFile) error {
 	type kindred struct {
 		smallFile
 		path string
-		kind fileKind
+		kind likeness.Kind
 	}
 	var stored []kindred
 	for _, f := range files {
 		if c := f.node.content; c == nil || c.owner == f.node {
 			path := f.at.inImage()
-			stored = append(stored, kindred{f, path, kindOf(path)})
+			stored = append(stored, kindred{f, path, likeness.KindOf(path)})
 		}
 	}
 	slices.SortFunc(stored, func(a, b kindred) int {
-		return cmp.Or(a.kind.compare(b.kind), strings.Compare(a.path, b.path))
+		return cmp.Or(a.kind.Compare(b.kind), strings.Compare(a.path, b.path))
 	})
 	files = files[:0]
 	for _, f := range stored {
@@ -189,7 +191,7 @@ type batchFile struct {
 	hash     bool // sum is wanted
 	contents []byte
 	sum      [sha256.Size]byte
-	sketch   sketch
+	sketch   likeness.Sketch
 }
 
 // askedFor is how many files, which stay open, a disk is asked for before any is
@@ -242,7 +244,7 @@ func (b *batch) work(*worker) error {
 			f.sum = sha256.Sum256(f.contents)
 		}
 		if b.sketch {
-			f.sketch = newSketch(f.contents)
+			f.sketch = likeness.NewSketch(f.contents)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@
 package codec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -64,9 +65,12 @@ type decompressor interface {
 }
 
 // New returns the codec for s in an image of the given block size, which must be s.BlockSize if s
-// names one. The error is a [*SettingsError] if s makes no sense, an [*UnsupportedError] if this
+// names one. 0 stands for that one, or else for [DefaultBlockSize]. The error is a [*SettingsError] if s makes no sense, an [*UnsupportedError] if this
 // build cannot do it.
 func New(s Settings, blockSize int) (*Codec, error) {
+	if blockSize == 0 {
+		blockSize = cmp.Or(s.BlockSize, DefaultBlockSize)
+	}
 	if s.BlockSize != 0 && s.BlockSize != blockSize {
 		return nil, s.fault(formatSize(s.BlockSize), "the image has blocks of %s", formatSize(blockSize))
 	}

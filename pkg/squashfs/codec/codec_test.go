@@ -327,3 +327,24 @@ func TestReach(t *testing.T) {
 		}
 	}
 }
+
+func TestBlockSizeByDefault(t *testing.T) {
+	for _, test := range []struct {
+		settings  Settings
+		blockSize int
+		want      int
+	}{
+		{Settings{Name: LZ4}, 0, DefaultBlockSize},
+		{Settings{Name: LZ4, BlockSize: 64 << 10}, 0, 64 << 10},
+		{Settings{Name: LZ4}, 4 << 10, 4 << 10},
+		{Settings{Name: LZ4, BlockSize: 64 << 10}, 64 << 10, 64 << 10},
+	} {
+		c, err := New(test.settings, test.blockSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Settings().BlockSize; got != test.want {
+			t.Errorf("New(%q, %d) has blocks of %d bytes, want %d", test.settings, test.blockSize, got, test.want)
+		}
+	}
+}

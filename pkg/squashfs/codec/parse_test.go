@@ -129,7 +129,7 @@ func TestNewRefuses(t *testing.T) {
 		blockSize int
 	}{
 		{Settings{}, DefaultBlockSize},
-		{Settings{Name: Zstd}, 0},
+		{Settings{Name: Zstd}, 1},
 		{Settings{Name: Zstd}, 2 << 10},
 		{Settings{Name: Zstd}, 2 << 20},
 		{Settings{Name: Zstd}, 1<<20 - 1},

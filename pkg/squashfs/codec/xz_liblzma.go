@@ -6,8 +6,8 @@ package codec
 #cgo LDFLAGS: -llzma
 #include <stdlib.h>
 #include <lzma.h>
-#ifdef __GLIBC__
-#include <malloc.h>
+#ifndef _WIN32
+#include <sys/mman.h>
 #endif
 
 // liblzma 5.4 and 5.6 brought these filters; older headers do not know them.
@@ -83,15 +83,48 @@ static xz_result decode_block(lzma_stream *s, uint64_t memory_limit,
 	return r.code == LZMA_OK ? run_block(s, src, n, dst, room) : r;
 }
 
+#ifndef _WIN32
+// A change of filter frees an encoder of 16 MB and allocates another one, on whatever thread; glibc
+// would keep some of them for each thread. So what is large comes from the system and goes back to it.
+enum { LARGE = 1 << 20, SIZE_ROOM = 64 }; // room for the size, without harm to the alignment
+
+static void *take(void *unused, size_t count, size_t size) {
+	(void)unused;
+	if (size > (SIZE_MAX - SIZE_ROOM) / count) // count is always 1 (lzma/base.h, lzma_allocator)
+		return NULL;
+	size = count * size + SIZE_ROOM;
+	size_t *p = size < LARGE ? malloc(size)
+		: mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+	if (p == NULL || p == MAP_FAILED)
+		return NULL;
+	*p = size;
+	return (char *)p + SIZE_ROOM;
+}
+
+static void give_back(void *unused, void *given) {
+	(void)unused;
+	if (given == NULL)
+		return;
+	size_t *p = (size_t *)((char *)given - SIZE_ROOM);
+	if (*p < LARGE)
+		free(p);
+	else
+		munmap(p, *p);
+}
+
+static const lzma_allocator allocator = { .alloc = take, .free = give_back };
+#define ALLOCATOR &allocator
+#else
+#define ALLOCATOR NULL
+#endif
+
 static lzma_stream *new_stream(void) {
 	static const lzma_stream init = LZMA_STREAM_INIT;
-#ifdef M_MMAP_THRESHOLD
-	// A change of filter frees an encoder of 16 MB and allocates another one, on whatever thread. Without
-	// this, glibc keeps some of them for each thread.
-	mallopt(M_MMAP_THRESHOLD, 1 << 20);
-#endif
 	lzma_stream *s = malloc(sizeof *s);
-	if (s) *s = init;
+	if (s) {
+		*s = init;
+		s->allocator = ALLOCATOR;
+	}
 	return s;
 }
 

@@ -1,4 +1,7 @@
-package squashfs
+// Package likeness puts files in an order in which like ones are near each other,
+// so that a compressor which sees several at once finds more to take up again. It
+// knows files by their contents, names and sizes, and nothing of where they go.
+package likeness
 
 import (
 	"path"
@@ -6,8 +9,7 @@ import (
 	"strings"
 )
 
-// A fragment block holds many small files and is compressed as one, so it
-// matters which files share one. Files are compared by sketches: of a file's
+// Files are compared by sketches: of a file's
 // short byte sequences each falls into one of sketchSize buckets by its hash,
 // and the smallest hash of each bucket is kept. Files that share many
 // sequences share many of these features (Broder, "On the resemblance and
@@ -27,8 +29,8 @@ const (
 	commonFeature = 400
 )
 
-// sketch is the features of a file by bucket, noFeature for an empty one.
-type sketch [sketchSize]uint32
+// Sketch is the features of a file by bucket, noFeature for an empty one.
+type Sketch [sketchSize]uint32
 
 // gear has a random number for each byte (xorshift-multiply by S. Vigna,
 // splitmix64).
@@ -44,8 +46,8 @@ var gear = func() (table [256]uint64) {
 	return table
 }()
 
-// newSketch returns the sketch of contents p.
-func newSketch(p []byte) (s sketch) {
+// NewSketch returns the sketch of contents p.
+func NewSketch(p []byte) (s Sketch) {
 	const (
 		shift      = 6 // a byte leaves the hash after 64/shift others
 		window     = (64 + shift - 1) / shift
@@ -70,9 +72,9 @@ func newSketch(p []byte) (s sketch) {
 	return s
 }
 
-// likeness finds an order in which like files are near each other. It keeps
-// its tables from one use to the next.
-type likeness struct {
+// Sorter finds an order in which like files are near each other. It keeps its
+// tables from one use to the next, which is by one goroutine at a time.
+type Sorter struct {
 	slots    []slot  // of a hash table of features
 	features []int32 // of file i from i*sketchSize on: numbers of features, -1 for none
 	members  []int32 // the files that have a feature, feature by feature
@@ -81,7 +83,7 @@ type likeness struct {
 
 	score   []int32 // how many features a file has in common with the span
 	count   []int32 // how many features it has
-	placed  []bool
+	done    []bool  // files that have their position
 	waiting []int32 // files with a score
 }
 
@@ -90,7 +92,7 @@ type slot struct {
 	feature int32
 }
 
-// order returns the order in which to put files, given by size in bytes and
+// Order returns the order in which to put files, given by size in bytes and
 // sketch, into blocks: always the one next that has the greatest part of its
 // features in common with those that are in the block already, or, if none has
 // any, the first one left.
@@ -98,14 +100,14 @@ type slot struct {
 // A compressor finds again what lies up to reach bytes back, at most a block. If
 // that is less than one, files are held against those of the last reach bytes,
 // wherever blocks end: lz4 made 0.1 % less of that than of whole blocks.
-func (l *likeness) order(sizes []int, sketches []sketch, reach, blockSize int) []int {
+func (l *Sorter) Order(sizes []int, sketches []Sketch, reach, blockSize int) []int {
 	l.index(sketches)
 	order := make([]int, 0, len(sizes))
 	span, filled, first := int32(1), 0, int32(0)
 	for len(order) < len(sizes) {
 		next := l.likest()
 		if next < 0 {
-			for l.placed[first] {
+			for l.done[first] {
 				first++
 			}
 			next = first
@@ -115,18 +117,18 @@ func (l *likeness) order(sizes []int, sketches []sketch, reach, blockSize int) [
 			span++
 			filled = 0
 			if last := len(order) - 1; last >= 0 && reach < blockSize {
-				l.place(int32(order[last]), span)
+				l.put(int32(order[last]), span)
 			}
 		}
 		filled += sizes[next]
 		order = append(order, int(next))
-		l.place(next, span)
+		l.put(next, span)
 	}
 	return order
 }
 
 // forget ends the span of files that others are held against.
-func (l *likeness) forget() {
+func (l *Sorter) forget() {
 	for _, i := range l.waiting {
 		l.score[i] = 0
 	}
@@ -134,11 +136,11 @@ func (l *likeness) forget() {
 }
 
 // likest returns the file most like those in the span, -1 if none is.
-func (l *likeness) likest() int32 {
+func (l *Sorter) likest() int32 {
 	best := int32(-1)
 	left := l.waiting[:0]
 	for _, i := range l.waiting {
-		if l.placed[i] {
+		if l.done[i] {
 			continue
 		}
 		left = append(left, i)
@@ -155,9 +157,9 @@ func (l *likeness) likest() int32 {
 	return best
 }
 
-// place puts file i into the span and adds to the scores of files like it.
-func (l *likeness) place(i, span int32) {
-	l.placed[i] = true
+// put puts file i into the span and adds to the scores of files like it.
+func (l *Sorter) put(i, span int32) {
+	l.done[i] = true
 	for _, f := range l.features[int(i)*sketchSize:][:sketchSize] {
 		if f < 0 || l.met[f] == span {
 			continue
@@ -168,7 +170,7 @@ func (l *likeness) place(i, span int32) {
 			continue
 		}
 		for _, other := range members {
-			if l.placed[other] {
+			if l.done[other] {
 				continue
 			}
 			if l.score[other] == 0 {
@@ -179,7 +181,7 @@ func (l *likeness) place(i, span int32) {
 	}
 }
 
-func (l *likeness) membersOf(feature int32) []int32 {
+func (l *Sorter) membersOf(feature int32) []int32 {
 	start := int32(0)
 	if feature > 0 {
 		start = l.ends[feature-1]
@@ -188,11 +190,11 @@ func (l *likeness) membersOf(feature int32) []int32 {
 }
 
 // index finds out which files have which features.
-func (l *likeness) index(sketches []sketch) {
+func (l *Sorter) index(sketches []Sketch) {
 	n := len(sketches)
 	l.score = resized(l.score, n)
 	l.count = resized(l.count, n)
-	l.placed = resized(l.placed, n)
+	l.done = resized(l.done, n)
 	l.waiting = l.waiting[:0]
 	l.features = resized(l.features, n*sketchSize)
 	size := 1
@@ -241,7 +243,7 @@ func (l *likeness) index(sketches []sketch) {
 }
 
 // find returns the slot of a key; a new key gets the next number.
-func (l *likeness) find(key uint64) *slot {
+func (l *Sorter) find(key uint64) *slot {
 	const multiplier = 0x9e3779b97f4a7c15
 	mask := uint64(len(l.slots) - 1)
 	for at := key * multiplier >> 32; ; at++ {
@@ -263,16 +265,18 @@ func resized[T any](s []T, n int) []T {
 	return s
 }
 
-// fileKind is what is known of a file's likeness to others without looking into
+// Kind is what is known of a file's likeness to others without looking into
 // it: files of a type are alike, and of these those of a name.
-type fileKind struct{ extension, name string }
+type Kind struct{ extension, name string }
 
-func kindOf(file string) fileKind {
+// KindOf returns the kind of a file by its path.
+func KindOf(file string) Kind {
 	name := path.Base(file)
-	return fileKind{extension(name), name}
+	return Kind{extension(name), name}
 }
 
-func (k fileKind) compare(other fileKind) int {
+// Compare orders kinds so that like ones are beside each other.
+func (k Kind) Compare(other Kind) int {
 	if c := strings.Compare(k.extension, other.extension); c != 0 {
 		return c
 	}
