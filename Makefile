@@ -1,6 +1,7 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make test-long  packs thousands of random trees afresh and from earlier images
+# make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
@@ -18,7 +19,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini guest binfmt test vet test-long bench bench-foreign bench-write demo fuzz clean
+.PHONY: all build setup mini guest binfmt test lint test-long bench bench-foreign bench-write demo fuzz clean
 
 all: build
 
@@ -42,14 +43,27 @@ guest: mini
 binfmt: setup
 	testdata/binfmt.sh || true
 
-vet:
-	@test -z "$$(gofmt -l cmd internal pkg testdata)" || { gofmt -d cmd internal pkg testdata; exit 1; }
-	go vet ./... ./testdata/bench
+# What linting takes, at these versions; Go fetches and builds it.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
+
+# Public packages that other systems than Linux build.
+PORTABLE := ./pkg/fat ./pkg/gpt ./pkg/hybridiso ./pkg/squashfs/codec ./pkg/zstdfile
+
+# Code is dead if neither programs nor tests reach it; what pkg/ exports is for others.
+lint:
+	@test -z "$$(gofmt -l cmd internal pkg)" || { gofmt -d cmd internal pkg; exit 1; }
+	go vet ./...
+	for os in darwin freebsd windows; do CGO_ENABLED=0 GOOS=$$os go vet $(PORTABLE); done
+	go run $(STATICCHECK) -checks all ./...
+	@dead=$$(go run $(DEADCODE) -test -filter 'livebuild/.*(cmd|internal)/' ./...); \
+	    test -z "$$dead" || { printf '%s\n' "$$dead"; exit 1; }
+	@git ls-files '*.sh' | xargs -n 1 bash -n
 
 # Two boots at a time, whatever the number of processors.
-test: setup mini guest binfmt vet
+test: setup mini guest binfmt lint
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
-	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./... ./testdata/bench
+	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./...
 	@testdata/binfmt.sh --check || true
 
 # SEED is that of the first tree; of a failure the test's name is the seed.
@@ -65,7 +79,7 @@ SCRATCH := /dev/shm
 bench: setup
 	testdata/bench/corpus.sh $(WORK)/bench
 	testdata/bench/mksquashfs.sh $(WORK)/bench
-	go build -o $(WORK)/bench/bench ./testdata/bench
+	go build -o $(WORK)/bench/bench ./cmd/bench
 	$(WORK)/bench/bench -corpus $(WORK)/bench -scratch $(SCRATCH) -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
 
 demo: mini build

@@ -43,8 +43,8 @@ var mayImport = map[string][]string{
 	"pkg/squashfs/internal/copyrange": {},
 	"pkg/squashfs/internal/likeness":  {},
 
-	"pkg/zstdfile":   {},
-	"testdata/bench": {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
+	"pkg/zstdfile": {},
+	"cmd/bench":    {"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"}, // a program of its own
 }
 
 // prints are what only internal/cli and the process edge may use.

@@ -125,7 +125,7 @@ func (w *writing) open(h device.Host, what string, paths []string) error {
 	if err := w.app.unmountDisks(h, disks); err != nil {
 		return err
 	}
-	w.devices, err = w.app.openDisks(h, disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
+	w.devices, err = w.app.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
 	return err
 }
 

@@ -240,7 +240,7 @@ func (a *app) checkRights(disks []device.Disk, mode uint32) error {
 }
 
 // openDisks opens all disks, or none.
-func (a *app) openDisks(h device.Host, disks []device.Disk, open func(device.Disk) (*device.Device, error)) ([]*device.Device, error) {
+func (a *app) openDisks(disks []device.Disk, open func(device.Disk) (*device.Device, error)) ([]*device.Device, error) {
 	var opened []*device.Device
 	for _, d := range disks {
 		dev, err := open(d)

@@ -146,7 +146,7 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 			return err
 		}
 	}
-	opened, err := a.openDisks(host, disks, open)
+	opened, err := a.openDisks(disks, open)
 	if err != nil {
 		return err
 	}

@@ -123,7 +123,7 @@ func unpack(image io.ReaderAt, size int64) (*bufio.Reader, error) {
 const kernelMax = 512 << 20
 
 // release is the version of a bzImage as uname(2) tells it, or empty.
-func release(image io.ReaderAt, size int64) string {
+func release(image io.ReaderAt) string {
 	h, ok := readSetupHeader(image)
 	if !ok || h.KernelVersion == 0 {
 		return ""

@@ -37,7 +37,7 @@ func ReadConfig(file string) (Config, error) {
 	if err == nil {
 		return embedded, nil
 	}
-	for _, name := range besideNames(filepath.Base(file), release(f, info.Size())) {
+	for _, name := range besideNames(filepath.Base(file), release(f)) {
 		beside, err := readConfigFile(filepath.Join(filepath.Dir(file), name))
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return beside, err

@@ -22,7 +22,7 @@ type Arch string
 
 // The architectures that a [Machine] can have.
 const (
-	X86_64  Arch = "x86_64"
+	X86_64  Arch = "x86_64" //lint:ignore ST1003 the name of the architecture
 	AArch64 Arch = "aarch64"
 )
 

@@ -4,7 +4,7 @@
 //
 //	bench -corpus DIR [-scratch DIR] [-runs N] [-report FILE] [ROW...]
 //
-// DIR is what corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
+// DIR is what testdata/bench/corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
 // is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
 // an earlier image at hand; without any, all are measured. Each finished run
 // is kept in DIR/results.jsonl, and runs that are there already are not made
