@@ -1,56 +1,14 @@
 package squashfs
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
-
-// Check reads all of the image and returns the first thing that is wrong:
-// a block that cannot be decoded or has another length than its file needs,
-// blocks that overlap, an inode, listing or directory index that contradicts
-// another, a count that does not hold. The image holds no checksums, so
-// damage that leaves everything in its place is not found.
-func (r *Reader) Check(ctx context.Context) error {
-	c := &checker{
-		r:      r,
-		ctx:    ctx,
-		inodes: make(map[uint32]*checkedInode),
-		blocks: make(map[uint64]*checkedBlock),
-	}
-	var err error
-	if c.inodeBytes, err = c.table(r.inodes); err != nil {
-		return err
-	}
-	listingBytes, err := c.table(r.listings)
-	if err != nil {
-		return err
-	}
-	if err := c.needFragments(); err != nil {
-		return err
-	}
-	w := &walker{r: r, seen: make(map[inodeRef]bool), listingBytes: listingBytes, visit: c.visit}
-	if err := w.walk(); err != nil {
-		return err
-	}
-	if err := c.counts(); err != nil {
-		return err
-	}
-	return c.decodeBlocks()
-}
-
-// checker is one run of Check.
-type checker struct {
-	r          *Reader
-	ctx        context.Context
-	inodeBytes uint64 // of the inode table that no inode has claimed
-	inodes     map[uint32]*checkedInode
-	blocks     map[uint64]*checkedBlock // by position
-}
 
 type checkedInode struct {
 	ref    inodeRef
@@ -60,26 +18,16 @@ type checkedInode struct {
 	names  uint32 // that were found
 }
 
-// table decodes every metadata block of a table and returns how many bytes
-// they hold. All but the last must be full: readers compute with that.
-func (c *checker) table(s section) (uint64, error) {
-	total, last := uint64(0), metadataSize
-	for pos := s.start; pos < s.end; {
-		if err := c.ctx.Err(); err != nil {
-			return 0, err
-		}
-		b, err := c.r.metadataBlock(pos, s.end)
-		if err != nil {
-			return 0, fmt.Errorf("reading %s: %w", s.name, err)
-		}
-		if last != metadataSize {
-			return 0, fmt.Errorf("%s: the block before the one at %d holds only %d bytes", s.name, pos, last)
-		}
-		last = len(b.data)
-		total += uint64(last)
-		pos = b.end
+// tree walks through all of it.
+func (c *checker) tree() error {
+	w := c.r.newWalker()
+	w.listingBytes = c.listBytes
+	w.visit = c.visit
+	w.fail = func(structure string, offset uint64, path string, err error) error {
+		c.torn = true
+		return c.find(structure, offset, path, err)
 	}
-	return total, nil
+	return w.walk()
 }
 
 func (c *checker) visit(path string, ino, parent Inode) error {
@@ -87,10 +35,11 @@ func (c *checker) visit(path string, ino, parent Inode) error {
 		return err
 	}
 	if known := c.inodes[ino.Number]; known != nil {
-		if known.ref != ino.ref {
-			return fmt.Errorf("%q and %q are different inodes of one number, %d", c.path(ino.Number), path, ino.Number)
-		}
 		known.names++
+		if known.ref != ino.ref {
+			c.torn = true
+			return c.find("inode", c.r.blockOf(ino), path, fmt.Errorf("of the same number, %d, as %q", ino.Number, c.path(ino.Number)))
+		}
 		return nil
 	}
 	known := &checkedInode{ref: ino.ref, parent: parent.Number, name: strings.Clone(path[strings.LastIndex(path, "/")+1:]), links: 1, names: 1}
@@ -98,12 +47,12 @@ func (c *checker) visit(path string, ino, parent Inode) error {
 		known.links = ino.Links
 	}
 	c.inodes[ino.Number] = known
-	if err := c.inode(ino); err != nil {
-		return fmt.Errorf("%q: %w", path, err)
+	if err := c.inode(path, ino); err != nil {
+		return err
 	}
 	// What a root directory names as its parent differs from writer to writer.
 	if ino.Mode.IsDir() && parent.Number != 0 && ino.dir.parent != parent.Number {
-		return fmt.Errorf("%q: names inode %d as its parent, which is %d", path, ino.dir.parent, parent.Number)
+		return c.find("inode", c.r.blockOf(ino), path, fmt.Errorf("names inode %d as its parent, which is %d", ino.dir.parent, parent.Number))
 	}
 	return nil
 }
@@ -122,7 +71,34 @@ func (c *checker) path(number uint32) string {
 }
 
 // inode checks an inode that is met for the first time.
-func (c *checker) inode(ino Inode) error {
+func (c *checker) inode(path string, ino Inode) error {
+	if size := tableSize(ino); size <= c.inodeBytes {
+		c.inodeBytes -= size
+	} else {
+		c.inodeBytes = math.MaxUint64 // once
+		if err := c.find("inode", c.r.blockOf(ino), path, errors.New("inodes overlap in the inode table")); err != nil {
+			return err
+		}
+	}
+	if err := c.export(path, ino); err != nil {
+		return err
+	}
+	if err := c.attributes(path, ino); err != nil {
+		return err
+	}
+	switch {
+	case ino.Mode.IsRegular():
+		return c.needFile(path, ino)
+	case ino.Mode.IsDir():
+		if err := c.indexes(ino); err != nil {
+			return c.find("directory", ino.dir.start.block, path, err)
+		}
+	}
+	return nil
+}
+
+// tableSize is how many bytes of the inode table an inode takes at least.
+func tableSize(ino Inode) uint64 {
 	size := uint64(inodeHeaderSize)
 	switch {
 	case ino.Mode.IsRegular():
@@ -130,26 +106,58 @@ func (c *checker) inode(ino Inode) error {
 	case ino.Mode.IsDir():
 		size += uint64(ino.dir.indexCount) * uint64(dirIndexSize)
 	}
-	if size > c.inodeBytes {
-		return errors.New("inodes overlap in the inode table")
-	}
-	c.inodeBytes -= size
+	return size
+}
 
-	if c.r.exports.count > 0 {
-		var ref inodeRef
-		if err := c.r.record(&c.r.exports, uint64(ino.Number)-1, &ref); err != nil {
-			return err
+// export checks that the inode is where the export table says.
+func (c *checker) export(path string, ino Inode) error {
+	t := &c.r.exports
+	if t.count == 0 {
+		return nil
+	}
+	var ref inodeRef
+	i := uint64(ino.Number) - 1
+	err := c.r.record(t, i, &ref)
+	if err == nil && ref != ino.ref {
+		err = fmt.Errorf("inode %d is at %#x, the export table says %#x", ino.Number, uint64(ino.ref), uint64(ref))
+	}
+	if err != nil {
+		return c.find("export table", t.blockOf(i), path, err)
+	}
+	return nil
+}
+
+// attributes checks the extended attributes of an inode.
+func (c *checker) attributes(path string, ino Inode) error {
+	if ino.xattrs == invalidXattr || c.lists[ino.xattrs] {
+		return nil
+	}
+	c.lists[ino.xattrs] = true
+	elsewhere := func(at inodeRef) ([]byte, error) {
+		if c.values[at] {
+			return nil, nil
 		}
-		if ref != ino.ref {
-			return fmt.Errorf("inode %d is at %#x, the export table says %#x", ino.Number, uint64(ino.ref), uint64(ref))
+		c.values[at] = true
+		value, err := c.r.xattrValue(at)
+		return nil, errors.Join(err, claim(&c.valueBytes, len(value)))
+	}
+	for x, err := range c.r.xattrList(ino, elsewhere) {
+		if err == nil {
+			err = claim(&c.xattrBytes, xattrEntrySize+len(x.Value))
+		}
+		if err != nil {
+			return c.find("extended attributes", c.r.xattrs.start, path, err)
 		}
 	}
-	switch {
-	case ino.Mode.IsRegular():
-		return c.needFile(ino)
-	case ino.Mode.IsDir():
-		return c.indexes(ino)
+	return nil
+}
+
+// claim takes n bytes of those that are left of a table.
+func claim(left *uint64, n int) error {
+	if uint64(n) > *left {
+		return errors.New("extended attributes overlap")
 	}
+	*left -= uint64(n)
 	return nil
 }
 
@@ -218,12 +226,23 @@ type headerPlace struct {
 
 // counts checks what only the whole tree tells.
 func (c *checker) counts() error {
+	if c.torn {
+		return nil
+	}
 	if len(c.inodes) != int(c.r.sb.Inodes) {
-		return fmt.Errorf("%d inodes in the tree, the superblock says %d", len(c.inodes), c.r.sb.Inodes)
+		err := fmt.Errorf("%d inodes in the tree, the superblock says %d", len(c.inodes), c.r.sb.Inodes)
+		if err := c.find("superblock", 0, "", err); err != nil {
+			return err
+		}
 	}
 	for _, number := range slices.Sorted(maps.Keys(c.inodes)) {
-		if ino := c.inodes[number]; ino.links != ino.names {
-			return fmt.Errorf("%q: %d names for it in the tree, its inode says %d", c.path(number), ino.names, ino.links)
+		ino := c.inodes[number]
+		if ino.links == ino.names {
+			continue
+		}
+		err := fmt.Errorf("%d names for it in the tree, its inode says %d", ino.names, ino.links)
+		if err := c.find("inode", c.r.inodes.start+ino.ref.block(), c.path(number), err); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -73,6 +73,9 @@ func (r *Reader) Inode(e DirEntry) (Inode, error) {
 	return ino, nil
 }
 
+// blockOf is the metadata block in which an inode begins.
+func (r *Reader) blockOf(ino Inode) uint64 { return r.inodes.start + ino.ref.block() }
+
 func (r *Reader) inode(ref inodeRef) (Inode, error) {
 	c, err := r.cursorAt(r.inodes, position{r.inodes.start + ref.block(), int(ref.offset())})
 	if err != nil {

@@ -53,6 +53,11 @@ func (t *lookupTable) start(end uint64) uint64 {
 	return t.blocks[0]
 }
 
+// blockOf is the metadata block that has record i.
+func (t *lookupTable) blockOf(i uint64) uint64 {
+	return t.blocks[i*uint64(t.recordSize)/metadataSize]
+}
+
 // record decodes record i of t into v.
 func (r *Reader) record(t *lookupTable, i uint64, v any) error {
 	if i >= t.count {

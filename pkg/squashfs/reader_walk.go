@@ -35,10 +35,18 @@ func (r *Reader) WalkFrom(top Inode, f WalkFunc) error {
 }
 
 func (r *Reader) newWalker() *walker {
-	// Listings cannot hold more bytes than the metadata blocks of their table,
-	// and a block takes a header and a byte at least.
-	blocks := (r.listings.end - r.listings.start) / (metadataHeaderSize + 1)
-	return &walker{r: r, seen: make(map[inodeRef]bool), listingBytes: blocks * metadataSize}
+	return &walker{
+		r:            r,
+		seen:         make(map[inodeRef]bool),
+		listingBytes: metadataRoom(r.listings.start, r.listings.end),
+		fail:         func(_ string, _ uint64, path string, err error) error { return fmt.Errorf("%q: %w", path, err) },
+	}
+}
+
+// metadataRoom is how many bytes the metadata blocks between two places hold at
+// most: a block takes a header and a byte at least.
+func metadataRoom(start, end uint64) uint64 {
+	return (end - start) / (metadataHeaderSize + 1) * metadataSize
 }
 
 // walker walks through the tree of an image. Listings that overlap in the
@@ -49,12 +57,16 @@ type walker struct {
 	seen         map[inodeRef]bool // directories
 	listingBytes uint64            // how many more the directory table can hold
 	visit        func(path string, ino, parent Inode) error
+
+	// fail is called with what is wrong, where in the image, and in or below which
+	// path. If it returns nil, the walk goes on.
+	fail func(structure string, offset uint64, path string, err error) error
 }
 
 func (w *walker) walk() error {
 	root, err := w.r.Root()
 	if err != nil {
-		return err
+		return w.fail("inode", w.r.inodes.start+w.r.sb.RootInode.block(), ".", err)
 	}
 	return w.enter(".", root, Inode{})
 }
@@ -62,13 +74,14 @@ func (w *walker) walk() error {
 // enter visits the inode at path and all below it. The root has no parent.
 func (w *walker) enter(path string, ino, parent Inode) error {
 	if len(path) >= pathMax {
-		return fmt.Errorf("path of %d bytes, %d are possible: %q", len(path), pathMax-1, path)
+		err := fmt.Errorf("path of %d bytes, %d are possible", len(path), pathMax-1)
+		return w.fail("directory", parent.dir.start.block, path, err)
 	}
 	if !ino.Mode.IsDir() {
 		return w.visit(path, ino, parent)
 	}
 	if err := w.admit(ino); err != nil {
-		return fmt.Errorf("%q: %w", path, err)
+		return w.fail("inode", w.r.blockOf(ino), path, err)
 	}
 	if err := w.visit(path, ino, parent); errors.Is(err, fs.SkipDir) {
 		return nil
@@ -81,11 +94,14 @@ func (w *walker) enter(path string, ino, parent Inode) error {
 	}
 	for e, err := range w.r.Entries(ino) {
 		if err != nil {
-			return fmt.Errorf("%q: %w", path, err)
+			return w.fail("directory", ino.dir.start.block, path, err)
 		}
 		child, err := w.r.Inode(e)
 		if err != nil {
-			return fmt.Errorf("%q: %w", prefix+e.Name, err)
+			if err := w.fail("inode", w.r.inodes.start+e.ref.block(), prefix+e.Name, err); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := w.enter(prefix+e.Name, child, ino); err != nil {
 			return err

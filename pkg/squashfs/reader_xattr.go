@@ -17,6 +17,9 @@ type Xattr struct {
 // SQUASHFS_XATTR_USER and on).
 var xattrPrefixes = []string{"user.", "trusted.", "security."}
 
+// xattrEntrySize is the least that an attribute takes, without its value.
+const xattrEntrySize = 8
+
 // Bounds of Linux (include/uapi/linux/limits.h): no value is longer, and no list
 // of an inode's names, each with a NUL.
 const (
@@ -26,32 +29,32 @@ const (
 
 // Xattrs reads the extended attributes of ino, in the order of the image. An
 // error ends the sequence.
-func (r *Reader) Xattrs(ino Inode) iter.Seq2[Xattr, error] {
+func (r *Reader) Xattrs(ino Inode) iter.Seq2[Xattr, error] { return r.xattrList(ino, r.xattrValue) }
+
+// xattrList is Xattrs with a function for the values of other lists.
+func (r *Reader) xattrList(ino Inode, elsewhere func(inodeRef) ([]byte, error)) iter.Seq2[Xattr, error] {
 	return func(yield func(Xattr, error) bool) {
 		if ino.xattrs == invalidXattr {
 			return
 		}
-		fail := func(err error) {
-			yield(Xattr{}, fmt.Errorf("reading extended attributes of inode %d: %w", ino.Number, err))
-		}
 		var id xattrID
-		if err := r.record(&r.xattrIDs, uint64(ino.xattrs), &id); err != nil {
-			fail(err)
-			return
+		var c *cursor
+		err := r.record(&r.xattrIDs, uint64(ino.xattrs), &id)
+		if err == nil {
+			c, err = r.xattrCursor(id.Xattr)
 		}
-		c, err := r.xattrCursor(id.Xattr)
 		if err != nil {
-			fail(err)
+			yield(Xattr{}, fmt.Errorf("reading extended attributes of inode %d: %w", ino.Number, err))
 			return
 		}
 		list := 0
 		for range id.Count {
-			x, err := c.xattr()
+			x, err := c.xattr(elsewhere)
 			if list += len(x.Name) + 1; err == nil && list > xattrListMax {
 				err = fmt.Errorf("names of more than %d bytes", xattrListMax)
 			}
 			if err != nil {
-				fail(err)
+				yield(Xattr{}, fmt.Errorf("reading extended attributes of inode %d: %w", ino.Number, err))
 				return
 			}
 			if !yield(x, nil) {
@@ -67,8 +70,17 @@ func (r *Reader) xattrCursor(at inodeRef) (*cursor, error) {
 	return r.cursorAt(r.xattrs, position{r.xattrs.start + at.block(), int(at.offset())})
 }
 
-// xattr reads an attribute, whose value may lie elsewhere.
-func (c *cursor) xattr() (x Xattr, err error) {
+// xattrValue reads a value that is in another list.
+func (r *Reader) xattrValue(at inodeRef) ([]byte, error) {
+	c, err := r.xattrCursor(at)
+	if err != nil {
+		return nil, err
+	}
+	return c.value()
+}
+
+// xattr reads an attribute.
+func (c *cursor) xattr(elsewhere func(inodeRef) ([]byte, error)) (x Xattr, err error) {
 	var e xattrEntry
 	if err := c.decode(&e); err != nil {
 		return x, err
@@ -87,11 +99,7 @@ func (c *cursor) xattr() (x Xattr, err error) {
 	if len(x.Value) != inodeRefSize {
 		return x, fmt.Errorf("%s: place of %d bytes, not %d", x.Name, len(x.Value), inodeRefSize)
 	}
-	there, err := c.r.xattrCursor(inodeRef(binary.LittleEndian.Uint64(x.Value)))
-	if err != nil {
-		return x, fmt.Errorf("%s: %w", x.Name, err)
-	}
-	x.Value, err = there.value()
+	x.Value, err = elsewhere(inodeRef(binary.LittleEndian.Uint64(x.Value)))
 	return x, err
 }
 
