@@ -77,11 +77,15 @@ var house = map[string]room{
 	},
 	"pkg/squashfs": {
 		"SquashFS 4.0 writer and reader",
-		[]string{"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/likeness"},
+		[]string{"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/likeness"},
 	},
 	"pkg/squashfs/codec": {
 		"the compressors of SquashFS, by C libraries or in Go",
 		nil,
+	},
+	"pkg/squashfs/internal/disk": {
+		"SquashFS' structures and tables, for writer and reader",
+		[]string{"pkg/squashfs/codec"},
 	},
 	"pkg/squashfs/internal/likeness": {
 		"which small files to put beside each other",

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/copyrange"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // copiedGroup is a group that the earlier image has.
@@ -56,7 +57,7 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 		if n.kept.blockBytes() > 0 {
 			n.content.start = n.kept.start - c.old.Start + g.Start
 		}
-		if n.kept.fragment != invalidFragment {
+		if n.kept.fragment != disk.InvalidFragment {
 			n.content.fragment = n.kept.fragment - c.old.FirstFragment + g.FirstFragment
 		}
 		s.count(&n.content.location)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
@@ -50,7 +51,7 @@ type location struct {
 }
 
 func newContent(owner *node) *content {
-	return &content{owner: owner, location: location{fragment: invalidFragment}}
+	return &content{owner: owner, location: location{fragment: disk.InvalidFragment}}
 }
 
 // blockBytes is how much room the blocks take in the image.
@@ -143,14 +144,14 @@ func (b *block) work(w *worker) error {
 	if n > 0 {
 		b.stored, b.diskSize = b.packed[:n], uint32(n)
 	} else {
-		b.stored, b.diskSize = raw, uint32(len(raw))|dataStored
+		b.stored, b.diskSize = raw, uint32(len(raw))|disk.DataStored
 	}
 	return nil
 }
 
 // writtenData is what writeData leaves for the inodes and tables.
 type writtenData struct {
-	fragments []fragmentEntry
+	fragments []disk.FragmentEntry
 	groups    []groupRecord
 	summary   Summary
 }

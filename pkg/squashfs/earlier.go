@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Earlier is an earlier image from which a new one takes what has not changed.
@@ -168,12 +169,12 @@ func (g *groupRecord) contains(c *location) bool {
 	if size > 0 && (c.start < g.Start || c.start-g.Start > g.Size || size > g.Size-(c.start-g.Start)) {
 		return false
 	}
-	return c.fragment == invalidFragment || c.fragment >= g.FirstFragment && c.fragment-g.FirstFragment < g.Fragments
+	return c.fragment == disk.InvalidFragment || c.fragment >= g.FirstFragment && c.fragment-g.FirstFragment < g.Fragments
 }
 
 // hasFile says whether the blocks of n can be taken from the earlier image.
 func (e *Earlier) hasFile(n *node) bool {
-	if e == nil || n.kept == nil || n.kept.fragment != invalidFragment {
+	if e == nil || n.kept == nil || n.kept.fragment != disk.InvalidFragment {
 		return false
 	}
 	i := sort.Search(len(e.record.groups), func(i int) bool {
@@ -184,7 +185,7 @@ func (e *Earlier) hasFile(n *node) bool {
 }
 
 // fragment returns an entry of the fragment table, if its block lies in g.
-func (e *Earlier) fragment(g *groupRecord, i uint32) (f fragmentEntry, err error) {
+func (e *Earlier) fragment(g *groupRecord, i uint32) (f disk.FragmentEntry, err error) {
 	if err := e.r.record(&e.r.fragments, uint64(i), &f); err != nil {
 		return f, err
 	}
@@ -219,17 +220,17 @@ func (k *keptTree) node(name string, ino Inode, path string) (node, error) {
 		return node{}, fmt.Errorf("path of %d bytes", len(path))
 	}
 	n := node{name: name, kind: ino.kind, perm: modeBits(ino.Mode), fromEarlier: true}
-	if n.kind != typeSymlink {
+	if n.kind != disk.TypeSymlink {
 		n.perm = modeBits(k.perm(ino.Mode))
 	}
 	var err error
 	switch n.kind {
-	case typeFile:
+	case disk.TypeFile:
 		n.size = uint64(ino.Size)
 		n.kept, err = k.walker.r.locate(ino)
-	case typeSymlink:
+	case disk.TypeSymlink:
 		n.target = ino.Target
-	case typeDir:
+	case disk.TypeDir:
 		n.children, err = k.dir(ino, path)
 	default:
 		err = fmt.Errorf("%s: of type %s", path, ino.Mode.Type())

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // A shelf is entries of several groups, in which a version of one of them can
@@ -173,7 +174,7 @@ type inOrder struct {
 func (w *inOrder) WriteAt(p []byte, offset int64) (int, error) {
 	if offset != 0 {
 		if w.n == 0 {
-			w.n = int64(superblockSize)
+			w.n = int64(disk.SuperblockSize)
 		}
 		if offset != w.n {
 			w.t.Errorf("%d bytes written at %d, want %d", len(p), offset, w.n)
@@ -266,7 +267,7 @@ func TestEarlierDamaged(t *testing.T) {
 	if refused == 0 || refused == len(damages) {
 		t.Errorf("%d of %d damaged images refused", refused, len(damages))
 	}
-	for _, size := range []int{0, 1, superblockSize, len(image) / 2, int(r.sb.BytesUsed), record + 10, len(image) - padding} {
+	for _, size := range []int{0, 1, disk.SuperblockSize, len(image) / 2, int(r.sb.BytesUsed), record + 10, len(image) - disk.Padding} {
 		if _, err := OpenEarlier(context.Background(), bytes.NewReader(image[:size]), int64(size), opts.Codec, 2); err == nil {
 			t.Errorf("an image cut off after %d of %d bytes is taken", size, len(image))
 		}
@@ -309,7 +310,7 @@ func TestEarlierLies(t *testing.T) {
 		"groups overlap":         func(g []groupRecord) { g[1].Start = g[0].Start },
 		"group of nothing":       func(g []groupRecord) { g[0].Size = 0 },
 		"group between blocks":   func(g []groupRecord) { g[0].Start++ },
-		"size overflows":         func(g []groupRecord) { g[0].Size = 1<<64 - padding },
+		"size overflows":         func(g []groupRecord) { g[0].Size = 1<<64 - disk.Padding },
 		"fragments of another":   func(g []groupRecord) { g[1].FirstFragment = 0 },
 		"fragments out of table": func(g []groupRecord) { g[len(g)-1].Fragments = 1 << 31 },
 	} {
@@ -459,9 +460,9 @@ func FuzzRecord(f *testing.F) {
 // Files of one size that begin with the same block need not be equal in an image of
 // another maker: holes can be elsewhere.
 func TestLocationKeyTellsHolesApart(t *testing.T) {
-	const block = 4096 | dataStored
-	before := location{start: 96, sizes: []uint32{block, 0}, fragment: invalidFragment}
-	behind := location{start: 96, sizes: []uint32{0, block}, fragment: invalidFragment}
+	const block = 4096 | disk.DataStored
+	before := location{start: 96, sizes: []uint32{block, 0}, fragment: disk.InvalidFragment}
+	behind := location{start: 96, sizes: []uint32{0, block}, fragment: disk.InvalidFragment}
 	if before.key() == behind.key() {
 		t.Error("a hole before the block and one behind it are taken for equal")
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // equality tells which files have the same contents. Only files of the same
@@ -50,7 +52,7 @@ type locationKey struct {
 }
 
 func (l *location) key() locationKey {
-	sizes := make([]byte, 0, len(l.sizes)*blockSizeSize)
+	sizes := make([]byte, 0, len(l.sizes)*disk.BlockSizeSize)
 	for _, size := range l.sizes {
 		sizes = binary.LittleEndian.AppendUint32(sizes, size)
 	}

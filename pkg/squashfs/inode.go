@@ -5,14 +5,16 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // inodeWriter makes the inode table and the directory table. A directory's
 // listing holds the places of its children's inodes and its own inode the
 // place of the listing, so children go first.
 type inodeWriter struct {
-	inodes  *metadata
-	dirs    *metadata
+	inodes  *disk.Metadata
+	dirs    *disk.Metadata
 	modTime uint32
 	record  []byte // room for one that is being made
 }
@@ -28,12 +30,12 @@ func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint
 		c := &d.children[i]
 		var err error
 		switch c.kind {
-		case typeDir:
+		case disk.TypeDir:
 			subdirs++
 			err = w.dir(ctx, c, path+"/"+c.name, d.number)
-		case typeFile:
+		case disk.TypeFile:
 			err = w.file(c)
-		case typeSymlink:
+		case disk.TypeSymlink:
 			err = w.symlink(c)
 		}
 		if err != nil {
@@ -47,28 +49,28 @@ func (w *inodeWriter) dir(ctx context.Context, d *node, path string, parent uint
 }
 
 func (w *inodeWriter) file(n *node) error {
-	c := location{fragment: invalidFragment}
+	c := location{fragment: disk.InvalidFragment}
 	if n.content != nil {
 		c = n.content.location
 	}
 	var body []byte
 	var err error
 	if c.start <= math.MaxUint32 && n.size <= math.MaxUint32 && c.sparse == 0 {
-		body, err = w.begin(n, typeFile, fileInode{
+		body, err = w.begin(n, disk.TypeFile, disk.FileInode{
 			StartBlock: uint32(c.start),
 			Fragment:   c.fragment,
 			Offset:     c.offset,
 			FileSize:   uint32(n.size),
 		})
 	} else {
-		body, err = w.begin(n, typeExtFile, extFileInode{
+		body, err = w.begin(n, disk.TypeExtFile, disk.ExtFileInode{
 			StartBlock: c.start,
 			FileSize:   n.size,
 			Sparse:     c.sparse,
 			Nlink:      1,
 			Fragment:   c.fragment,
 			Offset:     c.offset,
-			Xattr:      invalidXattr,
+			Xattr:      disk.InvalidXattr,
 		})
 	}
 	if err != nil {
@@ -77,31 +79,31 @@ func (w *inodeWriter) file(n *node) error {
 	for _, size := range c.sizes {
 		body = binary.LittleEndian.AppendUint32(body, size)
 	}
-	return w.inodes.write(body)
+	return w.inodes.Add(body)
 }
 
 func (w *inodeWriter) symlink(n *node) error {
-	body, err := w.begin(n, typeSymlink, symlinkInode{Nlink: 1, TargetSize: uint32(len(n.target))})
+	body, err := w.begin(n, disk.TypeSymlink, disk.SymlinkInode{Nlink: 1, TargetSize: uint32(len(n.target))})
 	if err != nil {
 		return err
 	}
-	return w.inodes.write(append(body, n.target...))
+	return w.inodes.Add(append(body, n.target...))
 }
 
 func (w *inodeWriter) dirInode(d *node, parent, subdirs uint32) error {
-	block, offset, err := w.dirs.position()
+	block, offset, err := w.dirs.Position()
 	if err != nil {
 		return err
 	}
-	before := w.dirs.total
+	before := w.dirs.Total()
 	indexes, err := w.listing(d)
 	if err != nil {
 		return err
 	}
-	size := w.dirs.total - before + dirSizeExtra
+	size := w.dirs.Total() - before + disk.DirSizeExtra
 	nlink := 2 + subdirs // its name, its own ".", and the ".." of each directory in it
 	if len(indexes) == 0 && size <= math.MaxUint16 {
-		body, err := w.begin(d, typeDir, dirInode{
+		body, err := w.begin(d, disk.TypeDir, disk.DirInode{
 			StartBlock: block,
 			Nlink:      nlink,
 			FileSize:   uint16(size),
@@ -111,41 +113,41 @@ func (w *inodeWriter) dirInode(d *node, parent, subdirs uint32) error {
 		if err != nil {
 			return err
 		}
-		return w.inodes.write(body)
+		return w.inodes.Add(body)
 	}
 	if size > math.MaxUint32 || len(indexes) > math.MaxUint16 {
 		return fmt.Errorf("%d entries are more than SquashFS can hold", len(d.children))
 	}
-	body, err := w.begin(d, typeExtDir, extDirInode{
+	body, err := w.begin(d, disk.TypeExtDir, disk.ExtDirInode{
 		Nlink:      nlink,
 		FileSize:   uint32(size),
 		StartBlock: block,
 		Parent:     parent,
 		IndexCount: uint16(len(indexes)),
 		Offset:     offset,
-		Xattr:      invalidXattr,
+		Xattr:      disk.InvalidXattr,
 	})
 	if err != nil {
 		return err
 	}
 	for _, x := range indexes {
-		if body, err = binary.Append(body, binary.LittleEndian, x.dirIndex); err != nil {
+		if body, err = binary.Append(body, binary.LittleEndian, x.DirIndex); err != nil {
 			return err
 		}
 		body = append(body, x.name...)
 	}
-	return w.inodes.write(body)
+	return w.inodes.Add(body)
 }
 
 // begin notes where n's inode will be and returns its fixed part, which is there
 // until the next record is made.
-func (w *inodeWriter) begin(n *node, typ inodeType, fixed any) ([]byte, error) {
-	block, offset, err := w.inodes.position()
+func (w *inodeWriter) begin(n *node, typ disk.InodeType, fixed any) ([]byte, error) {
+	block, offset, err := w.inodes.Position()
 	if err != nil {
 		return nil, err
 	}
-	n.ref = newInodeRef(block, offset)
-	body, err := binary.Append(w.record[:0], binary.LittleEndian, inodeHeader{
+	n.ref = disk.NewInodeRef(block, offset)
+	body, err := binary.Append(w.record[:0], binary.LittleEndian, disk.InodeHeader{
 		Type:  typ,
 		Mode:  n.perm,
 		Mtime: w.modTime,
@@ -160,7 +162,7 @@ func (w *inodeWriter) begin(n *node, typ inodeType, fixed any) ([]byte, error) {
 
 // namedIndex is a dirIndex with the name that follows it.
 type namedIndex struct {
-	dirIndex
+	disk.DirIndex
 	name string
 }
 
@@ -170,21 +172,21 @@ type namedIndex struct {
 // (fs/squashfs/namei.c, get_dir_index_using_name).
 func (w *inodeWriter) listing(d *node) ([]namedIndex, error) {
 	var indexes []namedIndex
-	begin := w.dirs.total
-	known := begin / metadataSize // the block that a reader finds without a further index
+	begin := w.dirs.Total()
+	known := begin / disk.MetadataSize // the block that a reader finds without a further index
 	for rest := d.children; len(rest) > 0; {
-		block, _, err := w.dirs.position()
+		block, _, err := w.dirs.Position()
 		if err != nil {
 			return nil, err
 		}
-		if at := w.dirs.total; at/metadataSize != known {
-			known = at / metadataSize
+		if at := w.dirs.Total(); at/disk.MetadataSize != known {
+			known = at / disk.MetadataSize
 			indexes = append(indexes, namedIndex{
-				dirIndex: dirIndex{Index: uint32(at - begin), StartBlock: block, NameSize: uint32(len(rest[0].name) - 1)},
+				DirIndex: disk.DirIndex{Index: uint32(at - begin), StartBlock: block, NameSize: uint32(len(rest[0].name) - 1)},
 				name:     rest[0].name,
 			})
 		}
-		n := headerRun(rest, w.dirs.total)
+		n := headerRun(rest, w.dirs.Total())
 		if err := w.headerAndEntries(rest[:n]); err != nil {
 			return nil, err
 		}
@@ -199,26 +201,26 @@ func (w *inodeWriter) listing(d *node) ([]namedIndex, error) {
 // begin in the header's own metadata block.
 func headerRun(nodes []node, at int64) int {
 	first := &nodes[0]
-	end := at + int64(dirHeaderSize)
+	end := at + int64(disk.DirHeaderSize)
 	for i := range nodes {
 		n := &nodes[i]
 		delta := int64(n.number) - int64(first.number)
-		if i > 0 && (i == dirCountMax ||
-			n.ref.block() != first.ref.block() ||
+		if i > 0 && (i == disk.DirCountMax ||
+			n.ref.Block() != first.ref.Block() ||
 			delta < math.MinInt16 || delta > math.MaxInt16 ||
-			end/metadataSize != at/metadataSize) {
+			end/disk.MetadataSize != at/disk.MetadataSize) {
 			return i
 		}
-		end += int64(dirEntrySize + len(n.name))
+		end += int64(disk.DirEntrySize + len(n.name))
 	}
 	return len(nodes)
 }
 
 func (w *inodeWriter) headerAndEntries(nodes []node) error {
 	first := &nodes[0]
-	p, err := binary.Append(w.record[:0], binary.LittleEndian, dirHeader{
+	p, err := binary.Append(w.record[:0], binary.LittleEndian, disk.DirHeader{
 		Count:      uint32(len(nodes) - 1),
-		StartBlock: uint32(first.ref.block()),
+		StartBlock: uint32(first.ref.Block()),
 		Inode:      first.number,
 	})
 	if err != nil {
@@ -226,8 +228,8 @@ func (w *inodeWriter) headerAndEntries(nodes []node) error {
 	}
 	for i := range nodes {
 		n := &nodes[i]
-		p, err = binary.Append(p, binary.LittleEndian, dirEntry{
-			Offset:     n.ref.offset(),
+		p, err = binary.Append(p, binary.LittleEndian, disk.DirEntry{
+			Offset:     n.ref.Offset(),
 			InodeDelta: int16(int64(n.number) - int64(first.number)),
 			Type:       n.kind,
 			NameSize:   uint16(len(n.name) - 1),
@@ -238,5 +240,5 @@ func (w *inodeWriter) headerAndEntries(nodes []node) error {
 		p = append(p, n.name...)
 	}
 	w.record = p
-	return w.dirs.write(p)
+	return w.dirs.Add(p)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Every case sits at a limit of the format.
@@ -37,14 +38,14 @@ func TestLimits(t *testing.T) {
 		{"257 links", 0, func(t *testing.T, dir string) { makeLinks(t, dir, 257) }},
 		{"513 links", 0, func(t *testing.T, dir string) { makeLinks(t, dir, 513) }},
 		// dirInode.FileSize has 16 bits, less dirSizeExtra.
-		{"listing of 64 KiB less four bytes", 0, func(t *testing.T, dir string) { makeListing(t, dir, math.MaxUint16-dirSizeExtra) }},
-		{"listing of 64 KiB less three bytes", 0, func(t *testing.T, dir string) { makeListing(t, dir, math.MaxUint16-dirSizeExtra+1) }},
+		{"listing of 64 KiB less four bytes", 0, func(t *testing.T, dir string) { makeListing(t, dir, math.MaxUint16-disk.DirSizeExtra) }},
+		{"listing of 64 KiB less three bytes", 0, func(t *testing.T, dir string) { makeListing(t, dir, math.MaxUint16-disk.DirSizeExtra+1) }},
 		{"listing of 256 KiB", 0, func(t *testing.T, dir string) { makeListing(t, dir, 256<<10) }},
 		// A listing that ends, and one that begins, at the edge of a block.
-		{"listing of one metadata block", 0, func(t *testing.T, dir string) { makeListing(t, dir, metadataSize) }},
+		{"listing of one metadata block", 0, func(t *testing.T, dir string) { makeListing(t, dir, disk.MetadataSize) }},
 		{"listings around metadata blocks", 0, func(t *testing.T, dir string) {
 			for i := range 16 {
-				makeListing(t, filepath.Join(dir, fmt.Sprint(i)), metadataSize-8+i)
+				makeListing(t, filepath.Join(dir, fmt.Sprint(i)), disk.MetadataSize-8+i)
 			}
 		}},
 		// dirEntry.InodeDelta is an int16.
@@ -54,7 +55,7 @@ func TestLimits(t *testing.T) {
 			write(t, dir, "c", nil, 0o444)
 		}},
 		{"block list longer than a metadata block", MinBlockSize, func(t *testing.T, dir string) {
-			write(t, dir, "list", pattern[:metadataSize/blockSizeSize*MinBlockSize+1], 0o444)
+			write(t, dir, "list", pattern[:disk.MetadataSize/disk.BlockSizeSize*MinBlockSize+1], 0o444)
 			write(t, dir, "next", pattern[:10], 0o444)
 		}},
 		// fileInode.FileSize has 32 bits.
@@ -64,12 +65,12 @@ func TestLimits(t *testing.T) {
 			}
 		}},
 		{"more fragments than a metadata block of the table holds", MinBlockSize, func(t *testing.T, dir string) {
-			for i := range 2*metadataSize/fragmentEntrySize + 1 {
+			for i := range 2*disk.MetadataSize/disk.FragmentEntrySize + 1 {
 				write(t, dir, fmt.Sprint(i), pattern[i:i+MinBlockSize-1-i%7], 0o444)
 			}
 		}},
 		{"names of every length", 0, func(t *testing.T, dir string) {
-			for n := 1; n < nameMax; n++ {
+			for n := 1; n < disk.NameMax; n++ {
 				write(t, dir, strings.Repeat("n", n), nil, 0o444)
 			}
 		}},
@@ -110,9 +111,9 @@ func makeListing(t *testing.T, dir string, size int) {
 	total := func() (at int64) {
 		for rest := nodes; len(rest) > 0; {
 			n := headerRun(rest, at)
-			at += int64(dirHeaderSize)
+			at += int64(disk.DirHeaderSize)
 			for _, x := range rest[:n] {
-				at += int64(dirEntrySize + len(x.name))
+				at += int64(disk.DirEntrySize + len(x.name))
 			}
 			rest = rest[n:]
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // ErrNotSquashFS is returned by [Open] for bytes that do not begin with
@@ -22,7 +23,7 @@ var ErrNotSquashFS = errors.New("not a SquashFS image")
 // bounded by what the image really holds, not by what its fields claim.
 type Reader struct {
 	src      io.ReaderAt
-	sb       superblock
+	sb       disk.Superblock
 	data     section
 	decoders *decoders
 
@@ -84,10 +85,10 @@ func Open(src io.ReaderAt, size int64) (*Reader, error) {
 }
 
 func (r *Reader) readSuperblock(size int64) error {
-	if size < int64(superblockSize) {
+	if size < int64(disk.SuperblockSize) {
 		return fmt.Errorf("%w: %d bytes are too few", ErrNotSquashFS, size)
 	}
-	p := make([]byte, superblockSize)
+	p := make([]byte, disk.SuperblockSize)
 	if err := r.readAt(p, 0); err != nil {
 		return err
 	}
@@ -96,10 +97,10 @@ func (r *Reader) readSuperblock(size int64) error {
 		return err
 	}
 	switch {
-	case sb.Magic != magic:
+	case sb.Magic != disk.Magic:
 		return fmt.Errorf("%w: magic number %#08x", ErrNotSquashFS, sb.Magic)
-	case sb.Major != versionMajor || sb.Minor != versionMinor:
-		return fmt.Errorf("version %d.%d, only %d.%d is supported", sb.Major, sb.Minor, versionMajor, versionMinor)
+	case sb.Major != disk.VersionMajor || sb.Minor != disk.VersionMinor:
+		return fmt.Errorf("version %d.%d, only %d.%d is supported", sb.Major, sb.Minor, disk.VersionMajor, disk.VersionMinor)
 	case sb.BlockSize < MinBlockSize || sb.BlockSize > MaxBlockSize || bits.OnesCount32(sb.BlockSize) != 1:
 		return fmt.Errorf("block size %d: not a power of two from %d to %d", sb.BlockSize, MinBlockSize, MaxBlockSize)
 	case sb.BlockLog != uint16(bits.TrailingZeros32(sb.BlockSize)):
@@ -118,8 +119,8 @@ func (r *Reader) readSuperblock(size int64) error {
 // tells how the image was compressed, if there is one. It is never compressed
 // itself. The data begins behind it.
 func (r *Reader) readCompressorOptions() ([]byte, error) {
-	r.data.start = uint64(superblockSize)
-	if r.sb.Flags&flagCompressorOptions == 0 {
+	r.data.start = uint64(disk.SuperblockSize)
+	if r.sb.Flags&disk.FlagCompressorOptions == 0 {
 		return nil, nil
 	}
 	h, err := r.metadataHeader(r.data.start, r.sb.BytesUsed)
@@ -140,12 +141,12 @@ func (r *Reader) readTables() error {
 	sb := &r.sb
 	end := sb.BytesUsed
 	var err error
-	if sb.XattrTable != invalidTable {
+	if sb.XattrTable != disk.InvalidTable {
 		if end, err = r.openXattrs(end); err != nil {
 			return err
 		}
 	}
-	ids, err := r.openLookupTable("ID table", sb.IDTable, uint64(sb.IDs), idSize, end)
+	ids, err := r.openLookupTable("ID table", sb.IDTable, uint64(sb.IDs), disk.IDSize, end)
 	if err != nil {
 		return err
 	}
@@ -153,14 +154,14 @@ func (r *Reader) readTables() error {
 		return err
 	}
 	end = ids.start(end)
-	if sb.ExportTable != invalidTable {
-		if r.exports, err = r.openLookupTable("export table", sb.ExportTable, uint64(sb.Inodes), inodeRefSize, end); err != nil {
+	if sb.ExportTable != disk.InvalidTable {
+		if r.exports, err = r.openLookupTable("export table", sb.ExportTable, uint64(sb.Inodes), disk.InodeRefSize, end); err != nil {
 			return err
 		}
 		end = r.exports.start(end)
 	}
 	if sb.Fragments > 0 {
-		if r.fragments, err = r.openLookupTable("fragment table", sb.FragmentTable, uint64(sb.Fragments), fragmentEntrySize, end); err != nil {
+		if r.fragments, err = r.openLookupTable("fragment table", sb.FragmentTable, uint64(sb.Fragments), disk.FragmentEntrySize, end); err != nil {
 			return err
 		}
 		end = r.fragments.start(end)
@@ -207,6 +208,6 @@ func (r *Reader) Info() Info {
 		BytesUsed:  int64(r.sb.BytesUsed),
 		Inodes:     int(r.sb.Inodes),
 		Fragments:  int(r.sb.Fragments),
-		Exportable: r.sb.ExportTable != invalidTable,
+		Exportable: r.sb.ExportTable != disk.InvalidTable,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // TestBlocks compares where files lie with what rdsquashfs says of images of two
@@ -80,7 +81,7 @@ func sketchOf(said string) string {
 	}
 	var number, offset uint32
 	at := strings.Index(said, "Fragment index:")
-	if n, _ := fmt.Sscanf(said[max(0, at):], "Fragment index: %v\nFragment offset: %d", &number, &offset); n == 2 && number != invalidFragment {
+	if n, _ := fmt.Sscanf(said[max(0, at):], "Fragment index: %v\nFragment offset: %d", &number, &offset); n == 2 && number != disk.InvalidFragment {
 		fmt.Fprintf(&s, "tail %d %d\n", number, offset)
 	}
 	return s.String()

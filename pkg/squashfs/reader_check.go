@@ -8,10 +8,12 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 type checkedInode struct {
-	ref    inodeRef
+	ref    disk.InodeRef
 	parent uint32 // the directory in which it was met first, 0 for the root
 	name   string // that it has there
 	links  uint32 // that it claims to have; a directory has one name
@@ -99,12 +101,12 @@ func (c *checker) inode(path string, ino Inode) error {
 
 // tableSize is how many bytes of the inode table an inode takes at least.
 func tableSize(ino Inode) uint64 {
-	size := uint64(inodeHeaderSize)
+	size := uint64(disk.InodeHeaderSize)
 	switch {
 	case ino.Mode.IsRegular():
-		size += ino.file.blocks * blockSizeSize
+		size += ino.file.blocks * disk.BlockSizeSize
 	case ino.Mode.IsDir():
-		size += uint64(ino.dir.indexCount) * uint64(dirIndexSize)
+		size += uint64(ino.dir.indexCount) * uint64(disk.DirIndexSize)
 	}
 	return size
 }
@@ -115,7 +117,7 @@ func (c *checker) export(path string, ino Inode) error {
 	if t.count == 0 {
 		return nil
 	}
-	var ref inodeRef
+	var ref disk.InodeRef
 	i := uint64(ino.Number) - 1
 	err := c.r.record(t, i, &ref)
 	if err == nil && ref != ino.ref {
@@ -129,11 +131,11 @@ func (c *checker) export(path string, ino Inode) error {
 
 // attributes checks the extended attributes of an inode.
 func (c *checker) attributes(path string, ino Inode) error {
-	if ino.xattrs == invalidXattr || c.lists[ino.xattrs] {
+	if ino.xattrs == disk.InvalidXattr || c.lists[ino.xattrs] {
 		return nil
 	}
 	c.lists[ino.xattrs] = true
-	elsewhere := func(at inodeRef) ([]byte, error) {
+	elsewhere := func(at disk.InodeRef) ([]byte, error) {
 		if c.values[at] {
 			return nil, nil
 		}
@@ -241,7 +243,7 @@ func (c *checker) counts() error {
 			continue
 		}
 		err := fmt.Errorf("%d names for it in the tree, its inode says %d", ino.names, ino.links)
-		if err := c.find("inode", c.r.inodes.start+ino.ref.block(), c.path(number), err); err != nil {
+		if err := c.find("inode", c.r.inodes.start+ino.ref.Block(), c.path(number), err); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // checkedBlock is a data or fragment block and what its files need of it.
@@ -27,7 +29,7 @@ func (c *checker) needFragments() error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		var e fragmentEntry
+		var e disk.FragmentEntry
 		err := c.r.record(t, i, &e)
 		if err == nil {
 			var b placedBlock

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // victim is an image whose metadata is not compressed, so that records can be
@@ -76,10 +77,10 @@ func change[T any](v *victim, at uint64, edit func(*T)) {
 func (v *victim) place(p position, behind int) uint64 {
 	v.t.Helper()
 	const longest = 64
-	if p.offset+behind+longest > metadataSize {
+	if p.offset+behind+longest > disk.MetadataSize {
 		v.t.Fatalf("record at %v straddles metadata blocks: change the tree", p)
 	}
-	return p.block + metadataHeaderSize + uint64(p.offset+behind)
+	return p.block + disk.MetadataHeaderSize + uint64(p.offset+behind)
 }
 
 func (v *victim) inodeOf(path string) Inode {
@@ -94,16 +95,16 @@ func (v *victim) inodeOf(path string) Inode {
 // header is where the inode at path begins, body where its own part does.
 func (v *victim) header(path string) uint64 {
 	ref := v.inodeOf(path).ref
-	return v.place(position{v.inodes.start + ref.block(), int(ref.offset())}, 0)
+	return v.place(position{v.inodes.start + ref.Block(), int(ref.Offset())}, 0)
 }
 
-func (v *victim) body(path string) uint64 { return v.header(path) + uint64(inodeHeaderSize) }
+func (v *victim) body(path string) uint64 { return v.header(path) + uint64(disk.InodeHeaderSize) }
 
 // listing is where the listing of the directory at path begins.
 func (v *victim) listing(path string) uint64 { return v.place(v.inodeOf(path).dir.start, 0) }
 
 // entry is where its first entry is.
-func (v *victim) entry(path string) uint64 { return v.listing(path) + uint64(dirHeaderSize) }
+func (v *victim) entry(path string) uint64 { return v.listing(path) + uint64(disk.DirHeaderSize) }
 
 // TestDamage changes one field at a time. Every lie must be found, at a cost
 // that does not depend on how large the lie is.
@@ -115,35 +116,35 @@ func TestDamage(t *testing.T) {
 		damage func(v *victim)
 		want   string // in the error
 	}{
-		{"magic", func(v *victim) { change(v, sb, func(s *superblock) { s.Magic++ }) }, "not a SquashFS image"},
-		{"version", func(v *victim) { change(v, sb, func(s *superblock) { s.Major = 3 }) }, "version 3.0"},
-		{"block size", func(v *victim) { change(v, sb, func(s *superblock) { s.BlockSize = 5000 }) }, "block size 5000"},
-		{"block size of 2 GiB", func(v *victim) { change(v, sb, func(s *superblock) { s.BlockSize = 1 << 31 }) }, "block size 2147483648"},
-		{"block log", func(v *victim) { change(v, sb, func(s *superblock) { s.BlockLog++ }) }, "disagree"},
-		{"cut off", func(v *victim) { change(v, sb, func(s *superblock) { s.BytesUsed = 1 << 40 }) }, "is cut off"},
-		{"negative size", func(v *victim) { change(v, sb, func(s *superblock) { s.BytesUsed = math.MaxUint64 }) }, "is cut off"},
-		{"no inodes", func(v *victim) { change(v, sb, func(s *superblock) { s.Inodes = 0 }) }, "no inodes"},
-		{"no IDs", func(v *victim) { change(v, sb, func(s *superblock) { s.IDs = 0 }) }, "no user and group IDs"},
-		{"compressor", func(v *victim) { change(v, sb, func(s *superblock) { s.Compression = 77 }) }, "compressor 77"},
-		{"missing compressor options", func(v *victim) { change(v, sb, func(s *superblock) { s.Flags |= flagCompressorOptions }) }, "compressor options"},
-		{"one inode more", func(v *victim) { change(v, sb, func(s *superblock) { s.Inodes++ }) }, "the superblock says"},
-		{"one inode less", func(v *victim) { change(v, sb, func(s *superblock) { s.Inodes-- }) }, "number not from 1 to"},
-		{"all inodes", func(v *victim) { change(v, sb, func(s *superblock) { s.Inodes = math.MaxUint32 }) }, "export table"},
+		{"magic", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Magic++ }) }, "not a SquashFS image"},
+		{"version", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Major = 3 }) }, "version 3.0"},
+		{"block size", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.BlockSize = 5000 }) }, "block size 5000"},
+		{"block size of 2 GiB", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.BlockSize = 1 << 31 }) }, "block size 2147483648"},
+		{"block log", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.BlockLog++ }) }, "disagree"},
+		{"cut off", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.BytesUsed = 1 << 40 }) }, "is cut off"},
+		{"negative size", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.BytesUsed = math.MaxUint64 }) }, "is cut off"},
+		{"no inodes", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Inodes = 0 }) }, "no inodes"},
+		{"no IDs", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.IDs = 0 }) }, "no user and group IDs"},
+		{"compressor", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Compression = 77 }) }, "compressor 77"},
+		{"missing compressor options", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Flags |= disk.FlagCompressorOptions }) }, "compressor options"},
+		{"one inode more", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Inodes++ }) }, "the superblock says"},
+		{"one inode less", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Inodes-- }) }, "number not from 1 to"},
+		{"all inodes", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Inodes = math.MaxUint32 }) }, "export table"},
 		{"all inodes without export table", func(v *victim) {
-			change(v, sb, func(s *superblock) { s.Inodes, s.ExportTable = math.MaxUint32, invalidTable })
+			change(v, sb, func(s *disk.Superblock) { s.Inodes, s.ExportTable = math.MaxUint32, disk.InvalidTable })
 		}, "fragment table"},
-		{"all fragments", func(v *victim) { change(v, sb, func(s *superblock) { s.Fragments = math.MaxUint32 }) }, "fragment table"},
-		{"ID table", func(v *victim) { change(v, sb, func(s *superblock) { s.IDTable = 1 << 62 }) }, "ID table"},
-		{"fragment table", func(v *victim) { change(v, sb, func(s *superblock) { s.FragmentTable-- }) }, "fragment table"},
-		{"xattr table", func(v *victim) { change(v, sb, func(s *superblock) { s.XattrTable = s.BytesUsed - 1 }) }, "xattr table"},
-		{"inode table", func(v *victim) { change(v, sb, func(s *superblock) { s.InodeTable = s.DirTable }) }, "tables overlap"},
-		{"inode table in superblock", func(v *victim) { change(v, sb, func(s *superblock) { s.InodeTable = 5 }) }, "tables overlap"},
-		{"directory table", func(v *victim) { change(v, sb, func(s *superblock) { s.DirTable = s.BytesUsed }) }, "tables overlap"},
+		{"all fragments", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.Fragments = math.MaxUint32 }) }, "fragment table"},
+		{"ID table", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.IDTable = 1 << 62 }) }, "ID table"},
+		{"fragment table", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.FragmentTable-- }) }, "fragment table"},
+		{"xattr table", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.XattrTable = s.BytesUsed - 1 }) }, "xattr table"},
+		{"inode table", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.InodeTable = s.DirTable }) }, "tables overlap"},
+		{"inode table in superblock", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.InodeTable = 5 }) }, "tables overlap"},
+		{"directory table", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.DirTable = s.BytesUsed }) }, "tables overlap"},
 		{"root is a file", func(v *victim) {
-			change(v, sb, func(s *superblock) { s.RootInode = v.inodeOf("tail").ref })
+			change(v, sb, func(s *disk.Superblock) { s.RootInode = v.inodeOf("tail").ref })
 		}, "root directory is of type"},
-		{"root nowhere", func(v *victim) { change(v, sb, func(s *superblock) { s.RootInode = math.MaxUint64 }) }, "reading root directory"},
-		{"root offset", func(v *victim) { change(v, sb, func(s *superblock) { s.RootInode |= 0xffff }) }, "offset 65535"},
+		{"root nowhere", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.RootInode = math.MaxUint64 }) }, "reading root directory"},
+		{"root offset", func(v *victim) { change(v, sb, func(s *disk.Superblock) { s.RootInode |= 0xffff }) }, "offset 65535"},
 
 		{"list of fragment blocks", func(v *victim) {
 			change(v, v.sb.FragmentTable, func(at *uint64) { *at++ })
@@ -152,102 +153,110 @@ func TestDamage(t *testing.T) {
 			change(v, v.sb.ExportTable, func(at *uint64) { *at = 0 })
 		}, "export table"},
 		{"export table", func(v *victim) {
-			change(v, v.exports.blocks[0]+metadataHeaderSize, func(ref *inodeRef) { *ref++ })
+			change(v, v.exports.blocks[0]+disk.MetadataHeaderSize, func(ref *disk.InodeRef) { *ref++ })
 		}, "the export table says"},
 		{"fragment position", func(v *victim) {
-			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.StartBlock = 1 << 60 })
+			change(v, v.fragments.blocks[0]+disk.MetadataHeaderSize, func(e *disk.FragmentEntry) { e.StartBlock = 1 << 60 })
 		}, "fragment 0"},
 		{"fragment overlaps", func(v *victim) {
-			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.StartBlock-- })
+			change(v, v.fragments.blocks[0]+disk.MetadataHeaderSize, func(e *disk.FragmentEntry) { e.StartBlock-- })
 		}, "overlaps the one before"},
 		{"empty fragment", func(v *victim) {
-			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.Size = 0 })
+			change(v, v.fragments.blocks[0]+disk.MetadataHeaderSize, func(e *disk.FragmentEntry) { e.Size = 0 })
 		}, "is empty"},
 		{"short fragment", func(v *victim) {
-			change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.Size-- })
+			change(v, v.fragments.blocks[0]+disk.MetadataHeaderSize, func(e *disk.FragmentEntry) { e.Size-- })
 		}, "are needed"},
 
 		{"metadata block of no bytes", func(v *victim) {
-			change(v, v.inodes.start, func(h *uint16) { *h = metadataStored })
+			change(v, v.inodes.start, func(h *uint16) { *h = disk.MetadataStored })
 		}, "inode table"},
 		{"metadata block too long", func(v *victim) {
-			change(v, v.inodes.start, func(h *uint16) { *h = metadataStored | (metadataSize + 1) })
+			change(v, v.inodes.start, func(h *uint16) { *h = disk.MetadataStored | (disk.MetadataSize + 1) })
 		}, "inode table"},
 		{"metadata block not compressed", func(v *victim) {
-			change(v, v.inodes.start, func(h *uint16) { *h &^= metadataStored })
+			change(v, v.inodes.start, func(h *uint16) { *h &^= disk.MetadataStored })
 		}, "decompressing"},
 		{"listing block not compressed", func(v *victim) {
-			change(v, v.listings.start, func(h *uint16) { *h &^= metadataStored })
+			change(v, v.listings.start, func(h *uint16) { *h &^= disk.MetadataStored })
 		}, "decompressing"},
 
-		{"inode type", func(v *victim) { change(v, v.header("tail"), func(h *inodeHeader) { h.Type = 15 }) }, "unknown type 15"},
-		{"inode type 0", func(v *victim) { change(v, v.header("tail"), func(h *inodeHeader) { h.Type = 0 }) }, "unknown type 0"},
-		{"inode of another type", func(v *victim) { change(v, v.header("link"), func(h *inodeHeader) { h.Type = typeFIFO }) }, "directory entry names"},
-		{"owner", func(v *victim) { change(v, v.header("tail"), func(h *inodeHeader) { h.UID = 9 }) }, "user ID 9"},
-		{"inode number 0", func(v *victim) { change(v, v.header("tail"), func(h *inodeHeader) { h.Inode = 0 }) }, "number not from 1"},
-		{"inode number taken", func(v *victim) { change(v, v.header("tail"), func(h *inodeHeader) { h.Inode-- }) }, "directory entry names"},
-		{"file size", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.FileSize = math.MaxUint32 }) }, "blocks"},
-		{"file a little shorter", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.FileSize-- }) }, "block at"},
-		{"file position", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock = 1 << 30 }) }, "the data is from"},
-		{"file overlaps another", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock++ }) }, "overlaps the one before"},
-		{"file in superblock", func(v *victim) { change(v, v.body("blocks"), func(f *fileInode) { f.StartBlock = 0 }) }, "the data is from"},
-		{"fragment number", func(v *victim) { change(v, v.body("tail"), func(f *fileInode) { f.Fragment = 1000 }) }, "fragment 1000 of"},
-		{"fragment offset", func(v *victim) { change(v, v.body("tail"), func(f *fileInode) { f.Offset = math.MaxUint32 }) }, "of a fragment"},
-		{"fragment for no tail", func(v *victim) { change(v, v.body("tail"), func(f *fileInode) { f.FileSize = 0 }) }, "fills its blocks"},
+		{"inode type", func(v *victim) { change(v, v.header("tail"), func(h *disk.InodeHeader) { h.Type = 15 }) }, "unknown type 15"},
+		{"inode type 0", func(v *victim) { change(v, v.header("tail"), func(h *disk.InodeHeader) { h.Type = 0 }) }, "unknown type 0"},
+		{"inode of another type", func(v *victim) { change(v, v.header("link"), func(h *disk.InodeHeader) { h.Type = disk.TypeFIFO }) }, "directory entry names"},
+		{"owner", func(v *victim) { change(v, v.header("tail"), func(h *disk.InodeHeader) { h.UID = 9 }) }, "user ID 9"},
+		{"inode number 0", func(v *victim) { change(v, v.header("tail"), func(h *disk.InodeHeader) { h.Inode = 0 }) }, "number not from 1"},
+		{"inode number taken", func(v *victim) { change(v, v.header("tail"), func(h *disk.InodeHeader) { h.Inode-- }) }, "directory entry names"},
+		{"file size", func(v *victim) { change(v, v.body("blocks"), func(f *disk.FileInode) { f.FileSize = math.MaxUint32 }) }, "blocks"},
+		{"file a little shorter", func(v *victim) { change(v, v.body("blocks"), func(f *disk.FileInode) { f.FileSize-- }) }, "block at"},
+		{"file position", func(v *victim) { change(v, v.body("blocks"), func(f *disk.FileInode) { f.StartBlock = 1 << 30 }) }, "the data is from"},
+		{"file overlaps another", func(v *victim) { change(v, v.body("blocks"), func(f *disk.FileInode) { f.StartBlock++ }) }, "overlaps the one before"},
+		{"file in superblock", func(v *victim) { change(v, v.body("blocks"), func(f *disk.FileInode) { f.StartBlock = 0 }) }, "the data is from"},
+		{"fragment number", func(v *victim) { change(v, v.body("tail"), func(f *disk.FileInode) { f.Fragment = 1000 }) }, "fragment 1000 of"},
+		{"fragment offset", func(v *victim) { change(v, v.body("tail"), func(f *disk.FileInode) { f.Offset = math.MaxUint32 }) }, "of a fragment"},
+		{"fragment for no tail", func(v *victim) { change(v, v.body("tail"), func(f *disk.FileInode) { f.FileSize = 0 }) }, "fills its blocks"},
 		{"block size above 16 MiB", func(v *victim) {
 			change(v, v.place(v.inodeOf("blocks").file.sizes, 0), func(size *uint32) { *size = math.MaxUint32 })
 		}, "bytes long"},
 		{"block of no bytes", func(v *victim) {
-			change(v, v.place(v.inodeOf("blocks").file.sizes, 0), func(size *uint32) { *size = dataStored })
+			change(v, v.place(v.inodeOf("blocks").file.sizes, 0), func(size *uint32) { *size = disk.DataStored })
 		}, "stored in no bytes"},
-		{"sparse file of 1 EiB", func(v *victim) { change(v, v.body("sparse"), func(f *extFileInode) { f.FileSize = 1 << 60 }) }, "sparse"},
-		{"sparse file of 16 EiB", func(v *victim) { change(v, v.body("sparse"), func(f *extFileInode) { f.FileSize = math.MaxUint64 }) }, "size 18446744073709551615"},
-		{"holes", func(v *victim) { change(v, v.body("sparse"), func(f *extFileInode) { f.Sparse = f.FileSize + 1 }) }, "all-zero blocks"},
-		{"link count", func(v *victim) { change(v, v.body("sparse"), func(f *extFileInode) { f.Nlink = 2 }) }, "its inode says 2"},
-		{"symlink of 4 GiB", func(v *victim) { change(v, v.body("link"), func(s *symlinkInode) { s.TargetSize = math.MaxUint32 }) }, "4294967295 bytes"},
-		{"parent", func(v *victim) { change(v, v.body("sub"), func(d *dirInode) { d.Parent-- }) }, "as its parent"},
-		{"listing nowhere", func(v *victim) { change(v, v.body("sub"), func(d *dirInode) { d.StartBlock = math.MaxUint32 }) }, "directory table"},
-		{"listing too long", func(v *victim) { change(v, v.body("sub"), func(d *dirInode) { d.FileSize++ }) }, "listing"},
-		{"listing much too long", func(v *victim) { change(v, v.body("many"), func(d *extDirInode) { d.FileSize = math.MaxUint32 }) }, "overlap in the directory table"},
-		{"listing too short", func(v *victim) { change(v, v.body("sub"), func(d *dirInode) { d.FileSize-- }) }, "listing ends before it"},
+		{"sparse file of 1 EiB", func(v *victim) { change(v, v.body("sparse"), func(f *disk.ExtFileInode) { f.FileSize = 1 << 60 }) }, "sparse"},
+		{"sparse file of 16 EiB", func(v *victim) {
+			change(v, v.body("sparse"), func(f *disk.ExtFileInode) { f.FileSize = math.MaxUint64 })
+		}, "size 18446744073709551615"},
+		{"holes", func(v *victim) { change(v, v.body("sparse"), func(f *disk.ExtFileInode) { f.Sparse = f.FileSize + 1 }) }, "all-zero blocks"},
+		{"link count", func(v *victim) { change(v, v.body("sparse"), func(f *disk.ExtFileInode) { f.Nlink = 2 }) }, "its inode says 2"},
+		{"symlink of 4 GiB", func(v *victim) {
+			change(v, v.body("link"), func(s *disk.SymlinkInode) { s.TargetSize = math.MaxUint32 })
+		}, "4294967295 bytes"},
+		{"parent", func(v *victim) { change(v, v.body("sub"), func(d *disk.DirInode) { d.Parent-- }) }, "as its parent"},
+		{"listing nowhere", func(v *victim) { change(v, v.body("sub"), func(d *disk.DirInode) { d.StartBlock = math.MaxUint32 }) }, "directory table"},
+		{"listing too long", func(v *victim) { change(v, v.body("sub"), func(d *disk.DirInode) { d.FileSize++ }) }, "listing"},
+		{"listing much too long", func(v *victim) { change(v, v.body("many"), func(d *disk.ExtDirInode) { d.FileSize = math.MaxUint32 }) }, "overlap in the directory table"},
+		{"listing too short", func(v *victim) { change(v, v.body("sub"), func(d *disk.DirInode) { d.FileSize-- }) }, "listing ends before it"},
 
-		{"header count", func(v *victim) { change(v, v.listing("sub"), func(h *dirHeader) { h.Count = math.MaxUint32 }) }, "4294967296 entries"},
-		{"header count 256", func(v *victim) { change(v, v.listing("sub"), func(h *dirHeader) { h.Count = dirCountMax }) }, "257 entries"},
-		{"header block", func(v *victim) { change(v, v.listing("sub"), func(h *dirHeader) { h.StartBlock = math.MaxUint32 }) }, "beyond the end"},
-		{"entry number", func(v *victim) { change(v, v.entry("sub"), func(e *dirEntry) { e.InodeDelta++ }) }, "directory entry names"},
-		{"entry type", func(v *victim) { change(v, v.entry("sub"), func(e *dirEntry) { e.Type = typeExtFile }) }, "unknown type"},
-		{"entry name length", func(v *victim) { change(v, v.entry("sub"), func(e *dirEntry) { e.NameSize = math.MaxUint16 }) }, "name of 65536 bytes"},
+		{"header count", func(v *victim) { change(v, v.listing("sub"), func(h *disk.DirHeader) { h.Count = math.MaxUint32 }) }, "4294967296 entries"},
+		{"header count 256", func(v *victim) { change(v, v.listing("sub"), func(h *disk.DirHeader) { h.Count = disk.DirCountMax }) }, "257 entries"},
+		{"header block", func(v *victim) {
+			change(v, v.listing("sub"), func(h *disk.DirHeader) { h.StartBlock = math.MaxUint32 })
+		}, "beyond the end"},
+		{"entry number", func(v *victim) { change(v, v.entry("sub"), func(e *disk.DirEntry) { e.InodeDelta++ }) }, "directory entry names"},
+		{"entry type", func(v *victim) { change(v, v.entry("sub"), func(e *disk.DirEntry) { e.Type = disk.TypeExtFile }) }, "unknown type"},
+		{"entry name length", func(v *victim) { change(v, v.entry("sub"), func(e *disk.DirEntry) { e.NameSize = math.MaxUint16 }) }, "name of 65536 bytes"},
 		{"slash in name", func(v *victim) {
-			change(v, v.entry("sub")+uint64(dirEntrySize), func(c *byte) { *c = '/' })
+			change(v, v.entry("sub")+uint64(disk.DirEntrySize), func(c *byte) { *c = '/' })
 		}, "is not a file name"},
 		{"name ..", func(v *victim) {
-			change(v, v.entry("sub")+uint64(dirEntrySize), func(c *byte) { *c = '.' })
+			change(v, v.entry("sub")+uint64(disk.DirEntrySize), func(c *byte) { *c = '.' })
 		}, "is not a file name"},
 		{"order of names", func(v *victim) {
-			change(v, v.entry("sub")+uint64(dirEntrySize), func(c *byte) { *c = 'z' })
+			change(v, v.entry("sub")+uint64(disk.DirEntrySize), func(c *byte) { *c = 'z' })
 		}, "out of order"},
 		{"equal names", func(v *victim) {
-			change(v, v.entry("sub")+uint64(dirEntrySize), func(c *byte) { *c = 'b' })
+			change(v, v.entry("sub")+uint64(disk.DirEntrySize), func(c *byte) { *c = 'b' })
 		}, "out of order"},
 		{"directory in itself", func(v *victim) {
 			root, c := v.inodeOf("."), v.listing("sub/c")
-			change(v, c, func(h *dirHeader) { h.StartBlock, h.Inode = uint32(root.ref.block()), root.Number })
-			change(v, c+uint64(dirHeaderSize), func(e *dirEntry) { e.Offset, e.InodeDelta, e.Type = root.ref.offset(), 0, typeDir })
+			change(v, c, func(h *disk.DirHeader) { h.StartBlock, h.Inode = uint32(root.ref.Block()), root.Number })
+			change(v, c+uint64(disk.DirHeaderSize), func(e *disk.DirEntry) { e.Offset, e.InodeDelta, e.Type = root.ref.Offset(), 0, disk.TypeDir })
 		}, "in more than one place"},
 
 		{"index position", func(v *victim) {
-			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *dirIndex) { x.Index++ })
+			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *disk.DirIndex) { x.Index++ })
 		}, "directory index 0"},
 		{"index block", func(v *victim) {
-			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *dirIndex) { x.StartBlock++ })
+			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *disk.DirIndex) { x.StartBlock++ })
 		}, "directory index 0"},
 		{"index name", func(v *victim) {
-			change(v, v.place(v.inodeOf("many").dir.indexes, dirIndexSize), func(c *byte) { *c++ })
+			change(v, v.place(v.inodeOf("many").dir.indexes, disk.DirIndexSize), func(c *byte) { *c++ })
 		}, "directory index 0"},
 		{"index name length", func(v *victim) {
-			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *dirIndex) { x.NameSize = math.MaxUint32 })
+			change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *disk.DirIndex) { x.NameSize = math.MaxUint32 })
 		}, "4294967296 bytes"},
-		{"index count", func(v *victim) { change(v, v.body("many"), func(d *extDirInode) { d.IndexCount = math.MaxUint16 }) }, "inode"},
+		{"index count", func(v *victim) {
+			change(v, v.body("many"), func(d *disk.ExtDirInode) { d.IndexCount = math.MaxUint16 })
+		}, "inode"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := &victim{sound.Reader, t, bytes.Clone(sound.image)}

@@ -10,6 +10,8 @@ import (
 	"iter"
 	"path"
 	"strings"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // DirEntry is a name in a directory.
@@ -18,8 +20,8 @@ type DirEntry struct {
 	Type   fs.FileMode // the type bits only
 	Number uint32      // of the inode
 
-	kind inodeType
-	ref  inodeRef
+	kind disk.InodeType
+	ref  disk.InodeRef
 }
 
 // Entries reads the directory dir from front to back. Names come in the order
@@ -78,7 +80,7 @@ func (r *Reader) Lookup(name string) (Inode, error) {
 
 // child returns the inode that dir's listing has under name.
 func (r *Reader) child(dir Inode, name string) (Inode, error) {
-	if !dir.Mode.IsDir() || len(name) >= nameMax {
+	if !dir.Mode.IsDir() || len(name) >= disk.NameMax {
 		return Inode{}, fs.ErrNotExist
 	}
 	l, err := r.openListing(dir)
@@ -113,10 +115,10 @@ type listing struct {
 	size   uint64
 	used   uint64 // of size
 	read   int64  // entries
-	header dirHeader
+	header disk.DirHeader
 	left   uint32 // entries behind header that were not read
 
-	current dirEntry
+	current disk.DirEntry
 	last    []byte // name of the entry that next returned last
 }
 
@@ -147,7 +149,7 @@ func (l *listing) seek(dir Inode, name string) error {
 	if err != nil {
 		return err
 	}
-	var last dirIndex
+	var last disk.DirIndex
 	found := false
 	for range dir.dir.indexCount {
 		x, first, err := at.index()
@@ -168,24 +170,24 @@ func (l *listing) seek(dir Inode, name string) error {
 	l.used = uint64(last.Index)
 	// All blocks but the last are full, so that the place in the listing tells
 	// the place in the block.
-	offset := (uint64(dir.dir.start.offset) + l.used) % metadataSize
+	offset := (uint64(dir.dir.start.offset) + l.used) % disk.MetadataSize
 	l.c, err = r.cursorAt(r.listings, position{r.listings.start + uint64(last.StartBlock), int(offset)})
 	return err
 }
 
 // index reads a record of a directory index and the name that follows it.
-func (c *cursor) index() (x dirIndex, name []byte, err error) {
-	p, err := c.next(dirIndexSize)
+func (c *cursor) index() (x disk.DirIndex, name []byte, err error) {
+	p, err := c.next(disk.DirIndexSize)
 	if err != nil {
 		return x, nil, err
 	}
-	x = dirIndex{
+	x = disk.DirIndex{
 		Index:      binary.LittleEndian.Uint32(p),
 		StartBlock: binary.LittleEndian.Uint32(p[4:]),
 		NameSize:   binary.LittleEndian.Uint32(p[8:]),
 	}
-	if x.NameSize >= nameMax-1 {
-		return x, nil, fmt.Errorf("name of %d bytes, %d are possible", uint64(x.NameSize)+1, nameMax-1)
+	if x.NameSize >= disk.NameMax-1 {
+		return x, nil, fmt.Errorf("name of %d bytes, %d are possible", uint64(x.NameSize)+1, disk.NameMax-1)
 	}
 	name, err = c.next(int(x.NameSize) + 1)
 	return x, name, err
@@ -241,41 +243,41 @@ func (l *listing) entry(name []byte) (DirEntry, error) {
 		Type:   typ,
 		Number: l.header.Inode + uint32(int32(l.current.InodeDelta)),
 		kind:   l.current.Type,
-		ref:    newInodeRef(l.header.StartBlock, l.current.Offset),
+		ref:    disk.NewInodeRef(l.header.StartBlock, l.current.Offset),
 	}, nil
 }
 
 func (l *listing) readHeader() error {
-	if err := l.take(dirHeaderSize); err != nil {
+	if err := l.take(disk.DirHeaderSize); err != nil {
 		return err
 	}
 	if err := l.c.decode(&l.header); err != nil {
 		return err
 	}
-	if l.header.Count >= dirCountMax {
-		return fmt.Errorf("%d entries behind it, %d are possible", uint64(l.header.Count)+1, dirCountMax)
+	if l.header.Count >= disk.DirCountMax {
+		return fmt.Errorf("%d entries behind it, %d are possible", uint64(l.header.Count)+1, disk.DirCountMax)
 	}
 	l.left = l.header.Count + 1
 	return nil
 }
 
 func (l *listing) readEntry() (name []byte, err error) {
-	if err := l.take(dirEntrySize); err != nil {
+	if err := l.take(disk.DirEntrySize); err != nil {
 		return nil, err
 	}
-	p, err := l.c.next(dirEntrySize)
+	p, err := l.c.next(disk.DirEntrySize)
 	if err != nil {
 		return nil, err
 	}
-	l.current = dirEntry{ // not by reflection
+	l.current = disk.DirEntry{ // not by reflection
 		Offset:     binary.LittleEndian.Uint16(p),
 		InodeDelta: int16(binary.LittleEndian.Uint16(p[2:])),
-		Type:       inodeType(binary.LittleEndian.Uint16(p[4:])),
+		Type:       disk.InodeType(binary.LittleEndian.Uint16(p[4:])),
 		NameSize:   binary.LittleEndian.Uint16(p[6:]),
 	}
 	size := int(l.current.NameSize) + 1
-	if size >= nameMax {
-		return nil, fmt.Errorf("name of %d bytes, %d are possible", size, nameMax-1)
+	if size >= disk.NameMax {
+		return nil, fmt.Errorf("name of %d bytes, %d are possible", size, disk.NameMax-1)
 	}
 	if err := l.take(size); err != nil {
 		return nil, err

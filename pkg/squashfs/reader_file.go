@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // layout is where a file's contents lie in the image: blocks in a row, and
@@ -13,7 +15,7 @@ type layout struct {
 	size      int64
 	blockSize uint32
 	blocks    []placedBlock
-	fragment  fragmentEntry
+	fragment  disk.FragmentEntry
 	offset    uint32 // of the tail in the uncompressed fragment block
 	tail      uint32 // its length, 0 if the last bytes are in a block
 }
@@ -24,8 +26,8 @@ type placedBlock struct {
 	size  uint32 // in the image, with dataStored; 0 for an all-zero block, which takes no room
 }
 
-func (b placedBlock) length() uint64 { return uint64(b.size &^ dataStored) }
-func (b placedBlock) stored() bool   { return b.size&dataStored != 0 }
+func (b placedBlock) length() uint64 { return uint64(b.size &^ disk.DataStored) }
+func (b placedBlock) stored() bool   { return b.size&disk.DataStored != 0 }
 
 // layout reads where the contents of the regular file ino lie.
 func (r *Reader) layout(ino Inode) (layout, error) {
@@ -57,16 +59,16 @@ func (r *Reader) blocks(f filePlace) ([]placedBlock, error) {
 	}
 	var blocks []placedBlock
 	start := f.start
-	var p [metadataSize]byte
+	var p [disk.MetadataSize]byte
 	for left := f.blocks; left > 0; {
-		n := min(left, metadataSize/blockSizeSize)
-		sizes := p[:n*blockSizeSize]
+		n := min(left, disk.MetadataSize/disk.BlockSizeSize)
+		sizes := p[:n*disk.BlockSizeSize]
 		if err := c.read(sizes); err != nil {
 			return nil, err
 		}
-		for ; len(sizes) > 0; sizes = sizes[blockSizeSize:] {
+		for ; len(sizes) > 0; sizes = sizes[disk.BlockSizeSize:] {
 			b := placedBlock{start: start, size: binary.LittleEndian.Uint32(sizes)}
-			if b.size == dataStored {
+			if b.size == disk.DataStored {
 				return nil, fmt.Errorf("block %d is stored in no bytes", len(blocks))
 			}
 			if err := r.checkPlace(b); err != nil {
@@ -101,7 +103,7 @@ func (l *layout) blockLength(i int) int {
 }
 
 // fragmentBlock returns the fragment block e, decoded.
-func (r *Reader) fragmentBlock(e fragmentEntry) ([]byte, error) {
+func (r *Reader) fragmentBlock(e disk.FragmentEntry) ([]byte, error) {
 	b, err := r.placedFragment(e)
 	if err != nil {
 		return nil, err
@@ -118,7 +120,7 @@ func (r *Reader) fragmentBlock(e fragmentEntry) ([]byte, error) {
 	return p[:n], nil
 }
 
-func (r *Reader) placedFragment(e fragmentEntry) (placedBlock, error) {
+func (r *Reader) placedFragment(e disk.FragmentEntry) (placedBlock, error) {
 	b := placedBlock{start: e.StartBlock, size: e.Size}
 	if b.length() == 0 {
 		return b, fmt.Errorf("fragment block at %d is empty", b.start)

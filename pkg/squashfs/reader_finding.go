@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Finding is one thing that is wrong with an image.
@@ -58,7 +60,7 @@ func (r *Reader) Findings(ctx context.Context, found func(Finding) error) error 
 		inodes: make(map[uint32]*checkedInode),
 		blocks: make(map[uint64]*checkedBlock),
 		lists:  make(map[uint32]bool),
-		values: make(map[inodeRef]bool),
+		values: make(map[disk.InodeRef]bool),
 	}
 	for _, step := range []func() error{c.tables, c.needFragments, c.tree, c.counts, c.decodeBlocks} {
 		if err := step(); err != nil {
@@ -82,10 +84,10 @@ type checker struct {
 	inodes     map[uint32]*checkedInode
 	blocks     map[uint64]*checkedBlock // by position
 
-	xattrBytes uint64            // of the extended attributes that no list has claimed
-	valueBytes uint64            // of them that no list has claimed as the value of another
-	lists      map[uint32]bool   // of attributes, by number, that were read
-	values     map[inodeRef]bool // of other lists that were read
+	xattrBytes uint64                 // of the extended attributes that no list has claimed
+	valueBytes uint64                 // of them that no list has claimed as the value of another
+	lists      map[uint32]bool        // of attributes, by number, that were read
+	values     map[disk.InodeRef]bool // of other lists that were read
 }
 
 // find hands a finding on.
@@ -119,7 +121,7 @@ func (c *checker) tables() (err error) {
 // they hold, or at most can hold. All but the last must be full: readers compute
 // with that.
 func (c *checker) table(s section) (uint64, error) {
-	total, last := uint64(0), metadataSize
+	total, last := uint64(0), disk.MetadataSize
 	for pos := s.start; pos < s.end; {
 		if err := c.ctx.Err(); err != nil {
 			return 0, err
@@ -133,9 +135,9 @@ func (c *checker) table(s section) (uint64, error) {
 			if err != nil {
 				return total + metadataRoom(pos, s.end), nil
 			}
-			b = cachedBlock{data: make([]byte, metadataSize), end: h.end()}
+			b = cachedBlock{data: make([]byte, disk.MetadataSize), end: h.end()}
 		}
-		if last != metadataSize {
+		if last != disk.MetadataSize {
 			if err := c.find(s.name, pos, "", fmt.Errorf("the block before this one holds only %d bytes", last)); err != nil {
 				return 0, err
 			}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // findings are all that Findings finds in an image, but for what is wrong.
@@ -38,12 +40,12 @@ func TestFindings(t *testing.T) {
 	tail, err := v.Blocks(v.inodeOf("tail"))
 	mustDo(t, err)
 
-	change(v, v.place(v.inodeOf("other").file.sizes, 0), func(size *uint32) { *size &^= dataStored })
-	change(v, v.fragments.blocks[0]+metadataHeaderSize, func(e *fragmentEntry) { e.Size &^= dataStored })
-	change(v, v.header("link"), func(h *inodeHeader) { h.Type = typeFIFO })
-	change(v, v.body("sub/c"), func(d *dirInode) { d.Parent-- })
-	change(v, v.entry("sub/c")+uint64(dirEntrySize), func(c *byte) { *c = '/' })
-	change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *dirIndex) { x.Index++ })
+	change(v, v.place(v.inodeOf("other").file.sizes, 0), func(size *uint32) { *size &^= disk.DataStored })
+	change(v, v.fragments.blocks[0]+disk.MetadataHeaderSize, func(e *disk.FragmentEntry) { e.Size &^= disk.DataStored })
+	change(v, v.header("link"), func(h *disk.InodeHeader) { h.Type = disk.TypeFIFO })
+	change(v, v.body("sub/c"), func(d *disk.DirInode) { d.Parent-- })
+	change(v, v.entry("sub/c")+uint64(disk.DirEntrySize), func(c *byte) { *c = '/' })
+	change(v, v.place(v.inodeOf("many").dir.indexes, 0), func(x *disk.DirIndex) { x.Index++ })
 
 	want := []string{
 		fmt.Sprintf("data block at %d, %q and 0 others", other.Data[0].Offset, "other"),

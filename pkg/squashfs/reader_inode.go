@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"math"
 	"time"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Inode is a file of any type, without the names that it has.
@@ -19,8 +21,8 @@ type Inode struct {
 	Target  string // of a symbolic link
 	Device  uint32 // of a device, as Linux's new_encode_dev has it
 
-	kind inodeType // a basic type
-	ref  inodeRef
+	kind disk.InodeType // a basic type
+	ref  disk.InodeRef
 	dir  dirPlace
 	file filePlace
 
@@ -74,25 +76,25 @@ func (r *Reader) Inode(e DirEntry) (Inode, error) {
 }
 
 // blockOf is the metadata block in which an inode begins.
-func (r *Reader) blockOf(ino Inode) uint64 { return r.inodes.start + ino.ref.block() }
+func (r *Reader) blockOf(ino Inode) uint64 { return r.inodes.start + ino.ref.Block() }
 
-func (r *Reader) inode(ref inodeRef) (Inode, error) {
-	c, err := r.cursorAt(r.inodes, position{r.inodes.start + ref.block(), int(ref.offset())})
+func (r *Reader) inode(ref disk.InodeRef) (Inode, error) {
+	c, err := r.cursorAt(r.inodes, position{r.inodes.start + ref.Block(), int(ref.Offset())})
 	if err != nil {
 		return Inode{}, fmt.Errorf("reading inode at %#x: %w", uint64(ref), err)
 	}
-	var h inodeHeader
+	var h disk.InodeHeader
 	if err := c.decode(&h); err != nil {
 		return Inode{}, fmt.Errorf("reading inode at %#x: %w", uint64(ref), err)
 	}
-	ino := Inode{Number: h.Inode, ModTime: time.Unix(int64(h.Mtime), 0).UTC(), ref: ref, xattrs: invalidXattr}
+	ino := Inode{Number: h.Inode, ModTime: time.Unix(int64(h.Mtime), 0).UTC(), ref: ref, xattrs: disk.InvalidXattr}
 	if err := r.inodeBody(&ino, h, c); err != nil {
 		return Inode{}, fmt.Errorf("reading inode %d: %w", h.Inode, err)
 	}
 	return ino, nil
 }
 
-func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
+func (r *Reader) inodeBody(ino *Inode, h disk.InodeHeader, c *cursor) error {
 	if h.Inode == 0 || h.Inode > r.sb.Inodes {
 		return fmt.Errorf("number not from 1 to %d", r.sb.Inodes)
 	}
@@ -102,8 +104,8 @@ func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
 	ino.UID, ino.GID = r.ids[h.UID], r.ids[h.GID]
 
 	ino.kind = h.Type
-	if h.Type > extended {
-		ino.kind -= extended
+	if h.Type > disk.Extended {
+		ino.kind -= disk.Extended
 	}
 	typ, ok := fileType(ino.kind)
 	if !ok {
@@ -113,33 +115,33 @@ func (r *Reader) inodeBody(ino *Inode, h inodeHeader, c *cursor) error {
 
 	var err error
 	switch h.Type {
-	case typeDir:
+	case disk.TypeDir:
 		return r.dirBody(ino, c)
-	case typeExtDir:
+	case disk.TypeExtDir:
 		return r.extDirBody(ino, c)
-	case typeFile:
+	case disk.TypeFile:
 		return r.fileBody(ino, c)
-	case typeExtFile:
+	case disk.TypeExtFile:
 		return r.extFileBody(ino, c)
-	case typeSymlink, typeExtSymlink:
+	case disk.TypeSymlink, disk.TypeExtSymlink:
 		err = symlinkBody(ino, c)
-	case typeBlockDevice, typeCharDevice, typeBlockDevice + extended, typeCharDevice + extended:
-		var d deviceInode
+	case disk.TypeBlockDevice, disk.TypeCharDevice, disk.TypeBlockDevice + disk.Extended, disk.TypeCharDevice + disk.Extended:
+		var d disk.DeviceInode
 		err = c.decode(&d)
 		ino.Links, ino.Device = d.Nlink, d.Rdev
 	default:
-		var d ipcInode
+		var d disk.IpcInode
 		err = c.decode(&d)
 		ino.Links = d.Nlink
 	}
-	if err != nil || h.Type <= extended {
+	if err != nil || h.Type <= disk.Extended {
 		return err
 	}
 	return c.decode(&ino.xattrs)
 }
 
 func (r *Reader) dirBody(ino *Inode, c *cursor) error {
-	var d dirInode
+	var d disk.DirInode
 	if err := c.decode(&d); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (r *Reader) dirBody(ino *Inode, c *cursor) error {
 }
 
 func (r *Reader) extDirBody(ino *Inode, c *cursor) error {
-	var d extDirInode
+	var d disk.ExtDirInode
 	if err := c.decode(&d); err != nil {
 		return err
 	}
@@ -171,11 +173,11 @@ func (r *Reader) extDirBody(ino *Inode, c *cursor) error {
 // listingSize is a directory's recorded size without the room for "." and
 // "..". The kernel takes a smaller one for an empty listing.
 func listingSize(recorded uint32) uint64 {
-	return uint64(max(recorded, dirSizeExtra) - dirSizeExtra)
+	return uint64(max(recorded, disk.DirSizeExtra) - disk.DirSizeExtra)
 }
 
 func (r *Reader) fileBody(ino *Inode, c *cursor) error {
-	var f fileInode
+	var f disk.FileInode
 	if err := c.decode(&f); err != nil {
 		return err
 	}
@@ -191,7 +193,7 @@ func (r *Reader) fileBody(ino *Inode, c *cursor) error {
 }
 
 func (r *Reader) extFileBody(ino *Inode, c *cursor) error {
-	var f extFileInode
+	var f disk.ExtFileInode
 	if err := c.decode(&f); err != nil {
 		return err
 	}
@@ -221,7 +223,7 @@ func (r *Reader) countBlocks(ino *Inode) error {
 	size := uint64(ino.Size)
 	f.blocks = size / blockSize
 	f.tail = uint32(size % blockSize)
-	if f.fragment == invalidFragment {
+	if f.fragment == disk.InvalidFragment {
 		if f.tail > 0 {
 			f.blocks++
 			f.tail = 0
@@ -241,12 +243,12 @@ func (r *Reader) countBlocks(ino *Inode) error {
 }
 
 func symlinkBody(ino *Inode, c *cursor) error {
-	var s symlinkInode
+	var s disk.SymlinkInode
 	if err := c.decode(&s); err != nil {
 		return err
 	}
-	if s.TargetSize > symlinkMax {
-		return fmt.Errorf("symbolic link to a name of %d bytes, %d are possible", s.TargetSize, symlinkMax)
+	if s.TargetSize > disk.SymlinkMax {
+		return fmt.Errorf("symbolic link to a name of %d bytes, %d are possible", s.TargetSize, disk.SymlinkMax)
 	}
 	ino.Links = s.Nlink
 	ino.Size = int64(s.TargetSize)
@@ -256,21 +258,21 @@ func symlinkBody(ino *Inode, c *cursor) error {
 }
 
 // fileType is a basic inode type as Go has it.
-func fileType(kind inodeType) (typ fs.FileMode, ok bool) {
+func fileType(kind disk.InodeType) (typ fs.FileMode, ok bool) {
 	switch kind {
-	case typeDir:
+	case disk.TypeDir:
 		return fs.ModeDir, true
-	case typeFile:
+	case disk.TypeFile:
 		return 0, true
-	case typeSymlink:
+	case disk.TypeSymlink:
 		return fs.ModeSymlink, true
-	case typeBlockDevice:
+	case disk.TypeBlockDevice:
 		return fs.ModeDevice, true
-	case typeCharDevice:
+	case disk.TypeCharDevice:
 		return fs.ModeDevice | fs.ModeCharDevice, true
-	case typeFIFO:
+	case disk.TypeFIFO:
 		return fs.ModeNamedPipe, true
-	case typeSocket:
+	case disk.TypeSocket:
 		return fs.ModeSocket, true
 	}
 	return 0, false

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // wide makes images with many directories in one, and returns their names.
@@ -23,7 +25,7 @@ func wide(t testing.TB, n int) (names []string, images map[string]*Reader) {
 }
 
 // entriesPerBlock is more than a metadata block holds of the entries of wide.
-const entriesPerBlock = metadataSize / (8 + 40)
+const entriesPerBlock = disk.MetadataSize / (8 + 40)
 
 // TestLookupReadsLittle counts the entries that look-ups pass over: no more for
 // each than the metadata block has to which the directory's index leads, and the

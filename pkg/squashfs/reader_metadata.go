@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // blockHeader is where a metadata block lies and how.
@@ -19,20 +21,20 @@ func (h blockHeader) end() uint64 { return h.start + h.size }
 // metadataHeader reads the header of the metadata block at pos, which must
 // end at limit or before.
 func (r *Reader) metadataHeader(pos, limit uint64) (blockHeader, error) {
-	if pos > limit || limit-pos < metadataHeaderSize {
+	if pos > limit || limit-pos < disk.MetadataHeaderSize {
 		return blockHeader{}, fmt.Errorf("metadata block at %d, beyond the end of its table at %d", pos, limit)
 	}
-	var p [metadataHeaderSize]byte
+	var p [disk.MetadataHeaderSize]byte
 	if err := r.readAt(p[:], pos); err != nil {
 		return blockHeader{}, err
 	}
 	n := binary.LittleEndian.Uint16(p[:])
 	h := blockHeader{
-		start:  pos + metadataHeaderSize,
-		size:   uint64(n &^ metadataStored),
-		stored: n&metadataStored != 0,
+		start:  pos + disk.MetadataHeaderSize,
+		size:   uint64(n &^ disk.MetadataStored),
+		stored: n&disk.MetadataStored != 0,
 	}
-	if h.size == 0 || h.size > metadataSize || h.size > limit-h.start {
+	if h.size == 0 || h.size > disk.MetadataSize || h.size > limit-h.start {
 		return blockHeader{}, fmt.Errorf("metadata block at %d of %d bytes, its table ends at %d", pos, h.size, limit)
 	}
 	return h, nil
@@ -47,7 +49,7 @@ func (r *Reader) metadataBlock(pos, limit uint64) (cachedBlock, error) {
 	if err != nil {
 		return cachedBlock{}, err
 	}
-	p := make([]byte, metadataSize)
+	p := make([]byte, disk.MetadataSize)
 	n, err := r.readBlock(p, h.start, h.size, h.stored)
 	if err != nil {
 		return cachedBlock{}, fmt.Errorf("metadata block at %d: %w", pos, err)

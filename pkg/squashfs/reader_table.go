@@ -3,6 +3,8 @@ package squashfs
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // lookupTable is a table of records of one size, found by number: metadata
@@ -17,9 +19,9 @@ type lookupTable struct {
 // openLookupTable reads the list of positions at index. The list ends where
 // the next table begins, at end.
 func (r *Reader) openLookupTable(name string, index, count uint64, recordSize int, end uint64) (lookupTable, error) {
-	perBlock := uint64(metadataSize / recordSize)
+	perBlock := uint64(disk.MetadataSize / recordSize)
 	blocks := (count + perBlock - 1) / perBlock
-	length := blocks * tableRefSize
+	length := blocks * disk.TableRefSize
 	if index > end || end-index != length {
 		return lookupTable{}, fmt.Errorf("%s: list of %d blocks at %d does not end with the table at %d", name, blocks, index, end)
 	}
@@ -36,7 +38,7 @@ func (r *Reader) openLookupTable(name string, index, count uint64, recordSize in
 		return lookupTable{}, fmt.Errorf("%s: block at %d, before the data at %d", name, t.blocks[0], r.data.start)
 	}
 	for i := range blocks {
-		const longest = metadataHeaderSize + metadataSize
+		const longest = disk.MetadataHeaderSize + disk.MetadataSize
 		if a, b := t.blocks[i], t.blocks[i+1]; a >= b || b-a > longest {
 			return lookupTable{}, fmt.Errorf("%s: block at %d cannot end at %d", name, a, b)
 		}
@@ -55,7 +57,7 @@ func (t *lookupTable) start(end uint64) uint64 {
 
 // blockOf is the metadata block that has record i.
 func (t *lookupTable) blockOf(i uint64) uint64 {
-	return t.blocks[i*uint64(t.recordSize)/metadataSize]
+	return t.blocks[i*uint64(t.recordSize)/disk.MetadataSize]
 }
 
 // record decodes record i of t into v.
@@ -64,7 +66,7 @@ func (r *Reader) record(t *lookupTable, i uint64, v any) error {
 		return fmt.Errorf("%s: record %d of %d", t.name, i, t.count)
 	}
 	at := i * uint64(t.recordSize)
-	block, offset := at/metadataSize, at%metadataSize
+	block, offset := at/disk.MetadataSize, at%disk.MetadataSize
 	b, err := r.metadataBlock(t.blocks[block], t.blocks[block+1])
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", t.name, err)

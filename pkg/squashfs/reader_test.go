@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 func TestReadWhatOthersWrote(t *testing.T) {
@@ -301,7 +302,7 @@ func TestDevicesOwnersAndXattrs(t *testing.T) {
 		{Typeflag: tar.TypeDir, Name: "sub/", Mode: 0o750, ModTime: when, PAXRecords: xattr},
 	}) {
 		t.Run(program, func(t *testing.T) {
-			if r.sb.XattrTable == invalidTable {
+			if r.sb.XattrTable == disk.InvalidTable {
 				t.Error("the image has no extended attributes: the test does not test them")
 			}
 			if err := r.Check(context.Background()); err != nil {

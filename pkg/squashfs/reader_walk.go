@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // pathMax is PATH_MAX of Linux, which opens no path as long as that. Without
@@ -37,7 +39,7 @@ func (r *Reader) WalkFrom(top Inode, f WalkFunc) error {
 func (r *Reader) newWalker() *walker {
 	return &walker{
 		r:            r,
-		seen:         make(map[inodeRef]bool),
+		seen:         make(map[disk.InodeRef]bool),
 		listingBytes: metadataRoom(r.listings.start, r.listings.end),
 		fail:         func(_ string, _ uint64, path string, err error) error { return fmt.Errorf("%q: %w", path, err) },
 	}
@@ -46,7 +48,7 @@ func (r *Reader) newWalker() *walker {
 // metadataRoom is how many bytes the metadata blocks between two places hold at
 // most: a block takes a header and a byte at least.
 func metadataRoom(start, end uint64) uint64 {
-	return (end - start) / (metadataHeaderSize + 1) * metadataSize
+	return (end - start) / (disk.MetadataHeaderSize + 1) * disk.MetadataSize
 }
 
 // walker walks through the tree of an image. Listings that overlap in the
@@ -54,8 +56,8 @@ func metadataRoom(start, end uint64) uint64 {
 // sizes tells them.
 type walker struct {
 	r            *Reader
-	seen         map[inodeRef]bool // directories
-	listingBytes uint64            // how many more the directory table can hold
+	seen         map[disk.InodeRef]bool // directories
+	listingBytes uint64                 // how many more the directory table can hold
 	visit        func(path string, ino, parent Inode) error
 
 	// fail is called with what is wrong, where in the image, and in or below which
@@ -66,7 +68,7 @@ type walker struct {
 func (w *walker) walk() error {
 	root, err := w.r.Root()
 	if err != nil {
-		return w.fail("inode", w.r.inodes.start+w.r.sb.RootInode.block(), ".", err)
+		return w.fail("inode", w.r.inodes.start+w.r.sb.RootInode.Block(), ".", err)
 	}
 	return w.enter(".", root, Inode{})
 }
@@ -98,7 +100,7 @@ func (w *walker) enter(path string, ino, parent Inode) error {
 		}
 		child, err := w.r.Inode(e)
 		if err != nil {
-			if err := w.fail("inode", w.r.inodes.start+e.ref.block(), prefix+e.Name, err); err != nil {
+			if err := w.fail("inode", w.r.inodes.start+e.ref.Block(), prefix+e.Name, err); err != nil {
 				return err
 			}
 			continue

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Xattr is an extended attribute.
@@ -32,12 +34,12 @@ const (
 func (r *Reader) Xattrs(ino Inode) iter.Seq2[Xattr, error] { return r.xattrList(ino, r.xattrValue) }
 
 // xattrList is Xattrs with a function for the values of other lists.
-func (r *Reader) xattrList(ino Inode, elsewhere func(inodeRef) ([]byte, error)) iter.Seq2[Xattr, error] {
+func (r *Reader) xattrList(ino Inode, elsewhere func(disk.InodeRef) ([]byte, error)) iter.Seq2[Xattr, error] {
 	return func(yield func(Xattr, error) bool) {
-		if ino.xattrs == invalidXattr {
+		if ino.xattrs == disk.InvalidXattr {
 			return
 		}
-		var id xattrID
+		var id disk.XattrID
 		var c *cursor
 		err := r.record(&r.xattrIDs, uint64(ino.xattrs), &id)
 		if err == nil {
@@ -66,12 +68,12 @@ func (r *Reader) xattrList(ino Inode, elsewhere func(inodeRef) ([]byte, error)) 
 
 // xattrCursor returns a cursor at a place in the attributes, which is named as
 // that of an inode is.
-func (r *Reader) xattrCursor(at inodeRef) (*cursor, error) {
-	return r.cursorAt(r.xattrs, position{r.xattrs.start + at.block(), int(at.offset())})
+func (r *Reader) xattrCursor(at disk.InodeRef) (*cursor, error) {
+	return r.cursorAt(r.xattrs, position{r.xattrs.start + at.Block(), int(at.Offset())})
 }
 
 // xattrValue reads a value that is in another list.
-func (r *Reader) xattrValue(at inodeRef) ([]byte, error) {
+func (r *Reader) xattrValue(at disk.InodeRef) ([]byte, error) {
 	c, err := r.xattrCursor(at)
 	if err != nil {
 		return nil, err
@@ -80,26 +82,26 @@ func (r *Reader) xattrValue(at inodeRef) ([]byte, error) {
 }
 
 // xattr reads an attribute.
-func (c *cursor) xattr(elsewhere func(inodeRef) ([]byte, error)) (x Xattr, err error) {
-	var e xattrEntry
+func (c *cursor) xattr(elsewhere func(disk.InodeRef) ([]byte, error)) (x Xattr, err error) {
+	var e disk.XattrEntry
 	if err := c.decode(&e); err != nil {
 		return x, err
 	}
 	if x.Name, err = c.text(uint32(e.NameSize)); err != nil {
 		return x, err
 	}
-	prefix := int(e.Type & xattrPrefixMask)
+	prefix := int(e.Type & disk.XattrPrefixMask)
 	if prefix >= len(xattrPrefixes) {
 		return x, fmt.Errorf("%q is in the unknown namespace %d", x.Name, prefix)
 	}
 	x.Name = xattrPrefixes[prefix] + x.Name
-	if x.Value, err = c.value(); err != nil || e.Type&xattrElsewhere == 0 {
+	if x.Value, err = c.value(); err != nil || e.Type&disk.XattrElsewhere == 0 {
 		return x, err
 	}
-	if len(x.Value) != inodeRefSize {
-		return x, fmt.Errorf("%s: place of %d bytes, not %d", x.Name, len(x.Value), inodeRefSize)
+	if len(x.Value) != disk.InodeRefSize {
+		return x, fmt.Errorf("%s: place of %d bytes, not %d", x.Name, len(x.Value), disk.InodeRefSize)
 	}
-	x.Value, err = elsewhere(inodeRef(binary.LittleEndian.Uint64(x.Value)))
+	x.Value, err = elsewhere(disk.InodeRef(binary.LittleEndian.Uint64(x.Value)))
 	return x, err
 }
 
@@ -119,7 +121,7 @@ func (c *cursor) value() ([]byte, error) {
 // openXattrs finds the extended attributes, whose table ends the image, and
 // returns where they begin, which is where the table before them ends.
 func (r *Reader) openXattrs(end uint64) (start uint64, err error) {
-	p := make([]byte, binary.Size(xattrTable{}))
+	p := make([]byte, binary.Size(disk.XattrTable{}))
 	at := r.sb.XattrTable
 	if at > end || end-at < uint64(len(p)) {
 		return 0, fmt.Errorf("xattr table: at %d, beyond the end of the image at %d", at, end)
@@ -127,11 +129,11 @@ func (r *Reader) openXattrs(end uint64) (start uint64, err error) {
 	if err := r.readAt(p, at); err != nil {
 		return 0, fmt.Errorf("reading xattr table: %w", err)
 	}
-	var t xattrTable
+	var t disk.XattrTable
 	if _, err := binary.Decode(p, binary.LittleEndian, &t); err != nil {
 		return 0, fmt.Errorf("reading xattr table: %w", err)
 	}
-	if r.xattrIDs, err = r.openLookupTable("xattr table", at+uint64(len(p)), uint64(t.IDs), xattrIDSize, end); err != nil {
+	if r.xattrIDs, err = r.openLookupTable("xattr table", at+uint64(len(p)), uint64(t.IDs), disk.XattrIDSize, end); err != nil {
 		return 0, err
 	}
 	r.xattrs = section{"extended attributes", t.Start, r.xattrIDs.start(at)}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Behind the image proper, at the next multiple of padding, lies a record of
@@ -140,7 +142,7 @@ func (rec *record) check(r *Reader) error {
 	end, fragment := r.data.start, uint32(0)
 	for i, g := range rec.groups {
 		switch {
-		case g.Start%padding != 0 || g.Size%padding != 0 || g.Size == 0:
+		case g.Start%disk.Padding != 0 || g.Size%disk.Padding != 0 || g.Size == 0:
 			return fmt.Errorf("record: group %d has %d bytes at %d", i, g.Size, g.Start)
 		case g.Start < end || g.Start > r.data.end || g.Size > r.data.end-g.Start:
 			return fmt.Errorf("record: group %d has %d bytes at %d, there is room from %d to %d", i, g.Size, g.Start, end, r.data.end)
@@ -176,8 +178,8 @@ func groupKey(t *Tree, g *group) (key [sha256.Size]byte) {
 
 // alignUp rounds n up to a multiple of padding.
 func alignUp(n int64) int64 {
-	if n > math.MaxInt64-padding {
+	if n > math.MaxInt64-disk.Padding {
 		return n
 	}
-	return (n + padding - 1) / padding * padding
+	return (n + disk.Padding - 1) / disk.Padding * disk.Padding
 }

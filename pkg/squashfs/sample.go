@@ -3,6 +3,8 @@ package squashfs
 import (
 	"cmp"
 	"slices"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Sample takes files out of the tree until about so many bytes are left, for
@@ -39,7 +41,7 @@ func (t *Tree) Sample(bytes int64) {
 
 // sampled reports whether a node stays in a sample.
 func (n *node) sampled(stays map[*node]bool) bool {
-	return n.kind != typeFile || n.size == 0 || stays[n]
+	return n.kind != disk.TypeFile || n.size == 0 || stays[n]
 }
 
 // sample leaves what is sampled of everything below a node.

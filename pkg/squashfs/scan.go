@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Entry is one name in the root directory of an image: what the host has at
@@ -49,10 +51,10 @@ type Tree struct {
 // store was optimised.
 type node struct {
 	name     string
-	kind     inodeType // typeDir, typeFile or typeSymlink
+	kind     disk.InodeType // typeDir, typeFile or typeSymlink
 	perm     uint16
 	number   uint32 // inode number; a directory's is above those of all below it
-	ref      inodeRef
+	ref      disk.InodeRef
 	children []node // of a directory, sorted by name
 
 	target string // of a symbolic link
@@ -86,7 +88,7 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	t := &Tree{
-		root:    &node{kind: typeDir, perm: 0o755, children: make([]node, len(entries))},
+		root:    &node{kind: disk.TypeDir, perm: 0o755, children: make([]node, len(entries))},
 		entries: entries,
 		earlier: earlier,
 		rules:   &layoutRules,
@@ -122,8 +124,8 @@ func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
 		return fmt.Errorf("%q is not a file name", name)
-	case len(name) >= nameMax:
-		return fmt.Errorf("file name of %d bytes, %d are possible: %q", len(name), nameMax-1, name)
+	case len(name) >= disk.NameMax:
+		return fmt.Errorf("file name of %d bytes, %d are possible: %q", len(name), disk.NameMax-1, name)
 	case strings.ContainsAny(name, "/\x00"):
 		return fmt.Errorf("slash or NUL in file name %q", name)
 	}
@@ -139,7 +141,7 @@ type scanner struct {
 
 func (s scanner) entry(e Entry) (node, error) {
 	if e.Path == "" {
-		return node{name: e.Name, kind: typeFile, perm: 0o444, size: uint64(len(e.Data)), data: e.Data}, nil
+		return node{name: e.Name, kind: disk.TypeFile, perm: 0o444, size: uint64(len(e.Data)), data: e.Data}, nil
 	}
 	if e.Kept && s.earlier != nil {
 		// What the earlier image cannot tell, the host can.
@@ -156,9 +158,9 @@ func (s scanner) entry(e Entry) (node, error) {
 		return n, err
 	}
 	switch n.kind {
-	case typeSymlink:
+	case disk.TypeSymlink:
 		n.target, err = os.Readlink(e.Path)
-	case typeDir:
+	case disk.TypeDir:
 		n.children, err = s.dir(e.Path)
 	}
 	return n, err
@@ -171,15 +173,15 @@ func (s scanner) node(name, path string, st *unix.Stat_t) (node, error) {
 	mode := fileMode(n.perm)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		n.kind = typeFile
+		n.kind = disk.TypeFile
 		n.size = uint64(st.Size)
 		const statBlock = 512 // the unit of st_blocks whatever the file system's own, stat(2)
 		n.holes = st.Blocks*statBlock < st.Size
 	case unix.S_IFLNK:
-		n.kind = typeSymlink
+		n.kind = disk.TypeSymlink
 		return n, nil
 	case unix.S_IFDIR:
-		n.kind = typeDir
+		n.kind = disk.TypeDir
 		mode |= fs.ModeDir
 	default:
 		return n, fmt.Errorf("%s: cannot store a file of type %#o", path, st.Mode&unix.S_IFMT)
@@ -201,7 +203,7 @@ func (s scanner) dir(path string) ([]node, error) {
 	// may have files open.
 	for i := range children {
 		c := &children[i]
-		if c.kind != typeDir {
+		if c.kind != disk.TypeDir {
 			continue
 		}
 		if c.children, err = s.dir(path + "/" + c.name); err != nil {
@@ -226,7 +228,7 @@ func (s scanner) list(path string) ([]node, error) {
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	children := make([]node, len(entries))
-	target := make([]byte, symlinkMax+1)
+	target := make([]byte, disk.SymlinkMax+1)
 	for i, e := range entries {
 		name := e.Name()
 		if e.Type() == fs.ModeSymlink {
@@ -234,7 +236,7 @@ func (s scanner) list(path string) ([]node, error) {
 			if err != nil {
 				return nil, &fs.PathError{Op: "readlink", Path: path + "/" + name, Err: err}
 			}
-			children[i] = node{name: name, kind: typeSymlink, perm: symlinkPerm, target: string(target[:n])}
+			children[i] = node{name: name, kind: disk.TypeSymlink, perm: symlinkPerm, target: string(target[:n])}
 			continue
 		}
 		var st unix.Stat_t
@@ -274,7 +276,7 @@ func (t *Tree) count(n *node) {
 	}
 	t.Inodes++
 	n.number = uint32(t.Inodes)
-	if n.kind == typeFile {
+	if n.kind == disk.TypeFile {
 		t.Files++
 		t.Bytes += int64(n.size)
 	}
@@ -313,7 +315,7 @@ func (t *Tree) visit(f func(n *node, at treePath) error) error {
 func (t *Tree) top(i int) treePath { return treePath{entry: &t.entries[i]} }
 
 func (n *node) visit(at treePath, f func(n *node, at treePath) error) error {
-	if n.kind == typeFile && n.size > 0 {
+	if n.kind == disk.TypeFile && n.size > 0 {
 		return f(n, at)
 	}
 	for i := range n.children {

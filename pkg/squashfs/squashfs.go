@@ -21,3 +21,18 @@
 // The format is described by the Linux kernel's fs/squashfs/squashfs_fs.h and
 // Documentation/filesystems/squashfs.rst.
 package squashfs
+
+import (
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
+)
+
+// MinBlockSize and MaxBlockSize bound a data block in bytes; it is a power of two.
+const (
+	MinBlockSize = codec.MinBlockSize
+	MaxBlockSize = codec.MaxBlockSize
+)
+
+// HeadSize is how many bytes at the beginning of an image Tree.Write writes at
+// last, at once: the superblock.
+func HeadSize() int64 { return int64(disk.SuperblockSize) }

@@ -3,6 +3,8 @@ package squashfs
 import (
 	"crypto/sha256"
 	"fmt"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // storer writes pieces in their order and notes where they lie.
@@ -72,7 +74,7 @@ func (s *storer) block(b *block) error {
 		for _, c := range b.members {
 			c.fragment = uint32(len(s.result.fragments))
 		}
-		s.result.fragments = append(s.result.fragments, fragmentEntry{StartBlock: start, Size: b.diskSize})
+		s.result.fragments = append(s.result.fragments, disk.FragmentEntry{StartBlock: start, Size: b.diskSize})
 		s.result.summary.Fragments++
 	case b.hole:
 		b.file.sizes = append(b.file.sizes, 0)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // Options say how a tree is laid down.
@@ -73,27 +74,27 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	}
 
 	blockSize := opts.Codec.Settings().BlockSize
-	out := &sequentialWriter{w: w, pos: int64(superblockSize)}
-	sb := superblock{
-		Magic:       magic,
+	out := &sequentialWriter{w: w, pos: int64(disk.SuperblockSize)}
+	sb := disk.Superblock{
+		Magic:       disk.Magic,
 		Inodes:      uint32(t.Inodes),
 		MkfsTime:    mkfsTime,
 		BlockSize:   uint32(blockSize),
 		Compression: opts.Codec.ID(),
 		BlockLog:    uint16(bits.TrailingZeros(uint(blockSize))),
-		Flags:       flagDuplicates | flagExportable | flagNoXattrs,
+		Flags:       disk.FlagDuplicates | disk.FlagExportable | disk.FlagNoXattrs,
 		IDs:         1,
-		Major:       versionMajor,
-		Minor:       versionMinor,
-		XattrTable:  invalidTable,
+		Major:       disk.VersionMajor,
+		Minor:       disk.VersionMinor,
+		XattrTable:  disk.InvalidTable,
 	}
 	if opts.Codec.Stores() {
-		sb.Flags |= flagUncompressedInodes | flagUncompressedData | flagUncompressedFragments | flagUncompressedIDs
+		sb.Flags |= disk.FlagUncompressedInodes | disk.FlagUncompressedData | disk.FlagUncompressedFragments | disk.FlagUncompressedIDs
 	}
 	var options []byte // as they are in the image
 	if payload := opts.Codec.Options(); payload != nil {
-		sb.Flags |= flagCompressorOptions
-		options = storedMetadata(payload)
+		sb.Flags |= disk.FlagCompressorOptions
+		options = disk.StoredMetadata(payload)
 		if err := out.write(options); err != nil {
 			return Summary{}, err
 		}
@@ -105,13 +106,13 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	}
 	sb.Fragments = uint32(len(data.fragments))
 	if len(data.fragments) == 0 {
-		sb.Flags |= flagNoFragments
+		sb.Flags |= disk.FlagNoFragments
 	}
 
 	out.hash = sha256.New()
 	meta := &inodeWriter{
-		inodes:  newMetadata(opts.Codec),
-		dirs:    newMetadata(opts.Codec),
+		inodes:  disk.NewMetadata(opts.Codec),
+		dirs:    disk.NewMetadata(opts.Codec),
 		modTime: modTime,
 	}
 	// The root's parent is one more than any inode, as mksquashfs has it.
@@ -164,21 +165,21 @@ func writeRecord(out *sequentialWriter, rec *record) error {
 
 // writeTables writes what follows the data, in the order that Linux insists on
 // (fs/squashfs/super.c, squashfs_fill_super).
-func writeTables(out *sequentialWriter, sb *superblock, meta *inodeWriter, t *Tree, fragments []fragmentEntry, c *codec.Codec) error {
+func writeTables(out *sequentialWriter, sb *disk.Superblock, meta *inodeWriter, t *Tree, fragments []disk.FragmentEntry, c *codec.Codec) error {
 	var err error
-	if sb.InodeTable, err = meta.inodes.writeTo(out); err != nil {
+	if sb.InodeTable, err = out.metadata(meta.inodes); err != nil {
 		return fmt.Errorf("writing inode table: %w", err)
 	}
-	if sb.DirTable, err = meta.dirs.writeTo(out); err != nil {
+	if sb.DirTable, err = out.metadata(meta.dirs); err != nil {
 		return fmt.Errorf("writing directory table: %w", err)
 	}
-	sb.FragmentTable = invalidTable
+	sb.FragmentTable = disk.InvalidTable
 	if len(fragments) > 0 {
 		if sb.FragmentTable, err = writeLookupTable(out, c, fragments); err != nil {
 			return fmt.Errorf("writing fragment table: %w", err)
 		}
 	}
-	refs := make([]inodeRef, t.Inodes)
+	refs := make([]disk.InodeRef, t.Inodes)
 	t.root.exportRefs(refs)
 	if sb.ExportTable, err = writeLookupTable(out, c, refs); err != nil {
 		return fmt.Errorf("writing export table: %w", err)
@@ -189,8 +190,31 @@ func writeTables(out *sequentialWriter, sb *superblock, meta *inodeWriter, t *Tr
 	return nil
 }
 
+// metadata writes a table and returns where it begins.
+func (s *sequentialWriter) metadata(m *disk.Metadata) (start uint64, err error) {
+	table, err := m.Finish()
+	if err != nil {
+		return 0, err
+	}
+	start = uint64(s.pos)
+	return start, s.write(table)
+}
+
+// writeLookupTable writes a table and returns where its list of blocks is.
+func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *sequentialWriter, c *codec.Codec, records []T) (start uint64, err error) {
+	blocks, list, err := disk.LookupTable(c, out.pos, records)
+	if err != nil {
+		return 0, err
+	}
+	if err := out.write(blocks); err != nil {
+		return 0, err
+	}
+	start = uint64(out.pos)
+	return start, out.write(list)
+}
+
 // exportRefs fills in refs, by inode number less one.
-func (n *node) exportRefs(refs []inodeRef) {
+func (n *node) exportRefs(refs []disk.InodeRef) {
 	for i := range n.children {
 		n.children[i].exportRefs(refs)
 	}
