@@ -34,6 +34,7 @@ func FuzzOpen(f *testing.F) {
 		{"mksquashfs", dir, "IMAGE", "-quiet", "-no-progress", "-noappend", "-b", "8K", "-comp", "gzip", "-no-fragments"},
 		{"mksquashfs", dir, "IMAGE", "-quiet", "-no-progress", "-noappend", "-b", "4K", "-comp", "xz", "-Xbcj", "x86"},
 		{"mksquashfs", dir, "IMAGE", "-quiet", "-no-progress", "-noappend", "-b", "128K", "-comp", "lz4", "-Xhc"},
+		{"mksquashfs", dir, "IMAGE", "-quiet", "-no-progress", "-noappend", "-b", "64K", "-comp", "lzo", "-noI"},
 		{"mksquashfs", dir, "IMAGE", "-quiet", "-no-progress", "-noappend", "-b", "1M", "-comp", "zstd", "-noI"},
 		{"gensquashfs", "-q", "-f", "-D", dir, "-b", "4096", "-c", "gzip", "-e", "IMAGE"},
 		{"gensquashfs", "-q", "-f", "-D", many, "-b", "4096", "-c", "lz4", "IMAGE"},

@@ -47,6 +47,8 @@ func packers() []packer {
 		"-comp xz -Xbcj arm,powerpc -b 128K",
 		"-comp lz4 -b 128K",
 		"-comp lz4 -Xhc -b 1M -always-use-fragments",
+		"-comp lzo -b 128K",
+		"-comp lzo -Xalgorithm lzo1x_1 -b 1M",
 		"-comp zstd -b 4K -no-exports",
 		"-comp zstd -Xcompression-level 6 -b 1M",
 		"-noI -noD -noF -noX -b 128K",
@@ -65,6 +67,7 @@ func packers() []packer {
 		"-c xz -X x86,dictsize=512K -b 1048576",
 		"-c lz4 -b 131072",
 		"-c lz4 -X hc -b 4096 -e",
+		"-c lzo -b 131072 -e",
 		"-c zstd -b 1048576 -e",
 		"-c zstd -b 4096 -x",
 	} {

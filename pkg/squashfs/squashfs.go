@@ -15,8 +15,8 @@
 // every type of inode, and extended attributes.
 //
 // The writer supports neither device nodes, sockets and named pipes, which are
-// an error, nor extended attributes, which it leaves out. LZO and the obsolete
-// LZMA1 compression are not supported.
+// an error, nor extended attributes, which it leaves out. LZO is only read, and
+// the obsolete LZMA1, which Linux does not read either, is not supported.
 //
 // The format is described by the Linux kernel's fs/squashfs/squashfs_fs.h and
 // Documentation/filesystems/squashfs.rst.

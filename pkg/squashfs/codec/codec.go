@@ -1,12 +1,12 @@
 // Package codec compresses and decompresses the blocks of a SquashFS 4.0 image.
 //
 // A SquashFS image uses one compressor for everything. This package has the four that live
-// systems are built with: gzip (a zlib stream, in truth), xz, lz4 and zstd, and none. It does not
-// have lzma and lzo, which are known by name only. A block is compressed on its own, with a size
+// systems are built with: gzip (a zlib stream, in truth), xz, lz4 and zstd, and none. It also reads
+// lzo, the last of those that Linux reads; lzma, which it does not, is known by name only. A block is compressed on its own, with a size
 // known beforehand, so there are no streams here.
 //
 // With cgo the work is done by libdeflate, liblzma, liblz4 and libzstd; without it by pure Go
-// libraries, which reach the same formats at a lower ratio, and xz is not available. Block data of
+// libraries, which reach the same formats at a lower ratio, and xz is only read. Block data of
 // zstd and lz4 is decompressed in Go in both cases.
 //
 // [Settings] are what a person chooses, read by [Parse] from a short form ("zstd:19") or from
@@ -49,7 +49,8 @@ type backend struct {
 	bound           func(n int) int // room that compressing n bytes needs; nil: n suffices
 	newCompressor   func() compressor
 	newDecompressor func() decompressor
-	slow            bool // ten times slower than a probe
+	slow            bool  // ten times slower than a probe
+	refusal         error // why it does not compress, nil if it does
 }
 
 // compressor compresses src, which is not empty, into dst and returns how many bytes of dst that
@@ -81,7 +82,11 @@ func New(s Settings, blockSize int) (*Codec, error) {
 	if err := checkFilters(s.BCJ); err != nil {
 		return nil, err
 	}
-	return newCodec(s)
+	c, err := newCodec(s)
+	if err == nil && c.backend.refusal != nil {
+		return nil, c.backend.refusal
+	}
+	return c, err
 }
 
 // Open returns the codec of an existing image from its superblock's compressor id and block size,
@@ -117,6 +122,8 @@ func newCodec(s Settings) (*Codec, error) {
 		c.backend = lz4Backend(s.Level)
 	case Zstd:
 		c.backend = zstdBackend(s.Level, s.BlockSize)
+	case LZO:
+		c.backend = lzoBackend()
 	}
 	if err != nil {
 		return nil, err
@@ -139,7 +146,7 @@ func (c *Codec) Options() []byte { return append([]byte(nil), c.options...) }
 func (c *Codec) Settings() Settings { return c.settings }
 
 // Stores reports whether the codec is none: every block is stored as it is.
-func (c *Codec) Stores() bool { return c.backend.newCompressor == nil }
+func (c *Codec) Stores() bool { return c.settings.Name == None }
 
 // Reach returns how far back in a block, in bytes, the compressor finds data again, at most the block
 // size.
@@ -178,7 +185,7 @@ func (c *Codec) Bound() int {
 // context and buffers, which are released when the encoder is no longer reachable.
 func (c *Codec) NewEncoder() *Encoder {
 	e := &Encoder{codec: c}
-	if !c.Stores() {
+	if c.backend.newCompressor != nil {
 		e.compressor = c.backend.newCompressor()
 	}
 	if c.backend.slow {
@@ -209,6 +216,9 @@ const probeMin = 64 << 10
 // shorter than src: such a block is stored as it is. Bytes of dst beyond the result are undefined.
 func (e *Encoder) Encode(dst, src []byte) (int, error) {
 	name := e.codec.settings.Name
+	if err := e.codec.backend.refusal; err != nil {
+		return 0, err
+	}
 	if largest := max(e.codec.settings.BlockSize, metadataSize); len(src) > largest {
 		return 0, fmt.Errorf("compressing with %s: block of %d bytes, at most %d are allowed", name, len(src), largest)
 	}

@@ -285,10 +285,20 @@ func TestIdentity(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	var unsupported *UnsupportedError
-	for _, id := range []uint16{0, idLZMA, idLZO, 7} {
+	for _, id := range []uint16{0, idLZMA, 7} {
 		if _, err := Open(id, nil, DefaultBlockSize); !errors.As(err, &unsupported) {
 			t.Errorf("Open(%d) = %v, want an UnsupportedError", id, err)
 		}
+	}
+	if _, err := New(Settings{Name: LZO}, DefaultBlockSize); !errors.As(err, &unsupported) {
+		t.Errorf("New(lzo) = %v, want an UnsupportedError", err)
+	}
+	read, err := Open(idLZO, nil, DefaultBlockSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read.NewEncoder().Encode(make([]byte, read.Bound()), make([]byte, 100)); !errors.As(err, &unsupported) {
+		t.Errorf("Encode with lzo = %v, want an UnsupportedError", err)
 	}
 	if !haveXZ {
 		if _, err := New(Settings{Name: XZ}, DefaultBlockSize); !errors.As(err, &unsupported) {

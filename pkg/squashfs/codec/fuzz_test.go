@@ -1,6 +1,9 @@
 package codec
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 func FuzzDecodeGzip(f *testing.F) { fuzzDecode(f, Settings{Name: Gzip}) }
 func FuzzDecodeLZ4(f *testing.F)  { fuzzDecode(f, Settings{Name: LZ4}) }
@@ -37,6 +40,28 @@ func fuzzDecode(f *testing.F, s Settings) {
 		_, _ = decodeGuarded(t, d, int(room), block)
 		if got, err := decodeGuarded(t, d, blockSize, good); err != nil || len(got) != blockSize {
 			t.Fatalf("a good block decodes to %d bytes, %v, after %x", len(got), err, block)
+		}
+	})
+}
+
+// FuzzDecodeLZO is the like for a format that nothing here writes. What images
+// hold is read by the tests of package squashfs.
+func FuzzDecodeLZO(f *testing.F) {
+	c, err := Open(idLZO, nil, DefaultBlockSize)
+	if err != nil {
+		f.Fatal(err)
+	}
+	d := c.NewDecoder()
+	text := []byte("literals only, and the end of the stream")
+	good := append([]byte{byte(17 + len(text))}, text...)
+	good = append(good, 0x11, 0, 0)
+	f.Add(good, uint16(len(text)))
+	f.Add(good[:20], uint16(len(text)))
+	f.Add(append(bytes.Clone(good[:40]), 0x20, 0xff, 0x0c, 0, 0x11, 0, 0), uint16(1000)) // a match of many bytes
+	f.Fuzz(func(t *testing.T, block []byte, room uint16) {
+		_, _ = decodeGuarded(t, d, int(room), block)
+		if got, err := decodeGuarded(t, d, len(text), good); err != nil || !bytes.Equal(got, text) {
+			t.Fatalf("a good block decodes to %q, %v, after %x", got, err, block)
 		}
 	})
 }

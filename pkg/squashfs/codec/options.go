@@ -127,7 +127,7 @@ func parseOptions(id uint16, payload []byte, blockSize int) (Settings, error) {
 	case idLZMA:
 		return Settings{}, &UnsupportedError{Name: "lzma", Reason: "not supported, nor by Linux"}
 	case idLZO:
-		return Settings{}, &UnsupportedError{Name: "lzo", Reason: "not supported"}
+		return Settings{Name: LZO, BlockSize: blockSize}, nil // Linux does not look at the payload
 	}
 	return Settings{}, &UnsupportedError{Name: fmt.Sprintf("id %d", id), Reason: "not defined by SquashFS 4.0"}
 }

@@ -45,7 +45,7 @@ func parseWords(words []string) (Settings, error) {
 	name, level, hasLevel := strings.Cut(words[0], ":")
 	s := Settings{Name: name}
 	m := methodOf(name)
-	if m == nil {
+	if m == nil || m == &lzoMethod {
 		return s, s.fault(name, "no such compression; there are %s", methodNames())
 	}
 	if hasLevel {

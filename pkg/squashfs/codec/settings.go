@@ -14,6 +14,7 @@ const (
 	XZ   = "xz"
 	LZ4  = "lz4"
 	Zstd = "zstd"
+	LZO  = "lzo" // only read
 )
 
 // lz4HighCompression is the lz4 level that mksquashfs' -Xhc stands for (LZ4HC_CLEVEL_MAX).
@@ -63,8 +64,14 @@ var methods = []method{
 		options: []string{"-Xdict-size", "-Xbcj"}},
 }
 
+// lzoMethod is one that Parse does not know.
+var lzoMethod = method{name: LZO, id: idLZO, reach: 48 << 10} // distances of 16 to 48 KiB, Linux' Documentation/staging/lzo.rst
+
 // methodOf returns the method called name, or nil.
 func methodOf(name string) *method {
+	if name == LZO {
+		return &lzoMethod
+	}
 	for i := range methods {
 		if methods[i].name == name {
 			return &methods[i]
