@@ -52,8 +52,8 @@ var house = map[string]room{
 		nil,
 	},
 	"internal/imagefile": {
-		"an image in a file: compressed or not, with its checksum",
-		nil,
+		"an image in a file: compressed or not, whole or not, with its checksum",
+		[]string{"pkg/gpt"},
 	},
 	"internal/loader": {
 		"the boot menus of an image as their user meets them: which keys lead to a serial console",

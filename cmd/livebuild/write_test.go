@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/testdisk"
+	"github.com/livebuild/livebuild/pkg/gpt"
 )
 
 const mib = 1 << 20
@@ -38,11 +39,14 @@ func stickOf(t testing.TB, file string, args ...string) stick {
 	return stick{file, path, testdisk.StableName(t, path)}
 }
 
-// imageFile writes a file that stands for an image, of that many bytes.
+// imageFile writes an image of that many bytes: a disk with one partition, of
+// which only the table means something.
 func imageFile(t testing.TB, size int) (path string, content []byte) {
 	t.Helper()
 	content = make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{9}).Read(content)
+	disk := gpt.MBR{Partitions: [4]gpt.Record{{Type: 0x83, Start: 2048, Sectors: uint32(size/512 - 2048)}}}
+	copy(content, disk.Bytes())
 	path = filepath.Join(t.TempDir(), "an image.iso")
 	writeFile(t, path, content)
 	return path, content

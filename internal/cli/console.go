@@ -148,7 +148,7 @@ func (c *console) Send(e progress.Event) {
 	case progress.Noted:
 		c.line(words(e.Fact))
 	case progress.Warned:
-		if is[*image.UnmountableError](e.Err) {
+		if is[*image.UnmountableError](e.Err) || is[*unbootableError](e.Err) {
 			c.say(message{kind: messageWarning, text: e.Err.Error(), hint: hintFor(e.Err)})
 		} else {
 			c.warn(e.Err.Error())

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/device"
-	"github.com/livebuild/livebuild/internal/imagefile"
 )
 
 // diskHint is advice on disks, or empty.
@@ -17,6 +16,8 @@ func diskHint(err error) string {
 		unnamed   *unnamedError
 		silent    *silentError
 		rights    *rightsError
+
+		unbootable *unbootableError
 	)
 	switch {
 	case is[*device.MissingError](err), is[*device.NotDiskError](err):
@@ -53,6 +54,10 @@ func diskHint(err error) string {
 		return rights.command
 	case errors.As(err, &rights), is[*notPassedError](err):
 		return "in two steps: 'livebuild iso INSTALLABLE -o image.iso' as you are, and 'livebuild write image.iso DEVICE' as root"
+	case is[*noModeError](err):
+		return "set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"
+	case errors.As(err, &unbootable):
+		return unbootableHint(unbootable)
 	case is[*changedImageError](err):
 		return "wait until the file is complete, and write it again"
 	}
@@ -90,19 +95,4 @@ func nameHint(d device.Disk) string {
 		return "name it " + d.IDs[0]
 	}
 	return "name it by a link in /dev/disk/by-id; it has no serial number"
-}
-
-// imageFileHint is advice on image files, or empty.
-func imageFileHint(err error) string {
-	switch {
-	case is[*imagefile.OpenError](err), is[*imagefile.NotRegularError](err), is[*imagefile.EmptyError](err):
-		return "name the file of an image, and then the disk"
-	case is[*imagefile.DamagedError](err):
-		return "nothing was written; download or copy the file again"
-	case is[*imagefile.ChecksumError](err):
-		return "nothing was written; download or copy the file again, or say with --sha256 what it should be"
-	case is[*imagefile.SumError](err):
-		return "say with --sha256 what it should be"
-	}
-	return ""
 }

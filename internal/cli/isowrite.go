@@ -63,7 +63,11 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		return err
 	}
 	defer func() { err = errors.Join(err, w.release()) }()
+	s.options.Disk = true
 	if err := s.evaluateToPack(ctx); err != nil {
+		return err
+	}
+	if err := s.checkStarts(); err != nil {
 		return err
 	}
 	s.plan.Zstd = false // a stick holds the image itself
@@ -100,6 +104,27 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
 	}
 	return a.printJSON(result)
+}
+
+// noModeError says that no machine would start from an image.
+type noModeError struct{ name string }
+
+func (e *noModeError) Error() string {
+	return "a stick with " + e.name + " would start no machine: isoImage.makeBiosBootable and isoImage.makeEfiBootable are false"
+}
+
+// checkStarts refuses an image that no machine starts from, and says if it gets
+// a partition table that the configuration does not ask for, as nixpkgs' ISO module
+// does not by itself.
+func (s *session) checkStarts() error {
+	sys := s.plan.System
+	if len(s.plan.Modes) == 0 {
+		return &noModeError{sys.Name}
+	}
+	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
+		s.app.console.line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
+	}
+	return nil
 }
 
 // open chooses the disks, has them confirmed, and opens them, by a process with

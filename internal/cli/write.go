@@ -19,6 +19,7 @@ type writeOptions struct {
 	stickOptions
 	sha256     string
 	verifyOnly bool
+	force      bool
 	json       bool
 }
 
@@ -29,9 +30,11 @@ func (a *app) writeCommand() *cobra.Command {
 		Short: "Write an image to sticks and verify it",
 		Long: `Write an image to one or several disks, and read it back.
 
-IMAGE is a file, also one compressed by gzip, zstd or xz. If its SHA-256 is
-given or in a file beside it (IMAGE.sha256, SHA256SUMS), it is checked before
-anything is written.
+IMAGE is the file of a disk image, also compressed by gzip, zstd or xz: an ISO
+image, a disk with a partition table, or a bare file system. Anything else is
+refused before anything is written, and so is an image that is not whole; --force
+takes it as it is. If its SHA-256 is given, or its SHA-256 or SHA-512 in a file
+beside it (IMAGE.sha256, SHA256SUMS, CHECKSUM and the like), that is checked, too.
 
 DEVICE is a whole disk, such as /dev/sdb or /dev/disk/by-id/usb-...;
 'livebuild devices' lists them. A disk that is in use, read-only or too small is
@@ -69,6 +72,7 @@ or an unfinished one, gets only what differs.`,
 	opts.addFlags(f)
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
 	f.BoolVar(&opts.verifyOnly, "verify-only", false, "write nothing, compare the disks with the image")
+	f.BoolVar(&opts.force, "force", false, "write whatever the file holds: no disk image, half of one, or one whose checksum is not clear")
 	f.BoolVar(&opts.json, "json", false, "print progress and results as lines of JSON")
 	return cmd
 }
@@ -98,7 +102,7 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	sum, err := a.checksum(file, opts.sha256)
+	check, err := a.examine(file, opts)
 	if err != nil {
 		return err
 	}
@@ -132,7 +136,7 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 			}
 		}
 	}
-	facts, err := a.checkImage(ctx, file, sum)
+	facts, err := a.checkImage(ctx, file, check)
 	if err != nil {
 		return err
 	}
@@ -160,16 +164,49 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	return w.copy(ctx, reader, file.Plain(), facts.Size, &changedImageError{file.Path})
 }
 
+// examine finds out what can be known of an image without reading all of it, and
+// says if no stick starts with it. It returns what remains to be checked.
+func (a *app) examine(file *imagefile.File, opts writeOptions) (imagefile.CheckOptions, error) {
+	check := imagefile.CheckOptions{Any: opts.force}
+	var err error
+	if check.Sum, err = a.checksum(file, opts); err != nil || opts.force {
+		return check, err
+	}
+	contents, err := file.Contents()
+	if err == nil && !contents.Starts && !opts.verifyOnly {
+		progress.Warn(a.console, &unbootableError{file.Path, contents})
+	}
+	return check, err
+}
+
+// unbootableError says that computers do not start from a stick with an image.
+type unbootableError struct {
+	path     string
+	contents imagefile.Contents
+}
+
+func (e *unbootableError) Error() string {
+	if e.contents.Disc {
+		return e.path + " has no partition table that a computer starts from: it is for discs, and no stick starts with it"
+	}
+	return fmt.Sprintf("%s is %s: no computer starts from it", e.path, e.contents.What)
+}
+
 // checksum is the sum that the image must have, or nil.
-func (a *app) checksum(file *imagefile.File, given string) (*imagefile.Checksum, error) {
-	if given == "" {
-		return file.FindSum()
+func (a *app) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Checksum, error) {
+	if opts.sha256 != "" {
+		sum, err := imagefile.ParseSum(opts.sha256, "--sha256")
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		return sum, nil
 	}
-	sum, err := imagefile.ParseSum(given, "--sha256")
-	if err != nil {
-		return nil, &usageError{err}
+	sum, err := file.FindSum()
+	if opts.force && is[*imagefile.SumError](err) {
+		a.console.warn(err.Error() + "; it is not checked")
+		return nil, nil
 	}
-	return sum, nil
+	return sum, err
 }
 
 func checkSizes(disks []device.Disk, need int64) error {
@@ -182,21 +219,22 @@ func checkSizes(disks []device.Disk, need int64) error {
 }
 
 // checkImage reads the file if that is needed to know the image's size or
-// checksum.
-func (a *app) checkImage(ctx context.Context, file *imagefile.File, sum *imagefile.Checksum) (imagefile.Facts, error) {
-	if file.Format == imagefile.Plain && sum == nil {
-		return file.Check(ctx, nil, nil)
+// checksum, or that it is whole.
+func (a *app) checkImage(ctx context.Context, file *imagefile.File, check imagefile.CheckOptions) (imagefile.Facts, error) {
+	if !file.NeedsReading(check) {
+		return file.Check(ctx, check)
 	}
 	name := filepath.Base(file.Path)
 	task := progress.Begin(a.console, "checking", name)
-	facts, err := file.Check(ctx, sum, task.Bytes)
+	check.Progress = task.Bytes
+	facts, err := file.Check(ctx, check)
 	if err != nil {
 		task.Fail(err, nil)
 		return facts, err
 	}
 	done := fmt.Sprintf("checked %s, %s", name, size(facts.Size))
-	if sum != nil {
-		done += ", SHA-256 as in " + filepath.Base(sum.Source)
+	if check.Sum != nil {
+		done += fmt.Sprintf(", %s as in %s", check.Sum.Algorithm, filepath.Base(check.Sum.Source))
 	}
 	task.End(done)
 	return facts, nil

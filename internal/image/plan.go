@@ -58,6 +58,9 @@ type Options struct {
 	Compression *codec.Settings
 	// Epoch is every date on the medium outside the squashfs.
 	Epoch time.Time
+	// Disk gives the image a partition table whatever makeUsbBootable says:
+	// it goes onto sticks.
+	Disk bool
 }
 
 // DefaultEpoch is the date that nixpkgs gives to the files of an image:
@@ -90,7 +93,7 @@ func EpochFromEnvironment() (time.Time, error) {
 func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 	p := &Plan{
 		System:  sys,
-		Modes:   modes(sys),
+		Modes:   modes(sys, opts.Disk || sys.MakeUSBBootable),
 		Epoch:   opts.Epoch,
 		Zstd:    sys.CompressImage,
 		Realise: nix.Targets(sys.Realise),
@@ -111,22 +114,23 @@ func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 	return p, nil
 }
 
-// modes are the boot modes that the configuration asks for. An image that
+// modes are the boot modes that the configuration asks for, from disks too if it
+// is to be one. An image that
 // starts by UEFI alone gets its partition table whatever makeUsbBootable says,
 // which nixpkgs ignores there: without one, firmware need not boot it from a
 // stick.
-func modes(sys *nixos.System) []Mode {
+func modes(sys *nixos.System, disk bool) []Mode {
 	var m []Mode
 	if sys.MakeBIOSBootable {
 		m = append(m, BIOSCD)
 	}
-	if sys.MakeBIOSBootable && sys.MakeUSBBootable {
+	if sys.MakeBIOSBootable && disk {
 		m = append(m, BIOSUSB)
 	}
 	if sys.MakeEFIBootable {
 		m = append(m, UEFICD)
 	}
-	if sys.MakeEFIBootable && (sys.MakeUSBBootable || !sys.MakeBIOSBootable) {
+	if sys.MakeEFIBootable && (disk || !sys.MakeBIOSBootable) {
 		m = append(m, UEFIUSB)
 	}
 	return m

@@ -3,8 +3,6 @@ package imagefile
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"hash"
 	"io"
@@ -13,8 +11,17 @@ import (
 // Facts are what one reading of a file tells.
 type Facts struct {
 	Size   int64  // of the image, in bytes
-	SHA256 string // of the image; of a plain file only if a sum was to be checked
-	Stored string // SHA-256 of the file, if it is compressed
+	Sum    string // of the image; empty if no sum was to be checked
+	Stored string // of the file, if it is compressed
+}
+
+// CheckOptions say what is checked beside whether a file can be read.
+type CheckOptions struct {
+	Sum *Checksum // that it must have; nil for any
+	Any bool      // whatever it holds, else what is no whole disk image is refused
+
+	// Progress, if set, is told bytes of the file, from one goroutine.
+	Progress func(done, total int64)
 }
 
 // ChecksumError says that an image is not the one that a checksum is of.
@@ -25,33 +32,43 @@ type ChecksumError struct {
 }
 
 func (e *ChecksumError) Error() string {
-	return fmt.Sprintf("%s has the SHA-256 %s, not %s, which %s says", e.Path, e.Got, e.Want.SHA256, e.Want.Source)
+	return fmt.Sprintf("%s has the %s %s, not %s, which %s says", e.Path, e.Want.Algorithm, e.Got, e.Want.Sum, e.Want.Source)
 }
 
-// Check finds out how large the image is and whether it is the one that the
-// checksum, if not nil, is of. A compressed file is read to its end for that,
-// so that a damaged one is found before anything is written; a plain one only
-// if there is a checksum. Progress, which may be nil, is told bytes of the file.
+// NeedsReading reports whether the file has to be read to its end to be
+// checked: it is compressed, or there is a checksum.
+func (f *File) NeedsReading(opts CheckOptions) bool { return f.Format != Plain || opts.Sum != nil }
+
+// Check finds out how large the image is, whether it is a whole one, and
+// whether it is the one that the checksum, if there is one, is of. So what is
+// damaged is found before anything is written.
 //
-// The error is a [DamagedError], a [ChecksumError] or one of reading.
-func (f *File) Check(ctx context.Context, want *Checksum, progress func(done, total int64)) (Facts, error) {
-	if f.Format == Plain && want == nil {
+// The error is one of [File.Contents], a [DamagedError], a [DecoderError], a
+// [ChecksumError] or one of reading.
+func (f *File) Check(ctx context.Context, opts CheckOptions) (Facts, error) {
+	if !f.NeedsReading(opts) {
+		if !opts.Any {
+			if _, err := f.Contents(); err != nil {
+				return Facts{}, err
+			}
+		}
 		return Facts{Size: f.FileSize}, nil
 	}
 	done := int64(0)
 	var r io.Reader = &contextReader{ctx, io.NewSectionReader(f.file, 0, f.FileSize), func(n int) {
 		done += int64(n)
-		if progress != nil {
-			progress(done, f.FileSize)
+		if opts.Progress != nil {
+			opts.Progress(done, f.FileSize)
 		}
 	}}
+	keep := &keeper{file: f}
+	var to io.Writer = keep
 	var stored, image hash.Hash
-	to := io.Discard
-	if want != nil {
-		image = sha256.New()
-		to = image
+	if opts.Sum != nil {
+		image = opts.Sum.Algorithm.hash()
+		to = io.MultiWriter(keep, image)
 		if f.Format != Plain {
-			stored = sha256.New()
+			stored = opts.Sum.Algorithm.hash()
 			r = io.TeeReader(r, stored)
 		}
 	}
@@ -65,29 +82,26 @@ func (f *File) Check(ctx context.Context, want *Checksum, progress func(done, to
 	if err != nil {
 		return Facts{}, contextError(ctx, err)
 	}
-	if size == 0 {
-		return Facts{}, &EmptyError{f.Path}
-	}
 	// Decoders may stop before the end of the file.
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
 		return Facts{}, contextError(ctx, err)
 	}
 	facts := Facts{Size: size}
-	if want == nil {
-		return facts, nil
-	}
-	facts.SHA256 = hex.EncodeToString(image.Sum(nil))
-	got := facts.SHA256
-	if stored != nil {
-		facts.Stored = hex.EncodeToString(stored.Sum(nil))
-		if !want.OfImage {
-			got = facts.Stored
+	if opts.Sum != nil {
+		facts.Sum = hexOf(image)
+		if stored != nil {
+			facts.Stored = hexOf(stored)
 		}
 	}
-	if want.SHA256 != got && !(want.OfEither && want.SHA256 == facts.SHA256) {
-		return facts, &ChecksumError{f.Path, got, *want}
+	switch {
+	case size == 0:
+		return facts, &EmptyError{f.Path}
+	case opts.Sum != nil && !opts.Sum.fits(facts):
+		return facts, &ChecksumError{f.Path, opts.Sum.of(facts), *opts.Sum}
+	case opts.Any:
+		return facts, nil
 	}
-	return facts, nil
+	return facts, keep.end()
 }
 
 // contextError prefers the end of a context to what it did to a decoder.

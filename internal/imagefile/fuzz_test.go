@@ -3,9 +3,11 @@ package imagefile
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -58,15 +60,72 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// FuzzFindSum reads files of checksums.
-func FuzzFindSum(f *testing.F) {
+// FuzzContents looks at what may be any image, by its head and in one pass, which
+// must say the same.
+func FuzzContents(f *testing.F) {
+	head := make([]byte, 40<<10)
+	copy(head[descriptorStart:], "\x01CD001\x01")
+	copy(head[510:], mbrMagic)
+	f.Add(head)
+	f.Add([]byte("<html>"))
+	for _, m := range slices.Concat(formats, weakFormats, otherTables) {
+		seed := make([]byte, 4200)
+		for _, at := range m.magic {
+			copy(seed[at.offset:], at.text)
+		}
+		f.Add(seed)
+	}
+	for _, s := range slices.Concat(bootSectors, superblocks) {
+		seed := make([]byte, superblockEnd)
+		for _, at := range s.magic {
+			copy(seed[at.offset:], at.text)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, image []byte) {
+		if len(image) == 0 || formatOf(image) != Plain || skippable(image) > 0 {
+			return
+		}
+		path := filepath.Join(t.TempDir(), "image")
+		if err := os.WriteFile(path, image, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		_, whole := file.Contents()
+		keep := &keeper{file: file}
+		for part := range slices.Chunk(image, 1000) {
+			if _, err := keep.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if once := keep.end(); fmt.Sprint(once) != fmt.Sprint(whole) {
+			t.Errorf("in one pass: %v, and otherwise: %v", once, whole)
+		}
+	})
+}
+
+// FuzzParseSums reads files of checksums.
+func FuzzParseSums(f *testing.F) {
 	const sum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	f.Add(sum+"  a.iso\n", "a.iso", false)
-	f.Add("SHA256 (a.iso) = "+sum+"\n", "a.iso", false)
-	f.Add(sum, "", true)
-	f.Fuzz(func(t *testing.T, text, name string, own bool) {
-		if got := findSum(text, name, own); got != "" && !sha256Form.MatchString(got) {
-			t.Errorf("found %q", got)
+	f.Add([]byte(sum+"  a.iso\n"), "a.iso")
+	f.Add([]byte("SHA256 (a.iso) = "+sum+"\n"), "a.iso")
+	f.Add([]byte("SHA2-256(a.iso)= "+sum+"\n"), "a.iso")
+	f.Add([]byte("\xff\xfea\x00\n\x00"), "a")
+	f.Add([]byte(sum), "")
+	f.Fuzz(func(t *testing.T, b []byte, name string) {
+		text, ok := decodeText(b)
+		if !ok {
+			return
+		}
+		mentions(text, name)
+		for _, s := range parseSums(text) {
+			if s.algorithm != "" && len(s.sum) != s.algorithm.digits() {
+				t.Errorf("a %s of %d digits", s.algorithm, len(s.sum))
+			}
 		}
 	})
 }

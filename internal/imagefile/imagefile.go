@@ -1,22 +1,19 @@
 // Package imagefile reads an image from a file as people have them: plain, or
-// compressed by gzip, zstd or xz, with its SHA-256 given or in a file beside it.
+// compressed by gzip, zstd or xz, with its SHA-256 or SHA-512 given or in a file
+// beside it; and it says whether the image is a whole one.
 //
 // What a file is follows from its content, not from its name.
 package imagefile
 
 import (
 	"bufio"
-	"bytes"
-	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-
-	kgzip "github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/xi2/xz"
+	"strings"
 )
 
 // Format is how a file is compressed.
@@ -30,29 +27,47 @@ const (
 	XZ    Format = "xz"
 )
 
-// magics are what files begin with: RFC 1952 §2.3.1, RFC 8878 §3.1.1 and
-// §3.1.2 (the first of the skippable frames, which pzstd writes), and The .xz
-// File Format §2.1.1.1.
-var magics = []struct {
-	format Format
-	magic  string
-}{
-	{Gzip, "\x1f\x8b\x08"},
-	{Zstd, "\x28\xb5\x2f\xfd"},
-	{Zstd, "\x50\x2a\x4d\x18"},
-	{XZ, "\xfd7zXZ\x00"},
+const (
+	readBuffer   = 1 << 20
+	longestMagic = 6
+	gzipMagic    = "\x1f\x8b\x08"
+)
+
+// formatOf recognises a format by what a file begins with: RFC 1952 §2.3.1, RFC
+// 8878 §3.1.1, and The .xz File Format §2.1.1.1.
+func formatOf(start []byte) Format {
+	for _, m := range []struct {
+		format Format
+		magic  string
+	}{
+		{Gzip, gzipMagic},
+		{Zstd, "\x28\xb5\x2f\xfd"},
+		{XZ, "\xfd7zXZ\x00"},
+	} {
+		if strings.HasPrefix(string(start), m.magic) {
+			return m.format
+		}
+	}
+	return Plain
 }
 
+// A skippable frame has one of sixteen magic numbers, and after it its length
+// (RFC 8878 §3.1.2). Its user says what is in it: pzstd begins with one. LZ4
+// has the same.
 const (
-	longestMagic = 6
-	readBuffer   = 1 << 20
-
-	// xzWindow bounds the memory of a decoder: what xz -9 takes.
-	xzWindow = 64 << 20
-	// zstdWindow is what zstd --ultra --long=31 takes at most, in memory
-	// that is only used if a file needs it.
-	zstdWindow = 2 << 30
+	skippableMagic  = 0x184D2A50
+	skippableMask   = 0xFFFFFFF0
+	skippableHeader = 8
+	maxSkippable    = 1 << 16 // frames that are looked behind
 )
+
+// skippable returns the length of a skippable frame with its header, or 0.
+func skippable(start []byte) int64 {
+	if len(start) < skippableHeader || binary.LittleEndian.Uint32(start)&skippableMask != skippableMagic {
+		return 0
+	}
+	return skippableHeader + int64(binary.LittleEndian.Uint32(start[4:]))
+}
 
 // OpenError says that there is no image file to be read.
 type OpenError struct {
@@ -68,19 +83,6 @@ func (e *OpenError) Unwrap() error { return e.Err }
 type NotRegularError struct{ Path string }
 
 func (e *NotRegularError) Error() string { return e.Path + " is not a regular file" }
-
-// DamagedError says that a compressed file cannot be read to its end.
-type DamagedError struct {
-	Path   string
-	Format Format
-	Err    error
-}
-
-func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s is damaged %s data: %v", e.Path, e.Format, e.Err)
-}
-
-func (e *DamagedError) Unwrap() error { return e.Err }
 
 // EmptyError says that there is no image in a file.
 type EmptyError struct{ Path string }
@@ -124,18 +126,32 @@ func newFile(path string, f *os.File) (*File, error) {
 	if info.Size() == 0 {
 		return nil, &EmptyError{path}
 	}
-	start := make([]byte, longestMagic)
-	n, err := f.ReadAt(start, 0)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
 	file := &File{Path: path, FileSize: info.Size(), file: f}
-	for _, m := range magics {
-		if bytes.HasPrefix(start[:n], []byte(m.magic)) {
-			file.Format = m.format
+	file.Format, err = file.format()
+	return file, err
+}
+
+// format finds out how the file is compressed. One that has nothing but
+// skippable frames is that of zstd, and empty.
+func (f *File) format() (Format, error) {
+	start := make([]byte, max(longestMagic, skippableHeader))
+	for offset, frames := int64(0), 0; frames < maxSkippable; frames++ {
+		n, err := f.file.ReadAt(start, offset)
+		if err != nil && err != io.EOF {
+			return Plain, err
 		}
+		length := skippable(start[:n])
+		switch {
+		case offset > 0 && n == 0:
+			return Zstd, nil
+		case length == 0 && offset > 0 && formatOf(start[:n]) != Zstd:
+			return Plain, nil
+		case length == 0:
+			return formatOf(start[:n]), nil
+		}
+		offset += length
 	}
-	return file, nil
+	return Plain, nil
 }
 
 // Close closes the file.
@@ -158,66 +174,4 @@ func (f *File) Reader() (io.ReadCloser, error) {
 		return io.NopCloser(stored), nil
 	}
 	return f.decode(bufio.NewReaderSize(stored, readBuffer))
-}
-
-// decode reads what is stored as the image that it is.
-func (f *File) decode(stored io.Reader) (io.ReadCloser, error) {
-	var r io.ReadCloser
-	switch f.Format {
-	case Gzip:
-		d, err := kgzip.NewReader(stored)
-		if err != nil {
-			return nil, f.damaged(err)
-		}
-		r = d
-	case Zstd:
-		d, err := zstd.NewReader(stored, zstd.WithDecoderMaxWindow(zstdWindow))
-		if err != nil {
-			return nil, f.damaged(err)
-		}
-		r = d.IOReadCloser()
-	case XZ:
-		d, err := xz.NewReader(stored, xzWindow)
-		if err != nil {
-			return nil, f.damaged(err)
-		}
-		r = io.NopCloser(d)
-	default:
-		return io.NopCloser(stored), nil
-	}
-	return &decoder{f, r}, nil
-}
-
-func (f *File) damaged(err error) error { return &DamagedError{f.Path, f.Format, err} }
-
-// decoder gives the errors of a decompressor a type.
-type decoder struct {
-	f *File
-	r io.ReadCloser
-}
-
-func (d *decoder) Read(p []byte) (int, error) {
-	n, err := d.r.Read(p)
-	if err == nil || err == io.EOF {
-		return n, err
-	}
-	return n, d.f.damaged(err)
-}
-
-func (d *decoder) Close() error { return d.r.Close() }
-
-// contextReader stops reading when its context ends, and counts.
-type contextReader struct {
-	ctx  context.Context
-	r    io.Reader
-	tell func(n int)
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.r.Read(p)
-	c.tell(n)
-	return n, err
 }

@@ -35,6 +35,9 @@ func write(t testing.TB, path string, b []byte) {
 	}
 }
 
+// skips writes a skippable frame of each of the sixteen kinds.
+const skips = `for n in 120 121 122 123 124 125 126 127 130 131 132 133 134 135 136 137; do printf "\\$n"'*\115\030\005\000\000\000about'; done; `
+
 // TestFormats reads what other programs have compressed.
 func TestFormats(t *testing.T) {
 	want := image()
@@ -59,6 +62,12 @@ func TestFormats(t *testing.T) {
 		"xz, streams":   {`xz -c "$half"; xz -c "${half}2"`, imagefile.XZ},
 		"xz, BCJ":       {`xz -c --x86 --lzma2 "$plain"`, imagefile.XZ},
 		"xz, large":     {`xz -9c "$plain"`, imagefile.XZ},
+		"xz, padded":    {`xz -c "$half"; head -c 8 /dev/zero; xz -c "${half}2"; head -c 512 /dev/zero`, imagefile.XZ},
+		"gzip, padded":  {`gzip -c "$half"; gzip -c "${half}2"; head -c 10000 /dev/zero`, imagefile.Gzip},
+		"gzip, one":     {`gzip -c "$plain"; head -c 1 /dev/zero`, imagefile.Gzip},
+		"zstd, skips":   {skips + `zstd -qc "$plain"`, imagefile.Zstd},
+		"zstd, between": {skips + `zstd -qc "$half"; ` + skips + ` zstd -qc "${half}2"; ` + skips + ` :`, imagefile.Zstd},
+		"pzstd":         {`pzstd -qc "$plain"`, imagefile.Zstd},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "named like nothing")
@@ -76,11 +85,11 @@ func TestFormats(t *testing.T) {
 				t.Fatal(err)
 			}
 			last := int64(0)
-			facts, err := f.Check(t.Context(), sum, func(done, _ int64) { last = done })
+			facts, err := f.Check(t.Context(), imagefile.CheckOptions{Sum: sum, Any: true, Progress: func(done, _ int64) { last = done }})
 			if err != nil || facts.Size != int64(len(want)) || last != f.FileSize {
 				t.Errorf("facts %+v after %d of %d bytes: %v", facts, last, f.FileSize, err)
 			}
-			if facts, err := f.Check(t.Context(), nil, nil); err != nil || facts.Size != int64(len(want)) {
+			if facts, err := f.Check(t.Context(), imagefile.CheckOptions{Any: true}); err != nil || facts.Size != int64(len(want)) {
 				t.Errorf("without a sum: %+v, %v", facts, err)
 			}
 			r, err := f.Reader()
@@ -99,14 +108,14 @@ func TestFormats(t *testing.T) {
 			if sum, err = imagefile.ParseSum(hash(stored), "--sha256"); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Check(t.Context(), sum, nil); err != nil {
+			if _, err := f.Check(t.Context(), imagefile.CheckOptions{Sum: sum, Any: true}); err != nil {
 				t.Errorf("the sum of the file: %v", err)
 			}
 			var wrong *imagefile.ChecksumError
 			if sum, err = imagefile.ParseSum(hash(nil), "--sha256"); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := f.Check(t.Context(), sum, nil); !errors.As(err, &wrong) {
+			if _, err := f.Check(t.Context(), imagefile.CheckOptions{Sum: sum, Any: true}); !errors.As(err, &wrong) {
 				t.Errorf("a wrong sum: %v", err)
 			}
 		})
@@ -123,6 +132,7 @@ func TestDamaged(t *testing.T) {
 			"cut":      func(b []byte) []byte { return b[:len(b)-5] },
 			"cut half": func(b []byte) []byte { return b[:len(b)/2] },
 			"changed":  func(b []byte) []byte { b[len(b)/2] ^= 4; return b },
+			"followed": func(b []byte) []byte { return append(b, "\x00\x00and more"...) },
 		} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				file := filepath.Join(t.TempDir(), "image")
@@ -138,10 +148,35 @@ func TestDamaged(t *testing.T) {
 				}
 				defer f.Close()
 				var damaged *imagefile.DamagedError
-				if _, err := f.Check(t.Context(), nil, nil); !errors.As(err, &damaged) {
+				if _, err := f.Check(t.Context(), imagefile.CheckOptions{Any: true}); !errors.As(err, &damaged) {
 					t.Errorf("error %v", err)
 				}
 			})
+		}
+	}
+}
+
+// TestTooMuch reads files that are in order, but take more than the decoders have.
+func TestTooMuch(t *testing.T) {
+	folder := t.TempDir()
+	plain := filepath.Join(folder, "image")
+	write(t, plain, image())
+	judge.Run(t, "zstd", "zstd", "-q", "--train", "-r", "/usr/include/linux", "-o", filepath.Join(folder, "dictionary"))
+	for command, reason := range map[string]string{
+		`xz -c --lzma2=preset=6,dict=192MiB "$1"`: "too large a dictionary",
+		`xz -c --lzma2=dict=65MiB "$1"`:           "too large a dictionary",
+		`zstd -qc -D "$2/dictionary" "$1"`:        "dictionary of its own",
+	} {
+		file := filepath.Join(t.TempDir(), "image")
+		judge.Run(t, "dash", "sh", "-euc", "{ "+command+`; } > "$3"`, "sh", plain, folder, file)
+		f, err := imagefile.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var beyond *imagefile.DecoderError
+		if _, err := f.Check(t.Context(), imagefile.CheckOptions{Any: true}); !errors.As(err, &beyond) || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: %v", command, err)
 		}
 	}
 }
@@ -171,58 +206,8 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.Check(t.Context(), nil, nil); !errors.As(err, &nothing) {
+	if _, err := f.Check(t.Context(), imagefile.CheckOptions{Any: true}); !errors.As(err, &nothing) {
 		t.Errorf("compressed nothing: %v", err)
-	}
-}
-
-// TestFindSum finds checksums as people publish them.
-func TestFindSum(t *testing.T) {
-	b := image()
-	sum, other := hash(b), hash([]byte("other"))
-	for name, test := range map[string]struct {
-		files map[string]string
-		want  string
-		bad   bool
-		none  bool
-	}{
-		"none":               {none: true},
-		"own":                {files: map[string]string{"a.iso.sha256": sum + "  a.iso\n"}, want: sum},
-		"own, bare":          {files: map[string]string{"a.iso.sha256": sum + "\n"}, want: sum},
-		"own, upper case":    {files: map[string]string{"a.iso.sha256": strings.ToUpper(sum) + " *a.iso\r\n"}, want: sum},
-		"own, renamed":       {files: map[string]string{"a.iso.sha256": sum + "  nixos.iso\n"}, want: sum},
-		"own, before shared": {files: map[string]string{"a.iso.sha256": sum + "  a.iso\n", "SHA256SUMS": other + "  a.iso\n"}, want: sum},
-		"own, empty":         {files: map[string]string{"a.iso.sha256": "\n"}, bad: true},
-		"shared":             {files: map[string]string{"SHA256SUMS": other + "  b.iso\n" + sum + "  a.iso\n"}, want: sum},
-		"shared, with path":  {files: map[string]string{"SHA256SUMS": other + " *ba.iso\n" + sum + " *./out/a.iso\n"}, want: sum},
-		"shared, BSD":        {files: map[string]string{"SHA256SUMS": "SHA256 (b.iso) = " + other + "\nSHA256 (a.iso) = " + sum + "\n"}, want: sum},
-		"shared, of others":  {files: map[string]string{"SHA256SUMS": other + "  b.iso\n"}, none: true},
-		"other sums":         {files: map[string]string{"SHA256SUMS": strings.Repeat("a", 128) + "  a.iso\n"}, none: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
-			path := filepath.Join(folder, "a.iso")
-			write(t, path, b)
-			for name, text := range test.files {
-				write(t, filepath.Join(folder, name), []byte(text))
-			}
-			f, err := imagefile.Open(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			got, err := f.FindSum()
-			var bad *imagefile.SumError
-			switch {
-			case test.bad && errors.As(err, &bad), test.none && err == nil && got == nil:
-			case err != nil || got == nil || got.SHA256 != test.want:
-				t.Errorf("found %+v, %v", got, err)
-			default:
-				if _, err := f.Check(t.Context(), got, nil); err != nil {
-					t.Error(err)
-				}
-			}
-		})
 	}
 }
 
@@ -248,7 +233,7 @@ func TestFindSumCompressed(t *testing.T) {
 		if err != nil || sum == nil || sum.OfImage != image {
 			t.Fatalf("%q: found %+v, %v", text, sum, err)
 		}
-		if _, err := f.Check(t.Context(), sum, nil); err != nil {
+		if _, err := f.Check(t.Context(), imagefile.CheckOptions{Sum: sum, Any: true}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -259,7 +244,7 @@ func TestFindSumCompressed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var wrong *imagefile.ChecksumError
-	if _, err := f.Check(t.Context(), sum, nil); !errors.As(err, &wrong) {
+	if _, err := f.Check(t.Context(), imagefile.CheckOptions{Sum: sum, Any: true}); !errors.As(err, &wrong) {
 		t.Errorf("the sum of the image for that of the file: %v", err)
 	}
 }
