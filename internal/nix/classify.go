@@ -12,7 +12,7 @@ import (
 const quoted = `['"‘“]([^'"’”]+)['"’”]`
 
 // kinds are the kinds of failures by Nix's text, the more special before the
-// more general. A group named file is the missing file.
+// more general. Groups named file and repository are those of the error.
 var kinds = compile([]textKind{
 	{KindUntrackedFile, `path ` + quoted + ` in the repository ` + quoted + ` is not tracked by git`},
 	{KindMissingFile, `/[0-9a-z]{32}-source/(?P<file>[^'"\n]+)['"]:? (?:does not exist|no such file)`},
@@ -37,7 +37,8 @@ var kinds = compile([]textKind{
 	{KindNoSpace, `no space left on device|database or disk is full|lack of free disk space`},
 	{KindRemote, `failed to start ssh connection|cannot open connection to remote store|cannot connect to ['"][^'"]+['"]`},
 	{KindDaemon, `cannot connect to (?:socket|daemon) at|could not connect to any lix socket`},
-	{KindOwner, `dubious ownership|is not owned by current user`},
+	{KindOwner, `dubious ownership in repository at ['"](?P<repository>[^'"]+)['"]|dubious ownership`},
+	{KindOwner, `repository path ['"](?P<repository>[^'"]+)['"] is not owned by current user|is not owned by current user`},
 	{KindNoGit, `executing ['"]git['"]: no such file`},
 	{KindDownload, `some substitutes for the outputs of|unable to download|failed to fetch git repository|could(?:n't| not) resolve host`},
 	{KindNoImport, `allow-import-from-derivation`},
@@ -131,6 +132,9 @@ func (e *Error) classify(raw string) bool {
 		e.Kind, e.Message = c.kind, oneLine(raw)
 		if i := c.pattern.SubexpIndex("file"); i > 0 {
 			e.File = m[i]
+		}
+		if i := c.pattern.SubexpIndex("repository"); i > 0 {
+			e.Repository = m[i]
 		}
 		if e.Kind == KindUntrackedFile {
 			e.setUntracked(m[1], m[2])

@@ -51,13 +51,13 @@ func (n *Nix) Closure(ctx context.Context, roots []string) (*Closure, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := n.runStoreIn(ctx, s.read(), Querying, []string{"--query", "--requisites", "--include-outputs"}, roots)
+	paths, err := n.requisites(ctx, s.read(), roots, "--include-outputs")
 	if err != nil {
 		return nil, err
 	}
 	// Without arguments --dump-db prints the whole database, which Chunk
 	// prevents: it has no empty chunks.
-	for chunk := range slices.Chunk(strings.Fields(string(o.stdout)), argumentPaths) {
+	for chunk := range slices.Chunk(paths, argumentPaths) {
 		o, err := n.runStoreIn(ctx, s.read(), Querying, []string{"--dump-db"}, chunk)
 		if err != nil {
 			return nil, err
@@ -72,6 +72,25 @@ func (n *Nix) Closure(ctx context.Context, roots []string) (*Closure, error) {
 		return cmp.Compare(path.Base(a.Path), path.Base(b.Path))
 	})
 	return closure, closure.check()
+}
+
+// requisites returns the store paths that paths need, themselves included, each once.
+func (n *Nix) requisites(ctx context.Context, store string, paths []string, flags ...string) ([]string, error) {
+	var all []string
+	seen := map[string]bool{}
+	for chunk := range slices.Chunk(paths, argumentPaths) {
+		o, err := n.runStoreIn(ctx, store, Querying, append([]string{"--query", "--requisites"}, flags...), chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range strings.Fields(string(o.stdout)) {
+			if !seen[path] {
+				seen[path] = true
+				all = append(all, path)
+			}
+		}
+	}
+	return all, nil
 }
 
 // check reports a reference out of the closure: a path that was collected

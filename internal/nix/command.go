@@ -74,6 +74,13 @@ func (c command) run(ctx context.Context) (outcome, error) {
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}
+	if errors.Is(err, syscall.E2BIG) {
+		failed := &ArgumentsError{Program: filepath.Base(c.program)}
+		for _, arg := range c.args {
+			failed.Longest = max(failed.Longest, len(arg))
+		}
+		return outcome{}, failed
+	}
 	var exit *exec.ExitError
 	// ErrWaitDelay: Nix ended, a process that it left behind (an ssh master, a
 	// git daemon) holds its standard error.

@@ -15,12 +15,17 @@ type Error struct {
 	// Detail is everything Nix said about it, in its words.
 	Detail string
 	// File is the file that is not there, relative to the root of the flake's
-	// source if it is of that; of KindMissingFile and KindUntrackedFile.
+	// source if it is of that; of KindMissingFile, KindUntrackedFile, KindSubmodule
+	// and KindNested. Of KindBadLock it is the lock file.
 	File string
 	// Repository is the git work tree that has File, and Ignored whether it
-	// is told to ignore it; of KindUntrackedFile.
+	// is told to ignore it; of KindUntrackedFile, KindSubmodule, KindNested and
+	// KindOwner.
 	Repository string
 	Ignored    bool
+	// Reference is the flake reference with which Nix would see the file; of
+	// KindSubmodule.
+	Reference string
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -53,6 +58,8 @@ const (
 	KindOther         Kind = iota
 	KindMissingFile        // a file does not exist, as a rule in the flake's source
 	KindUntrackedFile      // the file exists, git does not track it
+	KindSubmodule          // the file exists, in a git submodule
+	KindNested             // the file exists, in another repository inside of the flake's
 	KindNoFlake            // no flake where the reference says
 	KindNoAttribute        // the flake has no such output
 	KindFeature            // an experimental feature is off
@@ -65,6 +72,7 @@ const (
 	KindOption             // options of a NixOS configuration
 	KindSyntax             // syntax error
 	KindLockFile           // the lock file does not fit
+	KindBadLock            // the lock file is none
 	KindNoSpace            // disk full
 	KindDaemon             // the daemon cannot be reached
 	KindRemote             // another machine's store cannot be reached

@@ -22,17 +22,22 @@ var features = []string{"--extra-experimental-features", "nix-command flakes"}
 //
 // Errors that Nix reports are of type *Error, or *BuildError if something that
 // had to be built during the evaluation failed.
-func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error {
+func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) (err error) {
 	flags, err := n.evalFlags(ctx)
 	if err != nil {
 		return err
 	}
+	apply, remove, err := asArgument(apply, pinned)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
 		flags, []string{"--apply", apply, ref + "#" + attr})
 	if err := n.evalJSON(ctx, n.options, args, into); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
-			failed.explainMissingFile(ctx, ref)
+			failed.explain(ctx, ref)
 		}
 		return err
 	}
@@ -46,11 +51,16 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) error
 
 // EvalExpression evaluates an expression, which may read any file and the search
 // path, and decodes the result into the value into, otherwise as Eval does.
-func (n *Nix) EvalExpression(ctx context.Context, expression string, into any) error {
+func (n *Nix) EvalExpression(ctx context.Context, expression string, into any) (err error) {
 	flags, err := n.evalFlags(ctx)
 	if err != nil {
 		return err
 	}
+	expression, remove, err := asArgument(expression, unpinned)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
 		flags, []string{"--impure", "--expr", expression})
 	return n.evalJSON(ctx, n.options, args, into)

@@ -84,7 +84,8 @@ func (e *InstallableError) Error() string {
 // takes it, at the first '#'. An empty REF means ".". NAME may be written in
 // full (nixosConfigurations.NAME), in double quotes, and percent-encoded as
 // Nix allows in a fragment; dots in it belong to the name. A REF that is the path
-// of a Nix file other than flake.nix means that file. Errors are of type
+// of a Nix file other than flake.nix means that file. Symbolic links to the folder
+// of a flake, which Nix refuses, are followed. Errors are of type
 // *InstallableError.
 func ParseInstallable(text string) (Installable, error) {
 	fail := func(format string, args ...any) (Installable, error) {
@@ -107,7 +108,16 @@ func ParseInstallable(text string) (Installable, error) {
 	if !strings.Contains(ref, ":") && path.Ext(ref) == ".nix" && path.Base(ref) != "flake.nix" {
 		return FileInstallable(ref, strings.Trim(fragment, `"`))
 	}
-	ref = flakeFolder(ref)
+	ref = realFolder(flakeFolder(ref))
+
+	// beyond refuses what is inside of a configuration.
+	beyond := func(name, attribute string) (Installable, error) {
+		write := fmt.Sprintf("%q", ref+"#"+name)
+		if variant, ok := strings.CutPrefix(attribute, "config.system.build.images."); ok {
+			write += " --image-variant " + variant
+		}
+		return fail("%q goes beyond the configuration; write %s", attribute, write)
+	}
 
 	name := strings.TrimPrefix(fragment, ".") // ".#.x" starts at the root, as names do here anyway
 	rest, full := strings.CutPrefix(name, Configurations+".")
@@ -127,59 +137,19 @@ func ParseInstallable(text string) (Installable, error) {
 		case inner == "":
 			return fail("empty name")
 		case after != "":
-			return fail("%q goes beyond the configuration %q", strings.TrimPrefix(after, "."), inner)
+			return beyond(inner, strings.TrimPrefix(after, "."))
 		}
 		return Installable{Ref: ref, Name: inner}, nil
 	}
-	// What people know by heart is the whole path to the image derivation.
-	if before, _, found := strings.Cut(name+".", ".config."); full && found {
-		return fail("%q goes beyond the configuration; write %q", strings.TrimPrefix(name, before+"."), ref+"#"+before)
+	// What people know by heart is the whole path to the image derivation. Without
+	// the name of the output, dots belong to the name, so only what no name has is
+	// taken for that.
+	inside := ".config.system.build."
+	if full {
+		inside = ".config."
+	}
+	if before, _, found := strings.Cut(name+".", inside); found {
+		return beyond(before, strings.TrimPrefix(name, before+"."))
 	}
 	return Installable{Ref: ref, Name: name}, nil
-}
-
-// flakeFolder returns the folder if ref names the file flake.nix in it, which
-// Nix accepts only since 2.21, and "." for an empty reference, which Nix 2.8
-// and Lix refuse.
-func flakeFolder(ref string) string {
-	folder, query, hasQuery := strings.Cut(ref, "?")
-	if !strings.Contains(folder, ":") && path.Base(folder) == "flake.nix" {
-		if folder = path.Dir(folder); !startsAsPath(folder) {
-			folder = "./" + folder
-		}
-	}
-	if folder == "" {
-		folder = "."
-	}
-	if hasQuery {
-		return folder + "?" + query
-	}
-	return folder
-}
-
-// Folder returns the absolute name of the folder on this machine that the
-// reference means, and whether it means one.
-func (i Installable) Folder() (string, bool) {
-	ref, _, _ := strings.Cut(i.Ref, "?")
-	local := startsAsPath(ref)
-	for _, scheme := range []string{"git+file:", "path:"} {
-		if after, ok := strings.CutPrefix(ref, scheme); ok {
-			local = true
-			ref = strings.TrimPrefix(after, "//")
-			if decoded, err := url.PathUnescape(ref); err == nil {
-				ref = decoded
-			}
-		}
-	}
-	if !local {
-		return "", false
-	}
-	folder, err := filepath.Abs(ref)
-	return folder, err == nil
-}
-
-// startsAsPath reports whether Nix takes ref for a path. A bare word is the
-// name of a registry entry.
-func startsAsPath(ref string) bool {
-	return strings.HasPrefix(ref, ".") || strings.HasPrefix(ref, "/")
 }

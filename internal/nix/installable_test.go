@@ -86,9 +86,14 @@ var badInstallables = []struct{ text, reason string }{
 	{".#nixosConfigurations.", "no name"},
 	{`.#"a`, "missing closing quote"},
 	{`.#""`, "empty name"},
-	{`.#"a".config`, `"config" goes beyond the configuration "a"`},
+	{`.#"a".config`, `"config" goes beyond the configuration; write ".#a"`},
 	{".#nixosConfigurations.iso.config.system.build.isoImage", `write ".#iso"`},
 	{".#nixosConfigurations.iso.config", `write ".#iso"`},
+	{".#host.config.system.build.isoImage", `"config.system.build.isoImage" goes beyond the configuration; write ".#host"`},
+	{`.#"my host".config.system.build.isoImage`, `write ".#my host"`},
+	{".#a.b.config.system.build", `write ".#a.b"`},
+	{"github:o/r#host.config.system.build.images.iso-installer", `write "github:o/r#host" --image-variant iso-installer`},
+	{".#nixosConfigurations.host.config.system.build.images.iso", `write ".#host" --image-variant iso`},
 }
 
 func TestParseInstallableErrors(t *testing.T) {

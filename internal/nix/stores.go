@@ -116,12 +116,12 @@ func (n *Nix) BuildDependencies(ctx context.Context, derivations []string) ([]Ta
 	if err != nil {
 		return nil, err
 	}
-	o, err := n.runStoreIn(ctx, s.eval, Querying, []string{"--query", "--requisites"}, derivations)
+	paths, err := n.requisites(ctx, s.eval, derivations)
 	if err != nil {
 		return nil, err
 	}
 	var targets []Target
-	for _, path := range strings.Fields(string(o.stdout)) {
+	for _, path := range paths {
 		if strings.HasSuffix(path, ".drv") {
 			targets = append(targets, Target{Path: path})
 		}
