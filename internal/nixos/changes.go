@@ -17,6 +17,10 @@ type Changes struct {
 	// NoLive refuses a configuration without the ISO module, which is otherwise
 	// added.
 	NoLive bool
+	// Variant is the one of image.modules that the image is made with, as in
+	// system.build.images of NixOS since 25.05. If it is empty, that is "iso" where
+	// the ISO module is added.
+	Variant string
 	// Modules are files with NixOS modules: absolute paths, or names in angle
 	// brackets.
 	Modules []string

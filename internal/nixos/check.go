@@ -1,6 +1,10 @@
 package nixos
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
 
 // maxVolumeID is the length of the volume identifier field (ECMA-119 §8.4.7).
 const maxVolumeID = 32
@@ -18,14 +22,36 @@ func (s *System) check() error {
 				" of specialisation " + strings.Join(c.Path, ".")}
 		}
 	}
-	if s.ImageName == "" || strings.ContainsAny(s.ImageName, "/\x00\n") || strings.HasPrefix(s.ImageName, ".") {
-		return &NameError{"isoImage.isoName or image.baseName", s.ImageName}
+	if reason := nameFault(s.ImageName); reason != "" {
+		return &NameError{"isoImage.isoName, image.baseName or image.fileName", s.ImageName, reason}
 	}
 	// /dev/root is made by the scripted stage 1 alone (NixOS/nixpkgs #327187).
 	if s.SystemdInitrd && s.ISODevice == "/dev/root" {
 		return &InitrdError{s.Name, s.ISODevice}
 	}
 	return nil
+}
+
+// maxName is the length of a file name on the file systems of Linux (NAME_MAX in
+// linux/limits.h), less what is put behind it.
+const maxName = 255 - len(".sha256")
+
+// nameFault says why nothing should be called so. A name with control characters
+// could be written, and would do what it likes to the terminal that lists it.
+func nameFault(name string) string {
+	switch {
+	case name == "":
+		return "it is empty"
+	case strings.Contains(name, "/"):
+		return "it has a slash"
+	case strings.HasPrefix(name, "."):
+		return "it begins with a dot"
+	case strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0:
+		return "it has a character that cannot be seen"
+	case len(name) > maxName:
+		return fmt.Sprintf("it is longer than %d bytes", maxName)
+	}
+	return ""
 }
 
 // CheckVolumeID admits what stands for itself in a kernel parameter, in a link
@@ -37,6 +63,8 @@ func CheckVolumeID(id string) error {
 		return &VolumeIDError{id, "is empty"}
 	case len(id) > maxVolumeID:
 		return &VolumeIDError{id, "is longer than 32 bytes"}
+	case id == "." || id == "..":
+		return &VolumeIDError{id, "cannot be a link in /dev/disk/by-label"}
 	}
 	for _, r := range id {
 		switch {

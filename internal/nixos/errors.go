@@ -10,6 +10,11 @@ import (
 type NoSuchConfiguration struct {
 	Name  string
 	Names []string // what there is, the most similar first
+	// Near tells that the first of Names may be meant.
+	Near bool
+	// Output is the flake output that the name is of, if it is of another than
+	// nixosConfigurations: "packages".
+	Output string
 }
 
 func (e *NoSuchConfiguration) Error() string {
@@ -78,6 +83,20 @@ func (e *NoISOModule) Error() string {
 	return fmt.Sprintf("configuration %q does not import nixpkgs' ISO image module", e.Name)
 }
 
+// NoVariantError reports a name that image.modules does not have.
+type NoVariantError struct {
+	Name     string
+	Variant  string
+	Variants []string // sorted; none before NixOS 25.05
+}
+
+func (e *NoVariantError) Error() string {
+	if len(e.Variants) == 0 {
+		return fmt.Sprintf("configuration %q has no image.modules, so no variant %q: its NixOS is older than 25.05", e.Name, e.Variant)
+	}
+	return fmt.Sprintf("configuration %q has no image.modules.%s; there is %s", e.Name, e.Variant, quoted(e.Variants))
+}
+
 // ContentsError reports entries of isoImage.contents whose targets the image
 // itself has.
 type ContentsError struct {
@@ -104,10 +123,11 @@ func (e *VolumeIDError) Error() string {
 type NameError struct {
 	Option string
 	Name   string
+	Reason string
 }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("%s: %q is no file name", e.Option, e.Name)
+	return fmt.Sprintf("%s: %q is no name for a file: %s", e.Option, e.Name, e.Reason)
 }
 
 // InitrdError reports a systemd stage 1 that would wait for the medium forever:

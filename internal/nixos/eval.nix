@@ -20,6 +20,9 @@
   changes ? { },
   # Whether a configuration without the ISO module is made live.
   extend ? true,
+  # The one of its image.modules to make the image with; null for none, or for "iso"
+  # where the configuration lacks the ISO module.
+  variant ? null,
   # The platform of the machine that makes the image.
   machine,
   # The other files here.
@@ -80,8 +83,17 @@ let
   # The configuration with the user's modules, then with the ISO module, too.
   withModules = if modules == [ ] then base else base.extendModules { inherit modules; };
   isLive = hasISOModule withModules;
+
+  # Since 25.05 a configuration keeps settings for its images apart, for
+  # system.build.images. Its variant "iso" is the ISO module and those for the image.
+  hasVariants = withModules ? options.image.modules;
+  variants = if hasVariants then withModules.config.image.modules else { };
+  wanted = if variant == null && !isLive then "iso" else variant;
+  ofVariant = if wanted != null && variants ? ${wanted} then [ variants.${wanted} ] else [ ];
+
   added =
     (if isLive then [ ] else [ liveModule ])
+    ++ ofVariant
     ++ (
       if changes == { } then [ ] else [ (changesModule (changes // { installed = !isLive; })) ]
     );
@@ -115,6 +127,8 @@ else if !isModular then
   refuseChosen "not-nixos" { found = kindOf base; }
 else if modules != [ ] && !extensible then
   refuseChosen "not-extensible" { reason = "modules"; }
+else if variant != null && ofVariant == [ ] then
+  refuseChosen "no-variant" { names = builtins.attrNames variants; }
 else if !isLive && !extend then
   refuseChosen "no-iso-module" { }
 else if added != [ ] && !extensible then

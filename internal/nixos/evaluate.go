@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/nix"
@@ -40,7 +41,8 @@ var (
 //
 // Errors that come from the configuration are of type *NoSuchConfiguration,
 // *SeveralConfigurations, *NotNixOS, *NotExtensible, *AssertionError,
-// *NoISOModule, *ContentsError, *VolumeIDError, *NameError or *InitrdError.
+// *NoISOModule, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
+// *InitrdError.
 func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes) (*System, error) {
 	var result struct {
 		Error  *refusal `json:"error"`
@@ -59,7 +61,7 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 	case err != nil:
 		return nil, err
 	case result.Error != nil:
-		return nil, result.Error.typed(of.Name)
+		return nil, result.Error.typed(of.Name, with.Variant)
 	case result.System == nil || len(result.System.Configurations) == 0:
 		return nil, fmt.Errorf("evaluating %s: the result has no configuration", of)
 	}
@@ -71,10 +73,6 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 
 // function returns the function to apply to a set of configurations.
 func function(name string, with Changes) (string, error) {
-	literal := "null"
-	if name != "" {
-		literal = nix.Quote(name)
-	}
 	changes, err := with.settings()
 	if err != nil {
 		return "", err
@@ -88,12 +86,21 @@ func function(name string, with Changes) (string, error) {
   modules = [%s ];
   changes = builtins.fromJSON %s;
   extend = %t;
+  variant = %s;
   machine = %s;
   factsOf = (%s);
   contentsOf = (%s);
   liveModule = (%s);
   changesModule = (%s);
-}`, evalNix, literal, &modules, nix.Quote(changes), !with.NoLive, nix.Quote(nix.Machine()), factsNix, contentsNix, liveNix, changesNix), nil
+}`, evalNix, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), nix.Quote(nix.Machine()), factsNix, contentsNix, liveNix, changesNix), nil
+}
+
+// orNull returns a string literal, or null for the empty string.
+func orNull(text string) string {
+	if text == "" {
+		return "null"
+	}
+	return nix.Quote(text)
 }
 
 // configurations returns an expression for the configurations of a file.
@@ -110,6 +117,21 @@ func pathLiteral(file string) string {
 	return "/. + " + nix.Quote(file)
 }
 
+// outputs are the other outputs of flakes that people have images or systems in, as
+// "packages.x86_64-linux.iso" (flake-schemas, and what nixos-generators and others
+// write).
+var outputs = []string{"packages", "legacyPackages", "apps", "checks", "devShells", "hydraJobs", "images",
+	"nixosModules", "homeConfigurations", "darwinConfigurations"}
+
+// otherOutput returns the flake output that a name is rather of, or an empty string.
+func otherOutput(name string) string {
+	output, _, ok := strings.Cut(name, ".")
+	if ok && slices.Contains(outputs, output) {
+		return output
+	}
+	return ""
+}
+
 // refusal is the error of eval.nix. Its kinds are named there.
 type refusal struct {
 	Kind     string   `json:"kind"`
@@ -121,12 +143,15 @@ type refusal struct {
 	Targets  []string `json:"targets"`
 }
 
-func (r *refusal) typed(asked string) error {
+func (r *refusal) typed(asked, variant string) error {
 	switch r.Kind {
 	case "none":
 		return &NoSuchConfiguration{Name: asked}
 	case "missing":
-		return &NoSuchConfiguration{Name: asked, Names: nearest(asked, r.Names)}
+		names := nearest(asked, r.Names)
+		return &NoSuchConfiguration{Name: asked, Names: names, Near: isNear(asked, names[0]), Output: otherOutput(asked)}
+	case "no-variant":
+		return &NoVariantError{Name: r.Name, Variant: variant, Variants: r.Names}
 	case "several":
 		return &SeveralConfigurations{Names: r.Names}
 	case "not-nixos":

@@ -263,7 +263,7 @@ func TestRefused(t *testing.T) {
 		{"long-volume-id", &VolumeIDError{"abcdefghijklmnopqrstuvwxyz-0123456", "is longer than 32 bytes"}},
 		{"odd-volume-id", &VolumeIDError{"my label", "has other characters than letters, digits, '.', '_' and '-'"}},
 		{"two-volume-ids", &VolumeIDError{"live", "differs from other of specialisation other"}},
-		{"bad-name", &NameError{"isoImage.isoName or image.baseName", "../nixos.iso"}},
+		{"bad-name", &NameError{"isoImage.isoName, image.baseName or image.fileName", "../nixos.iso", "it has a slash"}},
 		{"systemd-initrd", &InitrdError{"systemd-initrd", "/dev/root"}},
 	} {
 		_, err := evaluate(t, test.name, Changes{})
@@ -272,7 +272,10 @@ func TestRefused(t *testing.T) {
 			if len(e.Names) == 0 || e.Names[0] != "contents" {
 				t.Errorf("names like contentz are %q, want contents first", e.Names)
 			}
-			e.Names = nil
+			if !e.Near {
+				t.Error("contents is not near to contentz")
+			}
+			e.Names, e.Near = nil, false
 		case *SeveralConfigurations:
 			if !slices.IsSorted(e.Names) || !slices.Contains(e.Names, "dots.in.name") {
 				t.Errorf("names are %q", e.Names)
@@ -336,6 +339,56 @@ func TestDistance(t *testing.T) {
 	} {
 		if got := distance(test.a, test.b); got != test.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}
+
+func TestNear(t *testing.T) {
+	for _, test := range []struct {
+		name, other string
+		want        bool
+	}{
+		{"mimi", "mini", true}, {"MINI", "mini", true}, {"iso", "isos", true}, {"exampleiso", "exampleIso", true},
+		{"thinkpad", "thinkpad-x1", true}, {"thinkpad-x1", "thinkpad", true}, {"latpop", "laptop", true},
+		{"server", "laptop", false}, {"a", "b", false}, {"a", "mini", false}, {"m", "mini", false}, {"packages.x86_64-linux.iso", "mini", false},
+	} {
+		if got := isNear(test.name, test.other); got != test.want {
+			t.Errorf("isNear(%q, %q) = %t", test.name, test.other, got)
+		}
+	}
+}
+
+func TestFileNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"nixos.iso": true, "my image–2 ü.iso": true, strings.Repeat("x", 244) + ".iso": true,
+		"": false, ".iso": false, "..": false, "a/b.iso": false, "a\tb.iso": false, "a\x1b[2Jb.iso": false, "a\nb.iso": false,
+		"a\u0085.iso": false, "a\u202eosi.iso": false, "a\u00a0.iso": false, strings.Repeat("x", 245) + ".iso": false,
+	} {
+		if reason := nameFault(name); (reason == "") != ok {
+			t.Errorf("nameFault(%q) = %q", name, reason)
+		}
+	}
+}
+
+func TestVolumeIDs(t *testing.T) {
+	for id, ok := range map[string]bool{
+		"NIXOS": true, ".a": true, "...": true, "a.": true, strings.Repeat("x", 32): true,
+		"": false, ".": false, "..": false, "a b": false, "a/b": false, "ü": false, strings.Repeat("x", 33): false,
+	} {
+		var refused *VolumeIDError
+		if err := CheckVolumeID(id); (err == nil) != ok || err != nil && !errors.As(err, &refused) {
+			t.Errorf("CheckVolumeID(%q) = %v", id, err)
+		}
+	}
+}
+
+// TestImageName checks which of the options name the file.
+func TestImageName(t *testing.T) {
+	for name, want := range map[string]string{
+		"file-name": "chosen.iso", "file-path": "elsewhere.iso", "base-name": "based.iso", "file-name-zst": "chosen.iso.zst",
+	} {
+		if s := mustEvaluate(t, name); s.ImageName != want {
+			t.Errorf("the image of %s is called %s, want %s", name, s.ImageName, want)
 		}
 	}
 }

@@ -268,12 +268,21 @@ let
     label = cfg.system.nixos.label;
     release = cfg.system.nixos.release or "";
 
-    # isoImage.isoName became image.baseName and image.extension.
+    # Since 25.05 isoImage.isoName is another name of image.fileName, which is made
+    # of image.baseName and image.extension. The image is image.filePath of the
+    # build's output.
     imageName =
-      if cfg ? image.baseName then
-        "${cfg.image.baseName}.${cfg.image.extension or "iso"}"
+      let
+        made = "${cfg.image.baseName}.${cfg.image.extension or "iso"}";
+        fileName = cfg.image.fileName or made;
+        filePath = cfg.image.filePath or "iso/${fileName}";
+      in
+      if !(cfg ? image.baseName) then
+        iso.isoName or "nixos.iso"
+      else if filePath == "iso/${fileName}" then
+        fileName
       else
-        iso.isoName or "nixos.iso";
+        baseNameOf filePath;
     volumeID = iso.volumeID;
     # null means uncompressed.
     squashfsCompression = iso.squashfsCompression or "zstd";

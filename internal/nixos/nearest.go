@@ -20,6 +20,17 @@ func nearest(name string, names []string) []string {
 	return sorted
 }
 
+// isNear reports whether who wrote name may have meant the other: a third of it is
+// mistyped at most, or one is the beginning of the other.
+func isNear(name, other string) bool {
+	name, other = strings.ToLower(name), strings.ToLower(other)
+	const least = 3 // letters that a beginning needs to tell anything
+	if len(name) >= least && strings.HasPrefix(other, name) || len(other) >= least && strings.HasPrefix(name, other) {
+		return true
+	}
+	return 3*distance(name, other) <= max(len(name), len(other))
+}
+
 // distance is the Levenshtein distance of a and b: the least number of bytes to
 // insert, delete or replace.
 func distance(a, b string) int {

@@ -81,6 +81,19 @@
         };
       };
 
+      named =
+        own:
+        let
+          image = {
+            baseName = "nixos";
+            extension = "iso";
+            fileName = "${image.baseName}.${image.extension}";
+            filePath = "iso/${image.fileName}";
+          }
+          // own;
+        in
+        with' { inherit image; };
+
       multiple = derivationNamed "multiple" [
         "out"
         "dev"
@@ -129,6 +142,12 @@
         };
 
         aarch64-native = native;
+
+        # Since 25.05 the file has its name from these.
+        base-name = named { baseName = "based"; };
+        file-name = named { fileName = "chosen.iso"; };
+        file-name-zst = named { extension = "iso.zst"; fileName = "chosen.iso.zst"; };
+        file-path = named { filePath = "images/elsewhere.iso"; };
 
         # A choice of device trees.
         device-trees = merge native {
