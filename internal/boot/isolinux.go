@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Units and limits of TIMEOUT in isolinux.cfg: tenths of a second, up to just
@@ -14,7 +17,8 @@ const (
 	minTimeout  = 1
 )
 
-// Isolinux returns isolinux.cfg.
+// Isolinux returns isolinux.cfg. What the screen shows is in its code page, the
+// rest in UTF-8.
 //
 // Its form suits UNetbootin, which reads it to make a menu of its own:
 // parameters in APPEND, no COM32 programs as kernels.
@@ -30,7 +34,7 @@ func (m *Menu) Isolinux() []byte {
 	}
 	line("")
 	if theme := strings.TrimRight(m.SyslinuxTheme, "\n"); theme != "" {
-		line("%s\n", theme)
+		line("%s\n", inCodePage(theme))
 	}
 	// nixpkgs always says "boot", which is no label if the configuration itself
 	// is hidden.
@@ -38,7 +42,7 @@ func (m *Menu) Isolinux() []byte {
 
 	entry := func(e Entry) {
 		line("LABEL %s", e.Label)
-		line("MENU LABEL %s", e.Title)
+		line("MENU LABEL %s", inCodePage(e.Title))
 		line("LINUX %s", e.Kernel)
 		if len(e.Params) > 0 {
 			line("APPEND %s", e.CommandLine())
@@ -75,4 +79,32 @@ func (m *Menu) isolinuxTimeout() int {
 		return maxTimeout
 	}
 	return min(max(*m.Timeout*timeoutUnit, minTimeout), maxTimeout)
+}
+
+// codePage is how isolinux understands a menu: each byte is the character of the font
+// in the display adapter's memory, which is that of the first PC.
+var codePage = charmap.CodePage437
+
+// checkCodePage refuses a text with characters that the font lacks.
+func checkCodePage(what, text string) error {
+	for _, r := range text {
+		if _, ok := codePage.EncodeRune(r); !ok {
+			return &TextError{what, text, fmt.Sprintf("isolinux, which starts the image by BIOS, cannot show %q", r)}
+		}
+	}
+	return nil
+}
+
+// inCodePage encodes a text that checkCodePage admits.
+func inCodePage(text string) []byte {
+	encoded := make([]byte, 0, len(text))
+	for _, r := range text {
+		b, ok := codePage.EncodeRune(r)
+		if !ok {
+			encoded = utf8.AppendRune(encoded, r)
+			continue
+		}
+		encoded = append(encoded, b)
+	}
+	return encoded
 }

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
 // TextError reports a text of the configuration that a loader cannot carry.
 type TextError struct {
-	What   string // "title", "kernel parameter", "command line of" a title
+	What   string // "title", "kernel parameter", "isoImage.syslinuxTheme"
 	Text   string
 	Reason string
 }
@@ -19,18 +20,24 @@ func (e *TextError) Error() string {
 	return fmt.Sprintf("%s %q: %s", e.What, e.Text, e.Reason)
 }
 
-// maxCommandLine is COMMAND_LINE_SIZE of the x86 kernel without its final zero;
-// isolinux cuts at the same length.
-const maxCommandLine = 2047
-
 // check refuses what would reach the kernel or the screen in another form.
 func (m *Menu) check(s *nixos.System) error {
+	if s.MakeBIOSBootable {
+		if err := checkCodePage("isoImage.syslinuxTheme", m.SyslinuxTheme); err != nil {
+			return err
+		}
+	}
 	for _, e := range m.entries() {
-		if i := strings.IndexFunc(e.Title, isControl); i >= 0 {
+		if i := strings.IndexFunc(e.Title, unicode.IsControl); i >= 0 {
 			return &TextError{"title", e.Title, "it has a control character"}
 		}
-		if s.MakeBIOSBootable && strings.Contains(e.Title, "^") {
-			return &TextError{"title", e.Title, "isolinux takes ^ for the mark of a hot key"}
+		if s.MakeBIOSBootable {
+			if strings.Contains(e.Title, "^") {
+				return &TextError{"title", e.Title, "isolinux takes ^ for the mark of a hot key"}
+			}
+			if err := checkCodePage("title", e.Title); err != nil {
+				return err
+			}
 		}
 		for _, p := range e.Params {
 			if strings.IndexFunc(p, isControl) >= 0 {
@@ -42,8 +49,8 @@ func (m *Menu) check(s *nixos.System) error {
 				}
 			}
 		}
-		if s.IsX86 && len(e.CommandLine()) > maxCommandLine {
-			return &TextError{"command line of", e.Title, fmt.Sprintf("it is longer than %d bytes", maxCommandLine)}
+		if err := e.checkCommandLine(s); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/livebuild/livebuild/internal/nixos"
 )
@@ -70,6 +71,11 @@ func NewTree(s *nixos.System) (*Tree, error) {
 	menu, err := NewMenu(s)
 	if err != nil {
 		return nil, err
+	}
+	// Two things with one label would take turns in /dev/disk/by-label, where
+	// stage 1 looks for the medium.
+	if s.MakeEFIBootable && s.VolumeID == espLabel {
+		return nil, &nixos.VolumeIDError{VolumeID: s.VolumeID, Reason: "is what the EFI system partition of the image is called"}
 	}
 	t := &Tree{Menu: menu, system: s}
 	t.add(Graft{Target: versionPath, Data: []byte(s.Label)})
@@ -189,6 +195,9 @@ func contentTarget(own []Graft, target string) (string, error) {
 // cleanTarget returns a target without empty elements. /EFI/boot, as releases up
 // to 24.05 have it, becomes /EFI/BOOT.
 func cleanTarget(target string) (string, error) {
+	if strings.IndexFunc(target, unicode.IsControl) >= 0 {
+		return "", &TargetError{target, "has a control character"}
+	}
 	var elements []string
 	for element := range strings.SplitSeq(target, "/") {
 		switch {

@@ -1,0 +1,73 @@
+package boot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/nixos"
+)
+
+// CommandLineError reports an entry of whose command line the kernel would not get all.
+type CommandLineError struct {
+	Title string
+	Size  int // bytes, with what the loader adds
+	Limit int
+	Taker string // what has that limit: "a kernel for aarch64-linux", "isolinux"
+}
+
+func (e *CommandLineError) Error() string {
+	return fmt.Sprintf("command line of %q: with what loaders add it has %d bytes, and %s takes %d", e.Title, e.Size, e.Taker, e.Limit)
+}
+
+// commandLineSizes are COMMAND_LINE_SIZE of the kernel, a final zero included, by the
+// processor of a platform (asm/setup.h below arch/ of Linux 6.12).
+var commandLineSizes = map[string]int{
+	"x86_64": 2048, "i386": 2048, "i486": 2048, "i586": 2048, "i686": 2048,
+	"aarch64": 2048, "aarch64_be": 2048,
+	"armv5tel": 1024, "armv6l": 1024, "armv7a": 1024, "armv7l": 1024,
+	"riscv32": 1024, "riscv64": 1024,
+	"loongarch64": 4096,
+	"mips":        4096, "mipsel": 4096, "mips64": 4096, "mips64el": 4096,
+	"powerpc": 2048, "powerpc64": 2048, "powerpc64le": 2048,
+	"s390x": 4096,
+}
+
+// otherCommandLineSize is that of architectures that do not choose one
+// (asm-generic/setup.h).
+const otherCommandLineSize = 512
+
+// maxCommandLine is how many bytes of a command line reach the kernel.
+func maxCommandLine(platform string) int {
+	processor, _, _ := strings.Cut(platform, "-")
+	size, known := commandLineSizes[processor]
+	if !known {
+		size = otherCommandLineSize
+	}
+	return size - 1
+}
+
+// maxIsolinuxLine is how long the line may be that the menu of isolinux makes of an
+// entry; it starts nothing that is longer (MAX_CMDLINE_LEN in com32/include/menu.h and
+// execute in com32/elflink/ldlinux/execute.c of SYSLINUX 6.04).
+const maxIsolinuxLine = 2047
+
+// checkCommandLine refuses an entry of which the kernel would not get all. Loaders
+// say first what they start: GRUB puts BOOT_IMAGE= and the kernel before the command
+// line and cuts at the end of a word, the menu of isolinux makes a line of its own.
+func (e Entry) checkCommandLine(s *nixos.System) error {
+	line := strings.Join(append([]string{"BOOT_IMAGE=" + e.Kernel}, e.Params...), " ")
+	if limit := maxCommandLine(s.Platform); len(line) > limit {
+		return &CommandLineError{Title: e.Title, Size: len(line), Limit: limit, Taker: "a kernel for " + s.Platform}
+	}
+	if !s.MakeBIOSBootable {
+		return nil
+	}
+	line = strings.Join(append([]string{".linux", e.Kernel}, e.Params...), " ")
+	if e.Initrd != "" {
+		line += " initrd=" + e.Initrd
+	}
+	if len(line) > maxIsolinuxLine {
+		return &CommandLineError{Title: e.Title, Size: len(line), Limit: maxIsolinuxLine, Taker: "isolinux"}
+	}
+	return nil
+}
