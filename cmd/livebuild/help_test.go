@@ -12,7 +12,7 @@ var nixFlags = []string{"--override-input", "--impure", "--option", "--accept-fl
 	"--no-write-lock-file", "--builders", "-I, --include", "--show-trace", "--max-jobs", "--store", "--eval-store"}
 
 func TestHelp(t *testing.T) {
-	common := slices.Concat([]string{"-f, --file", "--no-live", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
+	common := slices.Concat([]string{"-f, --file", "--no-live", "--image-variant", "--module", "--volume-id", "--kernel-param", "--ssh-key", "--static-ip",
 		"-v, --verbose", "--progress", "-h, --help"}, nixFlags)
 	planFlags := append([]string{"--compression", "--json"}, common...)
 	guestFlags := []string{"--memory", "--no-network"}

@@ -18,6 +18,7 @@ type configurationOptions struct {
 	file string
 
 	noLive       bool
+	variant      string
 	modules      []string
 	volumeID     string
 	kernelParams []string
@@ -30,6 +31,8 @@ func (o *configurationOptions) addFlags(cmd *cobra.Command) {
 	f.StringVarP(&o.file, "file", "f", "",
 		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
 	f.BoolVar(&o.noLive, "no-live", false, "refuse a configuration without nixpkgs' ISO module, instead of adding it")
+	f.StringVar(&o.variant, "image-variant", "",
+		"make the image with the `VARIANT` of image.modules, as nixos-rebuild build-image does (default: iso, where the ISO module is added)")
 	// Arrays, not slices: a comma belongs to the value.
 	f.StringArrayVar(&o.modules, "module", nil, "add a NixOS module from `FILE` (repeatable; evaluates as with --impure)")
 	f.StringVar(&o.volumeID, "volume-id", "", "label the medium `ID` instead of isoImage.volumeID")
@@ -94,7 +97,10 @@ func (o *configurationOptions) changes() (c nixos.Changes, err error) {
 			err = &usageError{err}
 		}
 	}()
-	c = nixos.Changes{NoLive: o.noLive, VolumeID: o.volumeID, KernelParams: o.kernelParams}
+	if o.noLive && o.variant != "" {
+		return c, errors.New("--no-live and --image-variant exclude each other")
+	}
+	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams}
 	for _, text := range o.modules {
 		file, err := nixos.ModuleFile(text)
 		if err != nil {

@@ -48,6 +48,7 @@ func hintFor(err error) string {
 	var (
 		missing     *nixos.NoSuchConfiguration
 		several     *nixos.SeveralConfigurations
+		variant     *nixos.NoVariantError
 		unmountable *image.UnmountableError
 		mode        *image.ModeError
 		firmware    *qemu.FirmwareError
@@ -67,20 +68,24 @@ func hintFor(err error) string {
 		return "compressions are none, lz4, gzip, zstd and xz, with a level as in zstd:19, or mksquashfs' words as in \"zstd -Xcompression-level 19\""
 	case is[*image.EpochError](err):
 		return "unset SOURCE_DATE_EPOCH, or set it to what 'date +%s' prints"
+	case is[*streamError](err):
+		return "-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"
 	case is[*usageError](err):
 		return "'livebuild --help' lists verbs, 'livebuild VERB --help' their flags"
 	case errors.Is(err, nix.ErrNotFound):
 		return "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"
 	case is[*nix.TooOldError](err):
 		return "install a newer Nix"
+	case is[*nix.ArgumentsError](err):
+		return "a flag of Nix, or the environment, is too long: Linux takes 128 KiB in one argument and 2 MiB in all; put settings into nix.conf"
 	case is[*nix.RemoteStoreError](err):
 		return "--store names a store that builds: this machine's, a folder, or ssh-ng://HOST; downloads come from --substituters"
-	case errors.As(err, &missing) && len(missing.Names) > 0:
-		return "did you mean " + missing.Names[0] + "?"
 	case errors.As(err, &missing):
-		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+		return missingHint(missing)
 	case errors.As(err, &several):
-		return fmt.Sprintf("name one: .#%s, or --file FILE %[1]s", several.Names[0])
+		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(several.Names[0]), quote(several.Names[0]))
+	case errors.As(err, &variant):
+		return variantHint(variant)
 	case is[*nixos.NotNixOS](err):
 		return "a configuration is what nixpkgs.lib.nixosSystem returns"
 	case is[*nixos.AssertionError](err):
@@ -92,15 +97,17 @@ func hintFor(err error) string {
 	case is[*nixos.ContentsError](err), is[*boot.TargetError](err), is[*boot.CollisionError](err):
 		return "choose another target in isoImage.contents; 'livebuild plan' lists what the medium holds"
 	case is[*nixos.VolumeIDError](err):
-		return "set isoImage.volumeID to at most 32 letters, digits, '.', '_' and '-'"
+		return "set isoImage.volumeID, or --volume-id, to a name of its own of at most 32 letters, digits, '.', '_' and '-'"
 	case is[*nixos.NameError](err):
-		return "set the option to a name without slashes"
+		return "set the option to a name that can be seen, without slashes"
 	case is[*nixos.InitrdError](err):
 		return "set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"
 	case errors.Is(err, boot.ErrNoEntries):
 		return "set isoImage.showConfiguration = true for one of them"
+	case is[*boot.CommandLineError](err):
+		return "shorten boot.kernelParams or --kernel-param: the kernel does not see the rest, and what is longer can be in a file of the system"
 	case is[*boot.TextError](err):
-		return "take the character out of the configuration's labels and kernel parameters"
+		return "take the character out of the configuration's labels and kernel parameters; without isoImage.makeBiosBootable, labels may have any"
 	case is[*boot.MissingFileError](err):
 		return "the package was built, but does not hold the file: check the option that names it, and overlays that replace the package"
 	case is[*boot.ToolError](err):
@@ -149,6 +156,34 @@ func hintFor(err error) string {
 		return hint
 	}
 	return systemHint(err)
+}
+
+// missingHint says what there is instead of a configuration.
+func missingHint(e *nixos.NoSuchConfiguration) string {
+	switch {
+	case len(e.Names) == 0:
+		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+	case e.Output != "":
+		return fmt.Sprintf("%s of a flake are something else: name the configuration, as in %s", e.Output, installable(e.Names[0]))
+	case e.Near:
+		return "did you mean " + quote(e.Names[0]) + "?"
+	}
+	return "name one that there is, as in " + installable(e.Names[0])
+}
+
+// installable is how a configuration of the flake here is named on a command line.
+func installable(name string) string {
+	if quote(name) == name {
+		return ".#" + name // inside of a word, # is no comment
+	}
+	return quote(".#" + name)
+}
+
+func variantHint(e *nixos.NoVariantError) string {
+	if len(e.Variants) == 0 {
+		return "leave --image-variant out: livebuild adds the ISO module itself"
+	}
+	return "define image.modules." + e.Variant + " in the configuration, or take --image-variant iso"
 }
 
 // is says whether an error is, or wraps, one of type E.

@@ -55,9 +55,15 @@ func evaluationHint(e *nix.Error) string {
 	switch e.Kind {
 	case nix.KindUntrackedFile:
 		if e.Ignored {
-			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", e.Repository, e.File)
+			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", quote(e.Repository), quote(e.File))
 		}
-		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", e.Repository, e.File)
+		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", quote(e.Repository), quote(e.File))
+	case nix.KindSubmodule:
+		return "ask for submodules, too: " + quote(e.Reference+"#NAME")
+	case nix.KindNested:
+		return "Nix sees only the flake's own repository: make the other one an input of the flake, or a git submodule"
+	case nix.KindBadLock:
+		return fmt.Sprintf("take the file of one side (git checkout --ours -- %s), or remove it; then nix flake lock", quote(e.File))
 	case nix.KindMissingFile:
 		return "the flake's source lacks the file; in a git repository Nix sees only what git tracks"
 	case nix.KindNoFlake:
@@ -92,6 +98,9 @@ func evaluationHint(e *nix.Error) string {
 	case nix.KindSearchPath:
 		return "say where it is: -I nixpkgs=/path/to/nixpkgs, or a channel in NIX_PATH"
 	case nix.KindOwner:
+		if e.Repository != "" {
+			return "run livebuild as its owner, or trust it: git config --global --add safe.directory " + quote(strings.TrimSuffix(e.Repository, "/"))
+		}
 		return "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory"
 	case nix.KindNoGit:
 		return "install git"

@@ -252,9 +252,19 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
+// streamError reports that the image should go through a pipe.
+type streamError struct{}
+
+func (*streamError) Error() string {
+	return "--output - would be a stream, but the beginning of an image is written last"
+}
+
 // checkFolder finds out before any work whether a file can be made where the
 // output goes.
 func checkFolder(output string) error {
+	if output == "-" {
+		return &usageError{&streamError{}}
+	}
 	folder := filepath.Dir(outputPath(output, "image"))
 	info, err := os.Stat(folder)
 	switch {
