@@ -216,17 +216,17 @@ func TestLinkedFlakes(t *testing.T) {
 	}
 	t.Chdir(l.dir)
 	for ref, want := range map[string]string{
-		"./folder":                        plain,
-		"./folder/":                       plain,
-		"folder/flake.nix":                plain,
-		l.dir + "/twice":                  plain,
-		"./up":                            plain,
-		"path:" + l.dir + "/folder":       "path:" + plain,
-		"./nixos":                         plain,
-		"path:./nixos":                    "path:" + plain,
+		"./folder":                      plain,
+		"./folder/":                     plain,
+		"folder/flake.nix":              plain,
+		l.dir + "/twice":                plain,
+		"./up":                          plain,
+		"path:" + l.dir + "/folder":     "path:" + plain,
+		"./nixos":                       plain,
+		"path:./nixos":                  "path:" + plain,
 		"git+file://" + l.dir + "/repo": "git+file://" + l.dir + "/dotfiles",
-		"./plain":                         "./plain",
-		"./absent":                        "./absent",
+		"./plain":                       "./plain",
+		"./absent":                      "./absent",
 	} {
 		of, err := ParseInstallable(ref + "#a")
 		if err != nil || of.Ref != want {
