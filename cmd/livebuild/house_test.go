@@ -104,7 +104,7 @@ var house = map[string]room{
 		nil,
 	},
 	"pkg/fat": {
-		"FAT12 and FAT16 writer",
+		"FAT12 and FAT16 writer, reader of FAT32, too",
 		nil,
 	},
 	"pkg/zstdfile": {

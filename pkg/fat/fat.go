@@ -1,15 +1,19 @@
-// Package fat writes FAT file systems, such as the EFI system partition of a
-// boot medium.
+// Package fat writes and reads FAT file systems, such as the EFI system partition
+// of a boot medium.
 //
 // An [Image] describes the file system. [Image.Layout] decides every cluster,
 // name and entry without reading content; [Layout.Write] emits the bytes from
 // first to last. The bytes are a function of the description: no clock, no
 // random serial number, no order of insertion.
 //
-// Supported: FAT12 and FAT16 with 512-byte sectors, two allocation tables and a
-// root directory of 512 entries; directories; long names. Not supported: FAT32
+// Written are FAT12 and FAT16 with 512-byte sectors, two allocation tables and a
+// root directory of 512 entries; directories; long names. Not written are FAT32
 // and so volumes of 2 GiB and more, attributes, boot code, code pages (short
-// names are ASCII), reading.
+// names are ASCII).
+//
+// [Open] reads file systems of any maker, hostile ones too, FAT32 among them, as
+// an [io/fs.FS]; [Reader.Findings] says what is wrong with one. Short names are
+// taken for code page 437.
 //
 // The format is Microsoft's "FAT: General Overview of On-Disk Format", version
 // 1.03 of December 2000; field names are the specification's.

@@ -1,0 +1,210 @@
+package fat
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Lookup returns the entry at a path of names separated by slashes, long or
+// short ones, in whatever case. The root directory is ".". A name that is not
+// there is an [fs.ErrNotExist].
+func (r *Reader) Lookup(name string) (Entry, error) {
+	at := rootEntry()
+	for element := range strings.SplitSeq(strings.Trim(path.Clean("/"+name), "/"), "/") {
+		if element == "" {
+			continue
+		}
+		if !at.IsDir() {
+			return Entry{}, fs.ErrNotExist
+		}
+		d, err := r.directory(at)
+		if err != nil {
+			return Entry{}, err
+		}
+		if at, err = d.find(element); err != nil {
+			return Entry{}, err
+		}
+	}
+	return at, nil
+}
+
+// Entries returns what the directory dir holds, sorted by name.
+func (r *Reader) Entries(dir Entry) ([]Entry, error) {
+	if !dir.IsDir() {
+		return nil, errors.New("not a directory")
+	}
+	d, err := r.directory(dir)
+	if err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(slices.Values(d.entries), func(a, b Entry) int { return strings.Compare(a.Name, b.Name) }), nil
+}
+
+// Extents returns where the contents of a file lie in the file system, in order.
+func (r *Reader) Extents(file Entry) ([]Extent, error) {
+	if file.IsDir() {
+		return nil, errors.New("is a directory")
+	}
+	return r.extents(file.Cluster, file.Size)
+}
+
+// FS returns the file system as one that also implements [fs.StatFS],
+// [fs.ReadDirFS] and [fs.ReadFileFS]. Names are found in whatever case, and by
+// their short form, too; listings have the long one. The Sys of a file's
+// [fs.FileInfo] is its [Entry].
+func (r *Reader) FS() fs.FS { return imageFS{r} }
+
+type imageFS struct{ r *Reader }
+
+func (f imageFS) find(op, name string) (fileInfo, error) {
+	if !fs.ValidPath(name) {
+		return fileInfo{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	e, err := f.r.Lookup(name)
+	if err != nil {
+		return fileInfo{}, &fs.PathError{Op: op, Path: name, Err: err}
+	}
+	return fileInfo{e}, nil
+}
+
+func (f imageFS) Stat(name string) (fs.FileInfo, error) { return f.find("stat", name) }
+
+func (f imageFS) Open(name string) (fs.File, error) {
+	info, err := f.find("open", name)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return &openDir{fs: f, info: info, path: name}, nil
+	}
+	extents, err := f.r.Extents(info.Entry)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{io.NewSectionReader(newContents(f.r, extents), 0, info.Size()), info}, nil
+}
+
+func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	info, err := f.find("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := f.r.Entries(info.Entry)
+	if err != nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
+	}
+	list := make([]fs.DirEntry, len(entries))
+	for i, e := range entries {
+		list[i] = fs.FileInfoToDirEntry(fileInfo{e})
+	}
+	return list, nil
+}
+
+func (f imageFS) ReadFile(name string) ([]byte, error) {
+	file, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	open, ok := file.(*openFile)
+	if !ok {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a directory")}
+	}
+	p := make([]byte, open.info.Size()) // the clusters are there
+	if _, err := io.ReadFull(open, p); err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return p, nil
+}
+
+// contents are the bytes of a file.
+type contents struct {
+	r       *Reader
+	extents []Extent
+	starts  []int64 // of the extents in the file
+}
+
+func newContents(r *Reader, extents []Extent) *contents {
+	c := &contents{r: r, extents: extents}
+	at := int64(0)
+	for _, e := range extents {
+		c.starts = append(c.starts, at)
+		at += e.Size
+	}
+	return c
+}
+
+// ReadAt is asked for what is there alone.
+func (c *contents) ReadAt(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		i := sort.Search(len(c.starts), func(i int) bool { return c.starts[i] > off }) - 1
+		if i < 0 || off-c.starts[i] >= c.extents[i].Size {
+			return done, io.EOF
+		}
+		within := off - c.starts[i]
+		n := int(min(int64(len(p)-done), c.extents[i].Size-within))
+		if err := c.r.readAt(p[done:done+n], c.extents[i].Offset+within); err != nil {
+			return done, err
+		}
+		done += n
+		off += int64(n)
+	}
+	return done, nil
+}
+
+// fileInfo implements fs.FileInfo.
+type fileInfo struct{ Entry }
+
+func (i fileInfo) Name() string       { return i.Entry.Name }
+func (i fileInfo) Size() int64        { return i.Entry.Size }
+func (i fileInfo) ModTime() time.Time { return i.Entry.ModTime }
+func (i fileInfo) Sys() any           { return i.Entry }
+
+type openFile struct {
+	*io.SectionReader
+	info fileInfo
+}
+
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *openFile) Close() error               { return nil }
+
+// openDir is an open directory, which is read at the first call of ReadDir.
+type openDir struct {
+	fs      imageFS
+	info    fileInfo
+	path    string
+	entries []fs.DirEntry
+	read    bool
+}
+
+func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
+func (d *openDir) Close() error               { return nil }
+
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errors.New("is a directory")}
+}
+
+func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	if !d.read {
+		var err error
+		if d.entries, err = d.fs.ReadDir(d.path); err != nil {
+			return nil, err
+		}
+		d.read = true
+	}
+	list := d.entries
+	if n > 0 {
+		if len(list) == 0 {
+			return nil, io.EOF
+		}
+		list = list[:min(n, len(list))]
+	}
+	d.entries = d.entries[len(list):]
+	return list, nil
+}
