@@ -77,7 +77,7 @@ var house = map[string]room{
 	},
 	"pkg/squashfs": {
 		"SquashFS 4.0 writer and reader",
-		[]string{"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/likeness"},
+		[]string{"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/likeness"},
 	},
 	"pkg/squashfs/codec": {
 		"the compressors of SquashFS, by C libraries or in Go",
@@ -97,7 +97,7 @@ var house = map[string]room{
 	},
 	"pkg/hybridiso": {
 		"ISO 9660 with Rock Ridge, Joliet, El Torito, and partition tables by `pkg/gpt`; writer and reader",
-		[]string{"pkg/gpt"},
+		[]string{"pkg/gpt", "pkg/internal/fsfile"},
 	},
 	"pkg/gpt": {
 		"MBR and GPT, both copies; writer and reader; what of an MBR is a program",
@@ -105,6 +105,10 @@ var house = map[string]room{
 	},
 	"pkg/fat": {
 		"FAT12 and FAT16 writer, reader of FAT32, too",
+		[]string{"pkg/internal/fsfile"},
+	},
+	"pkg/internal/fsfile": {
+		"the open files of a read-only file system, for the readers of images",
 		nil,
 	},
 	"pkg/zstdfile": {

@@ -9,6 +9,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/livebuild/livebuild/pkg/internal/fsfile"
 )
 
 // Lookup returns the entry at a path of names separated by slashes, long or
@@ -81,13 +83,13 @@ func (f imageFS) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	if info.IsDir() {
-		return &openDir{fs: f, info: info, path: name}, nil
+		return fsfile.NewDir(info, name, func() ([]fs.DirEntry, error) { return f.ReadDir(name) }), nil
 	}
 	extents, err := f.r.Extents(info.Entry)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &openFile{io.NewSectionReader(newContents(f.r, extents), 0, info.Size()), info}, nil
+	return fsfile.NewFile(info, newContents(f.r, extents)), nil
 }
 
 func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -111,11 +113,11 @@ func (f imageFS) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	open, ok := file.(*openFile)
+	open, ok := file.(*fsfile.File)
 	if !ok {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a directory")}
 	}
-	p := make([]byte, open.info.Size()) // the clusters are there
+	p := make([]byte, open.Size()) // the clusters are there
 	if _, err := io.ReadFull(open, p); err != nil {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
@@ -165,46 +167,3 @@ func (i fileInfo) Name() string       { return i.Entry.Name }
 func (i fileInfo) Size() int64        { return i.Entry.Size }
 func (i fileInfo) ModTime() time.Time { return i.Entry.ModTime }
 func (i fileInfo) Sys() any           { return i.Entry }
-
-type openFile struct {
-	*io.SectionReader
-	info fileInfo
-}
-
-func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *openFile) Close() error               { return nil }
-
-// openDir is an open directory, which is read at the first call of ReadDir.
-type openDir struct {
-	fs      imageFS
-	info    fileInfo
-	path    string
-	entries []fs.DirEntry
-	read    bool
-}
-
-func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
-func (d *openDir) Close() error               { return nil }
-
-func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errors.New("is a directory")}
-}
-
-func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	if !d.read {
-		var err error
-		if d.entries, err = d.fs.ReadDir(d.path); err != nil {
-			return nil, err
-		}
-		d.read = true
-	}
-	list := d.entries
-	if n > 0 {
-		if len(list) == 0 {
-			return nil, io.EOF
-		}
-		list = list[:min(n, len(list))]
-	}
-	d.entries = d.entries[len(list):]
-	return list, nil
-}

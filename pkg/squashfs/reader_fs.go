@@ -3,12 +3,13 @@ package squashfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/livebuild/livebuild/pkg/internal/fsfile"
 )
 
 // maxLinks bounds the symbolic links that one path leads through, as Linux
@@ -48,15 +49,15 @@ func (f *imageFS) Open(name string) (fs.File, error) {
 	}
 	switch {
 	case info.ino.Mode.IsDir():
-		return &openDir{fs: f, info: info, path: name}, nil
+		return fsfile.NewDir(info, name, func() ([]fs.DirEntry, error) { return f.ReadDir(name) }), nil
 	case info.ino.Mode.IsRegular():
 		file, err := f.r.OpenFile(info.ino)
 		if err != nil {
 			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 		}
-		return &openFile{SectionReader: io.NewSectionReader(file, 0, file.Size()), info: info}, nil
+		return fsfile.NewFile(info, file), nil
 	}
-	return &openFile{SectionReader: io.NewSectionReader(strings.NewReader(""), 0, 0), info: info}, nil
+	return fsfile.NewEmpty(info), nil
 }
 
 func (f *imageFS) Stat(name string) (fs.FileInfo, error)  { return f.find("stat", name, true) }
@@ -200,50 +201,4 @@ func (e namedEntry) Info() (fs.FileInfo, error) {
 		return nil, fmt.Errorf("%s: %w", e.e.Name, err)
 	}
 	return fileInfo{e.e.Name, ino}, nil
-}
-
-// openFile is an open file of any type but a directory; only a regular file
-// has contents.
-type openFile struct {
-	*io.SectionReader
-	info fileInfo
-}
-
-func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
-func (f *openFile) Close() error               { return nil }
-
-// openDir is an open directory. Its entries are read at the first call of
-// ReadDir.
-type openDir struct {
-	fs      *imageFS
-	info    fileInfo
-	path    string
-	entries []fs.DirEntry
-	read    bool
-}
-
-func (d *openDir) Stat() (fs.FileInfo, error) { return d.info, nil }
-func (d *openDir) Close() error               { return nil }
-
-func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errors.New("is a directory")}
-}
-
-func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
-	if !d.read {
-		var err error
-		if d.entries, err = d.fs.ReadDir(d.path); err != nil {
-			return nil, err
-		}
-		d.read = true
-	}
-	list := d.entries
-	if n > 0 {
-		if len(list) == 0 {
-			return nil, io.EOF
-		}
-		list = list[:min(n, len(list))]
-	}
-	d.entries = d.entries[len(list):]
-	return list, nil
 }
