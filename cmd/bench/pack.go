@@ -7,10 +7,10 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -44,6 +44,7 @@ func pack(ctx context.Context, args []string) (err error) {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	debug.SetGCPercent(50) // as livebuild does
 	settings, err := codec.Parse(*compression)
 	if err != nil {
 		return err
@@ -52,17 +53,13 @@ func pack(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	squashed := image.NewStore(settings, image.DefaultEpoch)
 	// An image without anything that boots.
-	plan := &image.Plan{
-		System:      &nixos.System{VolumeID: "BENCH"},
-		Tree:        &boot.Tree{},
-		Compression: settings,
-		Epoch:       image.DefaultEpoch,
-	}
+	medium := image.Medium{VolumeID: "BENCH", Tree: &boot.Tree{}, Epoch: image.DefaultEpoch}
 	catalog := image.OpenCatalog(filepath.Dir(*output))
 	var earlier *image.Earlier
 	if *reuse != "" {
-		if earlier, err = plan.OpenEarlier(ctx, *reuse, src.Closure, catalog, *workers); err != nil {
+		if earlier, err = squashed.OpenEarlier(ctx, *reuse, src.Closure, catalog, *workers); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, earlier.Close()) }()
@@ -72,7 +69,7 @@ func pack(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	packing, err := plan.Prepare(ctx, src, earlier)
+	packing, err := image.Prepare(ctx, squashed, medium, src, earlier)
 	if err != nil {
 		return err
 	}
@@ -80,9 +77,9 @@ func pack(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := catalog.Add(*output, plan, result); err != nil {
+	squashfs := result.Squashfs
+	if err := catalog.Add(*output, squashed, squashfs); err != nil {
 		return err
 	}
-	squashfs := result.Squashfs
 	return json.NewEncoder(os.Stdout).Encode(packed{Size: squashfs.Size, Data: squashfs.DataBytes, Reused: squashfs.ReusedBytes})
 }

@@ -16,9 +16,18 @@ var house = map[string]room{
 	"internal/cli": {
 		"verbs, flags, terminal, all advice on errors; nothing else prints",
 		[]string{
-			"internal/boot", "internal/device", "internal/image", "internal/imagefile", "internal/loader", "internal/nix",
-			"internal/nixos", "internal/progress", "internal/qemu", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/boot", "internal/build", "internal/device", "internal/image", "internal/imagefile", "internal/loader",
+			"internal/nix", "internal/nixos", "internal/progress", "internal/qemu", "internal/trial", "pkg/squashfs",
+			"pkg/squashfs/codec",
 		},
+	},
+	"internal/build": {
+		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
+		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress"},
+	},
+	"internal/trial": {
+		"what compressions make of a store",
+		[]string{"internal/image", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
@@ -65,7 +74,7 @@ var house = map[string]room{
 	},
 	"cmd/bench": {
 		"measures the packer against mksquashfs, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/image", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs/codec"},
+		[]string{"internal/boot", "internal/image", "internal/nix", "pkg/hybridiso", "pkg/squashfs/codec"},
 	},
 	"internal/judge": {
 		"for tests alone: runs the programs of others that judge what is written",

@@ -5,12 +5,19 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/livebuild/livebuild/internal/cli"
 )
 
+// collectAt is by how many percent memory in use grows before garbage is
+// collected. Most of it are buffers, in which nothing has to be looked for, so
+// that collecting often is cheap.
+const collectAt = 50
+
 func main() {
+	debug.SetGCPercent(collectAt)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		<-ctx.Done()

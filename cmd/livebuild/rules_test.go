@@ -37,9 +37,7 @@ var atFace = []string{"os.Getenv", "os.LookupEnv", "os.TempDir", "os.User*Dir"}
 var exceptions = map[string]string{
 	"internal/cli os.Stderr":                    "sudo's own questions, until the handing over of disks takes the streams",
 	"internal/cli os.Stdin":                     "the socket that disks are handed over by",
-	"internal/image os.LookupEnv":               "SOURCE_DATE_EPOCH, until plans take the time",
-	"internal/image runtime/debug.FreeOSMemory": "trials measure memory",
-	"internal/image runtime/debug.SetGCPercent": "packing collects garbage later, until the program says so",
+	"internal/trial runtime/debug.FreeOSMemory": "trials measure memory",
 	"internal/nix os.Environ":                   "what Nix gets, until a caller hands it down",
 	"internal/nix os.Getenv":                    "where Nix has its store and state, until a caller hands it down",
 }

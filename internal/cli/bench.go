@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/trial"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -58,7 +59,11 @@ second: what packs faster makes more to write.`,
 			if opts.sample < 0 {
 				return &usageError{fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample)}
 			}
-			return a.runBench(cmd.Context(), args, opts)
+			of, err := parseInstallable(args, opts.file)
+			if err != nil {
+				return err
+			}
+			return a.runBench(cmd.Context(), of, opts)
 		},
 	}
 	opts.addFlags(cmd)
@@ -105,32 +110,32 @@ const stickSpeed = 20e6
 // onStick is when an image is on a stick, in seconds from the start of packing.
 func (r benchRow) onStick() float64 { return r.Seconds + float64(r.Size)/stickSpeed }
 
-func (a *app) runBench(ctx context.Context, args []string, opts benchOptions) (err error) {
+func (a *app) runBench(ctx context.Context, of nix.Installable, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, args, planOptions{configurationOptions: opts.configurationOptions})
+	b, err := a.newBuild(ctx, of, planOptions{configurationOptions: opts.configurationOptions}, image.Options{})
 	if err != nil {
 		return err
 	}
-	if err := s.findStore(ctx); err != nil {
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.FindStore(ctx); err != nil {
 		return err
 	}
-	if err := s.evaluate(ctx); err != nil {
+	if err := b.Evaluate(ctx); err != nil {
 		return err
 	}
 	if len(wanted) == 0 {
-		if wanted, err = a.defaultCompressions(s.plan.Compression); err != nil {
+		if wanted, err = a.defaultCompressions(b.Plan().Store().Compression()); err != nil {
 			return err
 		}
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	src, err := s.build(ctx)
+	src, err := b.Realise(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := a.tryAll(ctx, s.plan, src, wanted, opts)
+	result, err := a.tryAll(ctx, b.Plan(), src, wanted, opts)
 	if err != nil {
 		return err
 	}
@@ -149,7 +154,7 @@ func parseCompressions(texts []string) ([]codec.Settings, error) {
 		if err != nil {
 			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
 		}
-		if err := (&image.Plan{Compression: settings}).Check(); err != nil {
+		if _, err := codec.New(settings, 0); err != nil {
 			return nil, err
 		}
 		list = append(list, settings)
@@ -171,7 +176,7 @@ func (a *app) defaultCompressions(own codec.Settings) ([]codec.Settings, error) 
 		}
 	}
 	return slices.DeleteFunc(list, func(s codec.Settings) bool {
-		err := (&image.Plan{Compression: s}).Check()
+		_, err := codec.New(s, 0)
 		if err != nil {
 			a.console.warn(err.Error())
 		}
@@ -183,11 +188,7 @@ func (a *app) defaultCompressions(own codec.Settings) ([]codec.Settings, error) 
 // were written.
 func sameCompression(a, b codec.Settings) bool {
 	effective := func(s codec.Settings) codec.Settings {
-		blockSize := s.BlockSize
-		if blockSize == 0 {
-			blockSize = codec.DefaultBlockSize
-		}
-		if c, err := codec.New(s, blockSize); err == nil {
+		if c, err := codec.New(s, 0); err == nil {
 			return c.Settings()
 		}
 		return s
@@ -196,24 +197,22 @@ func sameCompression(a, b codec.Settings) bool {
 }
 
 // tryAll packs the store with one compression after the other.
-func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, list []codec.Settings, opts benchOptions) (benchResult, error) {
+func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, list []codec.Settings, opts benchOptions) (_ benchResult, err error) {
 	// In the folder for temporary files, which can be a file system in memory,
 	// an image of everything may not fit.
-	scratch, err := os.CreateTemp(userCache(), "livebuild-bench-") // made for the roots of build
+	scratch, err := image.CreateScratch(scratchFolder())
 	if err != nil {
 		return benchResult{}, err
 	}
-	defer scratch.Close()
-	if err := os.Remove(scratch.Name()); err != nil {
-		return benchResult{}, err
-	}
+	defer func() { err = errors.Join(err, scratch.Abort()) }()
 
-	var trials *image.Trials
+	var trials *trial.Trials
 	_, err = progress.Do(a.console, "reading the store", "", func(t *progress.Task) (_ string, err error) {
-		if trials, err = image.NewTrials(ctx, src, int64(opts.sample)*1e6); err != nil {
+		trials, err = trial.New(ctx, src, int64(opts.sample)*1e6, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
+		if err != nil {
 			return "", err
 		}
-		return "read " + size(trials.Bytes), trials.Prepare(ctx, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
+		return "read " + size(trials.Bytes), nil
 	})
 	if err != nil {
 		return benchResult{}, err
@@ -221,22 +220,20 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 
 	result := benchResult{StoreBytes: trials.Bytes, TriedBytes: trials.Tried}
 	for i, settings := range list {
-		var trial image.Trial
+		var tried trial.Trial
 		of := fmt.Sprintf("%s (%d of %d)", settings, i+1, len(list))
 		_, err := progress.Do(a.console, "trying", of, func(t *progress.Task) (_ string, err error) {
-			trial, err = trials.Try(ctx, scratch, settings, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
+			tried, err = trials.Try(ctx, scratch, settings, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
 			return "tried " + settings.String(), err
 		})
 		if err != nil {
 			return benchResult{}, err
 		}
-		row := newBenchRow(settings, trial, trials)
-		if sameCompression(settings, plan.Compression) {
+		row := newBenchRow(settings, tried, trials)
+		if sameCompression(settings, plan.Store().Compression()) {
 			row.Marks = append(row.Marks, markConfigured)
 		}
-		tried := *plan
-		tried.Compression = settings
-		if tried.CheckKernels(src.Store) != nil {
+		if image.CheckKernels(plan.System(), src.Store, settings) != nil {
 			row.Marks = append(row.Marks, markUnreadable)
 		}
 		result.Trials = append(result.Trials, row)
@@ -245,20 +242,20 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 	return result, nil
 }
 
-func newBenchRow(settings codec.Settings, trial image.Trial, trials *image.Trials) benchRow {
+func newBenchRow(settings codec.Settings, tried trial.Trial, trials *trial.Trials) benchRow {
 	row := benchRow{
 		Compression:  settings.String(),
-		Seconds:      trial.Packing.Seconds(),
-		Size:         trial.Size,
-		MemoryBytes:  trial.Memory,
-		TriedSeconds: trial.Packing.Seconds(),
-		TriedSize:    trial.Tried,
+		Seconds:      tried.Packing.Seconds(),
+		Size:         tried.Size,
+		MemoryBytes:  tried.Memory,
+		TriedSeconds: tried.Packing.Seconds(),
+		TriedSize:    tried.Tried,
 		Marks:        []string{},
 	}
 	if trials.Tried > 0 {
 		row.Seconds *= float64(trials.Bytes) / float64(trials.Tried)
 	}
-	if reading := trial.Reading.Seconds(); reading > 0 {
+	if reading := tried.Reading.Seconds(); reading > 0 {
 		row.ReadSpeed = int64(float64(trials.Tried) / reading)
 	}
 	return row

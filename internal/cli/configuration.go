@@ -78,16 +78,43 @@ func checkOne(args []string, none, several string) error {
 }
 
 // parseInstallable reads what names the configuration: arguments that
-// oneInstallable admits, and --file.
-func parseInstallable(args []string, file string) (nix.Installable, error) {
+// oneInstallable admits, and --file. Its error is a *usageError.
+func parseInstallable(args []string, file string) (of nix.Installable, err error) {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
 	if file != "" {
-		return nix.FileInstallable(file, name)
+		of, err = nix.FileInstallable(file, name)
+	} else {
+		of, err = nix.ParseInstallable(name)
 	}
-	return nix.ParseInstallable(name)
+	if err != nil {
+		return of, &usageError{err}
+	}
+	return of, nil
+}
+
+// subject is what a verb works on: the file of an image, or a disk with one, or a
+// configuration that is built first.
+type subject struct {
+	image       string // empty for a configuration
+	installable nix.Installable
+}
+
+// parseSubject tells an image from an installable.
+func parseSubject(args []string, file string) (subject, error) {
+	if file == "" {
+		isImage, err := namesImage(args[0])
+		if err != nil {
+			return subject{}, err
+		}
+		if isImage {
+			return subject{image: args[0]}, nil
+		}
+	}
+	of, err := parseInstallable(args, file)
+	return subject{installable: of}, err
 }
 
 // changes reads the flags. Errors are of type *usageError.

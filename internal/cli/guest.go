@@ -8,24 +8,23 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // hostMachine completes a machine with what this host has for running guests of an architecture by
 // these modes, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
-// is not on the PATH; s is nil where there is no configuration.
-func (a *app) hostMachine(ctx context.Context, s *session, guest qemu.Machine, modes []image.Mode) (qemu.Machine, error) {
+// is not on the PATH; b is nil where there is no configuration.
+func (a *app) hostMachine(ctx context.Context, b *build.Build, guest qemu.Machine, modes []image.Mode) (qemu.Machine, error) {
 	var err error
 	guest.Program, err = qemu.FindProgram(guest.Arch)
 	var missing *qemu.ProgramError
-	if errors.As(err, &missing) && s != nil {
-		guest.Program, err = s.qemu(ctx, missing.Program)
+	if errors.As(err, &missing) && b != nil {
+		guest.Program, err = b.Tool(ctx, "QEMU", "qemu", missing.Program)
 	}
 	if err != nil {
 		return qemu.Machine{}, err
@@ -43,10 +42,10 @@ func (a *app) hostMachine(ctx context.Context, s *session, guest qemu.Machine, m
 	return guest, nil
 }
 
-// guest is the machine that the configuration's image is for.
-func (s *session) guest() qemu.Machine {
-	arch, _, _ := strings.Cut(s.plan.System.Platform, "-")
-	m := qemu.Machine{Arch: qemu.Arch(arch), Firmware32: s.plan.System.EFIArch == "ia32"}
+// planned is the machine that an image is for.
+func planned(p *image.Plan) qemu.Machine {
+	arch, _, _ := strings.Cut(p.System().Platform, "-")
+	m := qemu.Machine{Arch: qemu.Arch(arch), Firmware32: p.System().EFIArch == "ia32"}
 	if arch == "i686" { // runs on the same machine
 		m.Arch = qemu.X86_64
 	}
@@ -56,28 +55,6 @@ func (s *session) guest() qemu.Machine {
 // guest is the machine that the image is for.
 func (m *medium) guest() qemu.Machine {
 	return qemu.Machine{Arch: qemu.Arch(m.Arch), Firmware32: m.Firmware32}
-}
-
-// qemu has Nix build or download QEMU.
-func (s *session) qemu(ctx context.Context, program string) (string, error) {
-	const from = "QEMU from the configuration's nixpkgs"
-	var took time.Duration
-	var path string
-	err := s.do("getting", from, &took, func() (string, error) {
-		of := s.installable
-		of.Name = s.plan.System.Name
-		tool, err := nixos.FindTool(ctx, s.nix, of, "qemu", program)
-		if err != nil {
-			return "", err
-		}
-		if err := s.protect(); err != nil {
-			return "", err
-		}
-		path = s.store.PhysicalPath(tool.Path)
-		_, err = s.nix.Realise(ctx, append(s.plan.Realise[:0:0], tool.Target), s.roots.Link("qemu"))
-		return "got " + from, err
-	})
-	return path, err
 }
 
 // guestOptions are the flags about the machine that an image is started in.

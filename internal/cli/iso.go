@@ -15,8 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/nix"
 )
 
 type isoOptions struct {
@@ -70,13 +71,16 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if flag := testFlag(cmd); flag != "" && !opts.test {
 				return &usageError{fmt.Errorf("--%s is about the boots of --test, which is missing", flag)}
 			}
-			if opts.dryRun {
-				return a.runPlan(cmd.Context(), args, opts.planOptions)
+			of, err := parseInstallable(args, opts.file)
+			switch {
+			case err != nil:
+				return err
+			case opts.dryRun:
+				return a.runPlan(cmd.Context(), of, opts.planOptions)
+			case opts.writes():
+				return a.runISOWrite(cmd.Context(), of, opts)
 			}
-			if opts.writes() {
-				return a.runISOWrite(cmd.Context(), args, opts)
-			}
-			return a.runISO(cmd.Context(), args, opts)
+			return a.runISO(cmd.Context(), of, opts)
 		},
 	}
 	opts.addFlags(cmd)
@@ -122,7 +126,7 @@ type isoSeconds struct {
 	Total    float64 `json:"total"`
 }
 
-func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err error) {
+func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	tests, err := opts.tests.check()
 	if err != nil {
@@ -131,52 +135,39 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err := checkFolder(opts.output); err != nil {
 		return err
 	}
-	if err := checkReuse(opts.reuse); err != nil {
-		return err
-	}
-	s, err := a.evaluated(ctx, args, opts.planOptions)
+	reuse, err := parseReuse(opts.reuse)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	b, err := a.newBuild(ctx, of, opts.planOptions, image.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.EvaluateToPack(ctx); err != nil {
+		return err
+	}
 	var tester *isoTester
 	if opts.test {
-		if tester, err = a.newISOTester(ctx, s, tests); err != nil {
+		if tester, err = a.newISOTester(ctx, b, tests); err != nil {
 			return err
 		}
 	}
-	path := outputPath(opts.output, s.plan.FileName())
-	s.warnInsideFlake(path)
+	path := outputPath(opts.output, b.Plan().FileName())
+	if insideFlake(of, path) {
+		a.console.warn("the image goes into the folder of the flake, which is not a git repository: " +
+			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
+	}
 	out, err := image.CreateOutput(path, opts.force)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-	src, err := s.build(ctx)
+	file := &build.File{Output: out}
+	packed, err := b.Pack(ctx, file, build.PackOptions{Reuse: reuse, Replaces: path, Workers: opts.jobs})
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	packing, reuse, err := s.prepare(ctx, src, opts.reuse, path, opts.jobs)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	task := progress.Begin(a.console, "packing", "")
-	packed, err := packing.Write(ctx, out, image.PackOptions{Workers: opts.jobs, Progress: task.Bytes})
-	if err != nil {
-		task.Fail(err, nil)
-		return err
-	}
-	task.Phase("syncing") // which can take long after the last byte is written
-	sum, err := out.Sync(ctx)
-	if err != nil {
-		task.Fail(err, nil)
-		return err
-	}
-	task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.FileSize), s.plan.Compression))
-	took := time.Since(began)
-	reuse.report(a.console, packed.Squashfs)
 	var boots []bootResult
 	if tester != nil {
 		if boots, err = tester.boot(ctx, out, path); err != nil {
@@ -186,7 +177,9 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err := out.Commit(); err != nil {
 		return err
 	}
-	reuse.remember(a.console, path, s, packed)
+	if err := b.Remember(path, packed); err != nil {
+		a.console.warn(err.Error()) // a help for the next image, not more
+	}
 
 	if !opts.json {
 		_, err = fmt.Fprintln(a.out, path)
@@ -196,29 +189,29 @@ func (a *app) runISO(ctx context.Context, args []string, opts isoOptions) (err e
 	if err != nil {
 		return err
 	}
-	result := s.result(packed, src, took, time.Since(started))
-	result.File, result.SHA256, result.Boots = absolute, sum, boots
+	result := newISOResult(b.Plan(), packed, time.Since(started))
+	result.File, result.SHA256, result.Boots = absolute, file.Sum, boots
 	return a.printJSON(result)
 }
 
-// result is what --json says about an image, wherever it went.
-func (s *session) result(packed image.Result, src image.Sources, packing, total time.Duration) isoResult {
+// newISOResult is what --json says about an image, wherever it went.
+func newISOResult(p *image.Plan, packed build.Result, total time.Duration) isoResult {
 	return isoResult{
 		Size:          packed.FileSize,
 		ImageBytes:    packed.Size,
-		VolumeID:      s.plan.System.VolumeID,
-		System:        s.plan.System.Platform,
-		Toplevel:      s.plan.System.Root().Toplevel.Out,
-		Compression:   s.plan.Compression.String(),
-		Modes:         modeNames(s.plan.Modes),
-		StorePaths:    len(src.Closure.Paths),
-		StoreBytes:    src.Closure.NarSize(),
+		VolumeID:      p.System().VolumeID,
+		System:        p.System().Platform,
+		Toplevel:      p.System().Root().Toplevel.Out,
+		Compression:   p.Store().Compression().String(),
+		Modes:         modeNames(p.Medium().Modes),
+		StorePaths:    packed.StorePaths,
+		StoreBytes:    packed.StoreBytes,
 		SquashfsBytes: packed.Squashfs.Size,
 		ReusedBytes:   packed.Squashfs.ReusedBytes,
 		Seconds: isoSeconds{
-			Evaluate: s.evaluating.Seconds(),
-			Build:    s.building.Seconds(),
-			Pack:     packing.Seconds(),
+			Evaluate: packed.Times.Evaluate.Seconds(),
+			Build:    packed.Times.Build.Seconds(),
+			Pack:     packed.Times.Pack.Seconds(),
 			Total:    total.Seconds(),
 		},
 	}

@@ -11,9 +11,10 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/nix"
 )
 
 // writes reports whether the image goes to disks.
@@ -46,47 +47,32 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // runISOWrite builds a configuration and packs it straight onto disks. They are
 // opened before the build, which may take long: nothing else gets at them
 // meanwhile, and whoever has to confirm or give a password can leave then.
-func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (err error) {
+func (a *app) runISOWrite(ctx context.Context, of nix.Installable, opts isoOptions) (err error) {
 	started := time.Now()
-	if err := checkReuse(opts.reuse); err != nil {
-		return err
-	}
-	s, err := a.open(ctx, args, opts.planOptions)
+	reuse, err := parseReuse(opts.reuse)
 	if err != nil {
 		return err
 	}
-	if err := s.findStore(ctx); err != nil {
+	b, err := a.newBuild(ctx, of, opts.planOptions, image.Options{Disk: true, Plain: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.FindStore(ctx); err != nil {
 		return err
 	}
 	w := &writing{app: a, options: opts.sticks, sum: true}
-	if err := w.open(device.Local(), s.installable.String(), opts.write); err != nil {
+	if err := w.open(device.Local(), of.String(), opts.write); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.release()) }()
-	s.options.Disk = true
-	if err := s.evaluateToPack(ctx); err != nil {
+	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
-	if err := s.checkStarts(); err != nil {
+	if err := a.checkStarts(b.Plan()); err != nil {
 		return err
 	}
-	s.plan.Zstd = false // a stick holds the image itself
-	defer func() { err = errors.Join(err, s.close()) }()
-	src, err := s.build(ctx)
-	if err != nil {
-		return err
-	}
-	packing, reuse, err := s.prepare(ctx, src, opts.reuse, "", opts.jobs)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	began := time.Now()
-	packed, err := w.pack(ctx, packing, opts.jobs, func(task *progress.Task, packed image.Result) {
-		task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
-		reuse.report(a.console, packed.Squashfs)
-	})
-	took := time.Since(began)
+	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse, Workers: opts.jobs})
 	if err != nil {
 		return err
 	}
@@ -98,7 +84,7 @@ func (a *app) runISOWrite(ctx context.Context, args []string, opts isoOptions) (
 		}
 		return nil
 	}
-	result := s.result(packed, src, took, time.Since(started))
+	result := newISOResult(b.Plan(), packed, time.Since(started))
 	for i, r := range w.results {
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
@@ -116,13 +102,13 @@ func (e *noModeError) Error() string {
 // checkStarts refuses an image that no machine starts from, and says if it gets
 // a partition table that the configuration does not ask for, as nixpkgs' ISO module
 // does not by itself.
-func (s *session) checkStarts() error {
-	sys := s.plan.System
-	if len(s.plan.Modes) == 0 {
+func (a *app) checkStarts(p *image.Plan) error {
+	sys := p.System()
+	if len(p.Medium().Modes) == 0 {
 		return &noModeError{sys.Name}
 	}
 	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
-		s.app.console.line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
+		a.console.line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
 	}
 	return nil
 }
@@ -154,42 +140,34 @@ func (w *writing) open(h device.Host, what string, paths []string) error {
 	return err
 }
 
-// pack writes the image to the disks while it is made, and calls done when it
-// is. If one may be too small for it, that is found out first: the image is made
-// in a file without a name, and written if it fits.
-func (w *writing) pack(ctx context.Context, packing *image.Packing, workers int, done func(*progress.Task, image.Result)) (image.Result, error) {
-	task := progress.Begin(w.app.console, "packing", "")
-	opts := image.PackOptions{Workers: workers, Progress: task.Bytes}
+// Take writes the image to the disks while it is made. If one may be too small for
+// it, that is found out first: the image is made in a file without a name, and
+// written if it fits.
+func (w *writing) Take(ctx context.Context, packing *build.Packing) (image.Result, error) {
 	if w.checkSizes(packing.MaxSize()) != nil {
-		return w.packFirst(ctx, packing, opts, task, done)
+		return w.packFirst(ctx, packing)
 	}
 	transfer, err := w.begin(ctx, 0, nil)
 	if err != nil {
-		task.Fail(err, nil)
 		return image.Result{}, err
 	}
-	packed, err := packing.Write(ctx, transfer, opts)
+	packed, err := packing.Write(ctx, transfer)
 	if err != nil {
-		task.Fail(err, nil)
 		return packed, w.end(transfer.Abort(err), err)
 	}
-	done(task, packed)
 	return packed, w.end(transfer.Finish(packed.Size), nil)
 }
 
 // packFirst makes the image before it touches the disks.
-func (w *writing) packFirst(ctx context.Context, packing *image.Packing, opts image.PackOptions,
-	task *progress.Task, done func(*progress.Task, image.Result)) (packed image.Result, err error) {
-	out, err := newScratch("packed.iso")
+func (w *writing) packFirst(ctx context.Context, packing *build.Packing) (packed image.Result, err error) {
+	out, err := image.CreateScratch(scratchFolder())
 	if err != nil {
 		return packed, err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-	if packed, err = packing.Write(ctx, out, opts); err != nil {
-		task.Fail(err, nil)
+	if packed, err = packing.Write(ctx, out); err != nil {
 		return packed, err
 	}
-	done(task, packed)
 	if err := w.checkSizes(packed.Size); err != nil {
 		return packed, err
 	}

@@ -83,7 +83,7 @@ func (a *app) inspect(ctx context.Context, m *medium) error {
 	if plain := file.Plain(); plain != nil {
 		return m.inspect(m.path, plain)
 	}
-	out, err := newScratch("expanded.iso")
+	out, err := image.CreateScratch(scratchFolder())
 	if err != nil {
 		return err
 	}
@@ -122,15 +122,6 @@ func expand(ctx context.Context, out *image.Output, file *imagefile.File) (err e
 		}
 	}
 	return context.Cause(ctx)
-}
-
-// newScratch begins a file in the user's cache folder that is never put in a place.
-func newScratch(name string) (*image.Output, error) {
-	folder := filepath.Join(userCache(), "livebuild")
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return nil, err
-	}
-	return image.CreateOutput(filepath.Join(folder, name), true)
 }
 
 // mediumName is what an image is called in messages, and the files about it.
@@ -191,36 +182,4 @@ func namesImage(what string) (bool, error) {
 		return false, err
 	}
 	return false, nil
-}
-
-// packTemporary builds the configuration and packs its image into a file without a name, which
-// is gone when it is aborted.
-func (s *session) packTemporary(ctx context.Context) (out *image.Output, err error) {
-	s.plan.Zstd = false // as a whole it need not be compressed for QEMU
-	if out, err = newScratch(s.plan.FileName()); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, out.Abort())
-		}
-	}()
-	src, err := s.build(ctx)
-	if err != nil {
-		return nil, err
-	}
-	packing, reuse, err := s.prepare(ctx, src, reuseAuto, "", 0)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, reuse.earlier.Close()) }()
-	task := progress.Begin(s.app.console, "packing", "")
-	packed, err := packing.Write(ctx, out, image.PackOptions{Progress: task.Bytes})
-	if err != nil {
-		task.Fail(err, nil)
-		return nil, err
-	}
-	task.End(fmt.Sprintf("packed %s into %s, %s", count(len(src.Closure.Paths), "store path"), size(packed.Size), s.plan.Compression))
-	reuse.report(s.app.console, packed.Squashfs)
-	return out, nil
 }

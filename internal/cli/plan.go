@@ -14,7 +14,6 @@ import (
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
-	"github.com/livebuild/livebuild/internal/progress"
 )
 
 func (a *app) planCommand() *cobra.Command {
@@ -30,7 +29,11 @@ any platform.`,
   livebuild plan .#exampleIso --json`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runPlan(cmd.Context(), args, opts)
+			of, err := parseInstallable(args, opts.file)
+			if err != nil {
+				return err
+			}
+			return a.runPlan(cmd.Context(), of, opts)
 		},
 	}
 	opts.addFlags(cmd)
@@ -74,16 +77,16 @@ type planFile struct {
 	Source string `json:"source,omitempty"` // empty: made by livebuild
 }
 
-func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) error {
-	s, err := a.open(ctx, args, opts)
+func (a *app) runPlan(ctx context.Context, of nix.Installable, opts planOptions) (err error) {
+	b, err := a.newBuild(ctx, of, opts, image.Options{})
 	if err != nil {
 		return err
 	}
-	if err := s.evaluate(ctx); err != nil {
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.Evaluate(ctx); err != nil {
 		return err
 	}
-	asking := progress.Begin(a.console, askingTask, "")
-	missing, err := s.missing(ctx)
+	missing, err := b.Missing(ctx)
 	if err != nil {
 		var failed *nix.Error
 		if ctx.Err() != nil || !errors.As(err, &failed) {
@@ -92,47 +95,47 @@ func (a *app) runPlan(ctx context.Context, args []string, opts planOptions) erro
 		// The plan is worth having where Nix cannot tell, offline for one.
 		a.console.warn("what is to be built is not known: " + failed.Message)
 	}
-	asking.End("planned")
-	result := newPlanResult(s.plan, missing)
-	if result.Builder, err = s.builder(ctx); err != nil {
+	result := newPlanResult(b.Plan(), missing)
+	by, err := b.Builder(ctx)
+	if err != nil {
 		return err
 	}
+	result.Builder = builders[by]
 	if opts.json {
 		return a.printJSON(result)
 	}
 	return result.print(a.out)
 }
 
-// missing asks Nix what has to be done before the image can be packed.
-func (s *session) missing(ctx context.Context) (nix.Missing, error) {
-	targets, err := s.targets(ctx)
-	if err != nil {
-		return nix.Missing{}, err
-	}
-	return s.nix.Missing(ctx, targets)
+// builders are the words for who builds.
+var builders = map[nix.BuildsBy]string{
+	nix.Nobody:         "nobody",
+	nix.ThisMachine:    "this machine",
+	nix.AnotherMachine: "another machine",
+	nix.Emulation:      "emulation",
 }
 
 func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
 	r := planResult{
-		Configuration: p.System.Name,
-		Extended:      p.System.Extended,
-		System:        p.System.Platform,
-		BuildSystem:   p.System.BuildPlatform,
-		Toplevel:      p.System.Root().Toplevel.Out,
+		Configuration: p.System().Name,
+		Extended:      p.System().Extended,
+		System:        p.System().Platform,
+		BuildSystem:   p.System().BuildPlatform,
+		Toplevel:      p.System().Root().Toplevel.Out,
 		File:          p.FileName(),
-		VolumeID:      p.System.VolumeID,
-		Modes:         modeNames(p.Modes),
-		Compression:   p.Compression.String(),
-		Epoch:         p.Epoch.Unix(),
-		Timeout:       p.System.Timeout,
-		StoreContents: p.System.StoreContents,
+		VolumeID:      p.Medium().VolumeID,
+		Modes:         modeNames(p.Medium().Modes),
+		Compression:   p.Store().Compression().String(),
+		Epoch:         p.Medium().Epoch.Unix(),
+		Timeout:       p.System().Timeout,
+		StoreContents: p.System().StoreContents,
 		Entries:       []planEntry{},
 		Files:         []planFile{{Target: "/" + boot.StoreImage}},
 		Build:         nonNil(missing.Build),
 		Fetch:         nonNil(missing.Fetch),
 		DownloadBytes: missing.DownloadSize,
 	}
-	menu := p.Tree.Menu
+	menu := p.Medium().Tree.Menu
 	r.add("", menu.Entries)
 	for _, group := range menu.Options {
 		r.add(group.Title, group.Entries)
@@ -140,7 +143,7 @@ func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
 	if menu.Memtest != nil {
 		r.add("", []boot.Entry{*menu.Memtest})
 	}
-	for _, g := range p.Tree.Grafts {
+	for _, g := range p.Medium().Tree.Grafts {
 		r.Files = append(r.Files, planFile{Target: "/" + g.Target, Source: g.Source})
 	}
 	return r

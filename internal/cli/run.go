@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -51,7 +52,11 @@ system writes to its medium or to its disk is gone afterwards.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args, opts.extra = splitAtDash(cmd, args)
-			return a.runRun(cmd.Context(), args, opts)
+			what, err := parseSubject(args, opts.file)
+			if err != nil {
+				return err
+			}
+			return a.runRun(cmd.Context(), what, opts)
 		},
 	}
 	opts.addBuildFlags(cmd)
@@ -81,41 +86,39 @@ func splitAtDash(cmd *cobra.Command, args []string) (before, after []string) {
 // anyPort is the value of --ssh without one.
 const anyPort = "any"
 
-func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err error) {
+func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err error) {
 	guest, err := opts.guest()
 	if err != nil {
 		return err
 	}
-	isImage := false
-	if opts.file == "" {
-		if isImage, err = namesImage(args[0]); err != nil {
-			return err
-		}
-	}
-	if !isImage && opts.print {
+	if what.image == "" && opts.print {
 		return &usageError{errors.New("--print needs an image: one that is built for this is gone afterwards")}
 	}
 	var m *medium
-	var s *session // of a configuration that has to be built
-	if isImage {
-		if m, err = a.openMedium(ctx, args[0]); err != nil {
+	var b *build.Build // of a configuration that has to be built
+	if what.image != "" {
+		if m, err = a.openMedium(ctx, what.image); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
 	} else {
-		if s, err = a.evaluated(ctx, args, opts.planOptions); err != nil {
+		// QEMU reads the image itself.
+		if b, err = a.newBuild(ctx, what.installable, opts.planOptions, image.Options{Plain: true}); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, s.close()) }()
+		defer func() { err = errors.Join(err, b.Close()) }()
+		if err := b.EvaluateToPack(ctx); err != nil {
+			return err
+		}
 	}
 	// All that can be missing here is found out about before the build.
-	of, claimed := claims(m, s)
+	of, claimed := claims(m, b)
 	guest.Arch, guest.Firmware32 = of.Arch, of.Firmware32
 	mode, err := opts.mode(claimed)
 	if err != nil {
 		return err
 	}
-	if guest, err = a.hostMachine(ctx, s, guest, []image.Mode{mode}); err != nil {
+	if guest, err = a.hostMachine(ctx, b, guest, []image.Mode{mode}); err != nil {
 		return err
 	}
 	if guest.Accel == qemu.KVM {
@@ -124,13 +127,16 @@ func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err e
 	if _, err := guest.SideBySide(1, 1); err != nil {
 		return err
 	}
-	if s != nil {
-		var out *image.Output
-		if out, err = s.packTemporary(ctx); err != nil {
+	if b != nil {
+		out, err := build.NewTemporary(scratchFolder())
+		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, out.Abort()) }()
-		if m, err = a.newMedium(ctx, out, s.plan.FileName()); err != nil {
+		if _, err := b.Pack(ctx, out, build.PackOptions{}); err != nil {
+			return err
+		}
+		if m, err = a.newMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
@@ -142,9 +148,9 @@ func (a *app) runRun(ctx context.Context, args []string, opts runOptions) (err e
 }
 
 // claims are the machine and the boot modes of an image, or of a configuration's.
-func claims(m *medium, s *session) (qemu.Machine, []image.Mode) {
-	if s != nil {
-		return s.guest(), s.plan.Modes
+func claims(m *medium, b *build.Build) (qemu.Machine, []image.Mode) {
+	if b != nil {
+		return planned(b.Plan()), b.Plan().Medium().Modes
 	}
 	return m.guest(), m.Modes
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -213,12 +214,12 @@ type isoTester struct {
 }
 
 // newISOTester finds out before the build whether the image can be tried.
-func (a *app) newISOTester(ctx context.Context, s *session, t *test) (*isoTester, error) {
-	modes, err := t.modesOf(s.plan.Modes)
+func (a *app) newISOTester(ctx context.Context, b *build.Build, t *test) (*isoTester, error) {
+	modes, err := t.modesOf(b.Plan().Medium().Modes)
 	if err != nil {
 		return nil, err
 	}
-	host, err := a.hostMachine(ctx, s, t.guest(s.guest()), modes)
+	host, err := a.hostMachine(ctx, b, t.guest(planned(b.Plan())), modes)
 	return &isoTester{a, t, host, modes}, err
 }
 

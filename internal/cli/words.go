@@ -1,6 +1,35 @@
 package cli
 
-import "fmt"
+import (
+	"fmt"
 
-// words is a fact as people read it.
-func words(fact any) string { return fmt.Sprint(fact) }
+	"github.com/livebuild/livebuild/internal/build"
+)
+
+// words is a fact as people read it. What is no fact of a package says itself what
+// it is.
+func words(fact any) string {
+	switch f := fact.(type) {
+	case build.MadeLive:
+		return f.Configuration + " does not import the ISO module and is made live with it; --no-live refuses that"
+	case build.Evaluated:
+		return fmt.Sprintf("evaluated %s: %s, %s", f.Configuration, f.System, f.VolumeID)
+	case build.ToldPlatform:
+		return fmt.Sprintf("Nix does not know that %s is emulated here, and is told: --option extra-platforms", f.Platform)
+	case build.Built:
+		return fmt.Sprintf("built %s, %s", count(f.StorePaths, "store path"), size(f.StoreBytes))
+	case build.Packed:
+		return fmt.Sprintf("packed %s into %s, %s", count(f.StorePaths, "store path"), size(f.Size), f.Compression)
+	case build.Reused:
+		reused := fmt.Sprintf("reused %s of the store image from %s", percent(f.Bytes, f.Of), f.Path)
+		if f.Damaged > 0 {
+			return fmt.Sprintf("%s; %s of it are damaged", reused, size(f.Damaged))
+		}
+		return fmt.Sprintf("%s, with %s", reused, count(f.StorePaths, "store path"))
+	case build.Unfit:
+		return fmt.Sprintf("reused nothing: %s: %s", f.Path, f.Reason)
+	case build.Got:
+		return "got " + f.Program + " from the configuration's nixpkgs"
+	}
+	return fmt.Sprint(fact)
+}

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/livebuild/livebuild/pkg/squashfs"
 )
 
 // Catalog remembers the images that were built on this machine: where they
@@ -54,16 +56,15 @@ func (c *Catalog) Has(sum [32]byte) bool {
 	return false
 }
 
-// Paths returns where images packed as the plan says are or were, the newest
+// Paths returns where images whose store was packed in the same way are or were, the newest
 // first.
-func (c *Catalog) Paths(p *Plan) []string {
-	encoder, err := p.codec()
-	if err != nil {
+func (c *Catalog) Paths(s *Store) []string {
+	if s.err != nil {
 		return nil
 	}
 	var paths []string
 	for i := len(c.images) - 1; i >= 0; i-- {
-		if c.images[i].Encoder == encoder.Identity() {
+		if c.images[i].Encoder == s.codec.Identity() {
 			paths = append(paths, c.images[i].Path)
 		}
 	}
@@ -72,12 +73,12 @@ func (c *Catalog) Paths(p *Plan) []string {
 
 // Add remembers the image at path, and forgets an earlier one there and those
 // that are gone.
-func (c *Catalog) Add(path string, p *Plan, result Result) error {
-	encoder, err := p.codec()
-	if err != nil {
-		return err
+func (c *Catalog) Add(path string, s *Store, packed squashfs.Summary) error {
+	if s.err != nil {
+		return s.err
 	}
-	if path, err = filepath.Abs(path); err != nil {
+	path, err := filepath.Abs(path)
+	if err != nil {
 		return err
 	}
 	c.read() // others may have added theirs
@@ -89,8 +90,8 @@ func (c *Catalog) Add(path string, p *Plan, result Result) error {
 	}
 	images = append(images, catalogued{
 		Path:    path,
-		Sum:     hex.EncodeToString(result.Squashfs.Sum[:]),
-		Encoder: encoder.Identity(),
+		Sum:     hex.EncodeToString(packed.Sum[:]),
+		Encoder: s.codec.Identity(),
 	})
 	c.images = images[max(0, len(images)-catalogMax):]
 	if err := c.write(); err != nil {

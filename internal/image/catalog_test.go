@@ -12,9 +12,7 @@ import (
 )
 
 // built is the result of an image with a sum of its own.
-func built(n byte) Result {
-	return Result{Squashfs: squashfs.Summary{Sum: [32]byte{n}}}
-}
+func built(n byte) squashfs.Summary { return squashfs.Summary{Sum: [32]byte{n}} }
 
 func touch(t *testing.T, path string) string {
 	t.Helper()
@@ -26,16 +24,16 @@ func touch(t *testing.T, path string) string {
 
 func TestCatalog(t *testing.T) {
 	cache, folder := t.TempDir(), t.TempDir()
-	lz4 := &Plan{Compression: codec.Settings{Name: codec.LZ4}}
-	gzip := &Plan{Compression: codec.Settings{Name: codec.Gzip}}
+	lz4 := NewStore(codec.Settings{Name: codec.LZ4}, DefaultEpoch)
+	gzip := NewStore(codec.Settings{Name: codec.Gzip}, DefaultEpoch)
 	a, b, c := touch(t, filepath.Join(folder, "a")), touch(t, filepath.Join(folder, "b")), touch(t, filepath.Join(folder, "c"))
-	add := func(path string, p *Plan, n byte) {
+	add := func(path string, p *Store, n byte) {
 		t.Helper()
 		if err := OpenCatalog(cache).Add(path, p, built(n)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := OpenCatalog(cache); len(got.Paths(lz4)) != 0 || got.Has(built(1).Squashfs.Sum) {
+	if got := OpenCatalog(cache); len(got.Paths(lz4)) != 0 || got.Has(built(1).Sum) {
 		t.Errorf("a new catalog has %v", got)
 	}
 	add(a, lz4, 1)
@@ -45,26 +43,26 @@ func TestCatalog(t *testing.T) {
 	if paths := got.Paths(lz4); !slices.Equal(paths, []string{c, a}) {
 		t.Errorf("images packed with lz4: %q, want %q", paths, []string{c, a})
 	}
-	if !got.Has(built(2).Squashfs.Sum) || got.Has(built(4).Squashfs.Sum) {
+	if !got.Has(built(2).Sum) || got.Has(built(4).Sum) {
 		t.Error("the catalog does not know what it was told, or more")
 	}
 
 	add(a, gzip, 4) // in the place of the first
-	if got := OpenCatalog(cache); got.Has(built(1).Squashfs.Sum) || !slices.Equal(got.Paths(lz4), []string{c}) {
+	if got := OpenCatalog(cache); got.Has(built(1).Sum) || !slices.Equal(got.Paths(lz4), []string{c}) {
 		t.Errorf("an image that was replaced is still known: %+v", got)
 	}
 	if err := os.Remove(c); err != nil {
 		t.Fatal(err)
 	}
 	add(b, lz4, 5)
-	if got := OpenCatalog(cache); got.Has(built(3).Squashfs.Sum) {
+	if got := OpenCatalog(cache); got.Has(built(3).Sum) {
 		t.Error("an image that is gone is still known")
 	}
 }
 
 func TestCatalogForgetsTheOldest(t *testing.T) {
 	cache, folder := t.TempDir(), t.TempDir()
-	p := &Plan{Compression: codec.Settings{Name: codec.LZ4}}
+	p := NewStore(codec.Settings{Name: codec.LZ4}, DefaultEpoch)
 	for i := range catalogMax + 2 {
 		if err := OpenCatalog(cache).Add(touch(t, filepath.Join(folder, fmt.Sprint(i))), p, built(byte(i))); err != nil {
 			t.Fatal(err)
@@ -78,7 +76,7 @@ func TestCatalogForgetsTheOldest(t *testing.T) {
 
 func TestCatalogDamaged(t *testing.T) {
 	cache := t.TempDir()
-	p := &Plan{Compression: codec.Settings{Name: codec.LZ4}}
+	p := NewStore(codec.Settings{Name: codec.LZ4}, DefaultEpoch)
 	if err := os.MkdirAll(filepath.Join(cache, "livebuild"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -95,14 +94,13 @@ func claimed(path string, closure *nix.Closure) int64 {
 	return bytes
 }
 
-// OpenEarlier opens the image at path to pack a plan's closure from it, read by
+// OpenEarlier opens the image at path to pack a closure from it, read by
 // several workers, 0 for one for each processor. What an image holds that is in
 // the catalog need not be found out. The error is an *UnfitError if nothing can
 // be taken from it.
-func (p *Plan) OpenEarlier(ctx context.Context, path string, closure *nix.Closure, known *Catalog, workers int) (*Earlier, error) {
-	c, err := p.codec()
-	if err != nil {
-		return nil, err
+func (s *Store) OpenEarlier(ctx context.Context, path string, closure *nix.Closure, known *Catalog, workers int) (*Earlier, error) {
+	if s.err != nil {
+		return nil, s.err
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -111,9 +109,8 @@ func (p *Plan) OpenEarlier(ctx context.Context, path string, closure *nix.Closur
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
 	e := &Earlier{Path: path, file: f}
-	if err := e.open(ctx, c, closure, known, workers); err != nil {
+	if err := e.open(ctx, s.codec, closure, known, workers); err != nil {
 		f.Close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

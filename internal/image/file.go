@@ -21,8 +21,8 @@ type file struct {
 }
 
 // newFile returns the file for an image of that layout.
-func (p *Plan) newFile(w io.WriterAt, layout *hybridiso.Layout, workers int) (*file, error) {
-	if !p.Zstd {
+func newFile(w io.WriterAt, compressed bool, layout *hybridiso.Layout, workers int) (*file, error) {
+	if !compressed {
 		return &file{WriterAt: w}, nil
 	}
 	// All else is written in order.

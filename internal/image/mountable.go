@@ -7,6 +7,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/kernel"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -23,13 +24,13 @@ func (e *UnmountableError) Error() string {
 		e.Kernel, e.Compression, strings.Join(e.Missing, ", "))
 }
 
-// CheckKernels compares the compression with the configurations of the kernels
-// that the boot menus offer, as far as they can be read; store is where they
-// were built. The first that lacks something is reported as an
+// CheckKernels compares a compression with the configurations of the kernels
+// that the boot menus of a system offer, as far as they can be read; store is where
+// they were built. The first that lacks something is reported as an
 // *UnmountableError.
-func (p *Plan) CheckKernels(store nix.Store) error {
+func CheckKernels(sys *nixos.System, store nix.Store, compression codec.Settings) error {
 	var checked []string
-	for _, c := range p.System.Shown() {
+	for _, c := range sys.Shown() {
 		if slices.Contains(checked, c.Kernel) {
 			continue
 		}
@@ -41,8 +42,8 @@ func (p *Plan) CheckKernels(store nix.Store) error {
 			// boot files are copied.
 			continue
 		}
-		if missing := missingOptions(config, p.Compression); len(missing) > 0 {
-			return &UnmountableError{Kernel: c.Kernel, Compression: p.Compression, Missing: missing, Readable: readable(config)}
+		if missing := missingOptions(config, compression); len(missing) > 0 {
+			return &UnmountableError{Kernel: c.Kernel, Compression: compression, Missing: missing, Readable: readable(config)}
 		}
 	}
 	return nil

@@ -89,14 +89,14 @@ func TestCheckKernels(t *testing.T) {
 		"hidden from menus": {[]string{able}, unable, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &Plan{System: &nixos.System{}, Compression: codec.Settings{Name: codec.Zstd, Level: 19}}
+			sys := &nixos.System{}
 			for _, k := range test.kernels {
-				p.System.Configurations = append(p.System.Configurations, nixos.Configuration{Kernel: k, ShowConfiguration: true})
+				sys.Configurations = append(sys.Configurations, nixos.Configuration{Kernel: k, ShowConfiguration: true})
 			}
 			if test.hidden != "" {
-				p.System.Configurations = append(p.System.Configurations, nixos.Configuration{Kernel: test.hidden})
+				sys.Configurations = append(sys.Configurations, nixos.Configuration{Kernel: test.hidden})
 			}
-			err := p.CheckKernels(nix.Store{})
+			err := CheckKernels(sys, nix.Store{}, codec.Settings{Name: codec.Zstd, Level: 19})
 			var unmountable *UnmountableError
 			if errors.As(err, &unmountable) != test.fails {
 				t.Fatalf("%v", err)

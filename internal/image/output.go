@@ -71,6 +71,15 @@ func CreateOutput(path string, force bool) (*Output, error) {
 	return o, nil
 }
 
+// CreateScratch begins a file that never appears anywhere, in a folder that is made
+// if it is missing. Only Abort ends it.
+func CreateScratch(folder string) (*Output, error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, err
+	}
+	return CreateOutput(filepath.Join(folder, "scratch"), true)
+}
+
 // openNameless opens a file that can be given a name later, or nil where that
 // is not possible.
 func openNameless(folder string) *os.File {
@@ -108,6 +117,9 @@ func claimName(folder string, create func(name string) error) (string, error) {
 
 // WriteAt writes into the file.
 func (o *Output) WriteAt(p []byte, offset int64) (int, error) { return o.file.WriteAt(p, offset) }
+
+// Truncate cuts the file, or makes it longer by zeros.
+func (o *Output) Truncate(size int64) error { return o.file.Truncate(size) }
 
 // Outer returns the file itself, into which the kernel can copy.
 func (o *Output) Outer() (w io.WriterAt, offset int64) { return o.file, 0 }

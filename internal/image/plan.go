@@ -3,14 +3,15 @@
 // A [Plan] is complete before the first byte: volume ID, boot modes, menus,
 // the tree of the medium, compression and identifiers follow from what the
 // configuration says; only the size of the compressed store is learned on the
-// way. [Plan.Pack] writes the image in one pass. An [Output] is the file that
-// it goes to.
+// way. It has two parts: the [Store], which is the squashfs with the Nix store,
+// and the [Medium] around it. [Plan.Prepare] looks at all that will be packed, and
+// [Packing.Write] writes the image in one pass. An [Output] is the file that it
+// goes to.
 package image
 
 import (
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,23 +23,38 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
-// Registration is the name, in the root of the squashfs, of the list that the
-// live system loads into its Nix database.
-const Registration = "nix-path-registration"
-
 // Plan says everything about an image but the size of the compressed store.
 type Plan struct {
-	System      *nixos.System
-	Tree        *boot.Tree // what is on the medium beside the squashfs
-	Modes       []Mode
-	Compression codec.Settings
-	Epoch       time.Time // every date on the medium outside the squashfs
+	system  *nixos.System
+	store   *Store
+	medium  Medium
+	realise []nix.Target
+}
+
+// System is what the configuration says.
+func (p *Plan) System() *nixos.System { return p.system }
+
+// Store is the part of the plan about the squashfs.
+func (p *Plan) Store() *Store { return p.store }
+
+// Medium is the part of the plan about what is around it.
+func (p *Plan) Medium() Medium { return p.medium }
+
+// Realise is what must be in the store before the image can be packed.
+func (p *Plan) Realise() []nix.Target { return slices.Clone(p.realise) }
+
+// Medium says what is on a medium beside the squashfs, and how it starts a machine.
+type Medium struct {
+	VolumeID string
+	Tree     *boot.Tree
+	Modes    []Mode
+	Epoch    time.Time // every date on the medium outside the squashfs
 	// Zstd says that the file is the image compressed as a whole, which no
 	// machine boots.
 	Zstd bool
-
-	// Realise is what must be in the store before the image can be packed.
-	Realise []nix.Target
+	// Seed is what the image's identifiers are derived from: equal images have
+	// equal ones, different images different ones.
+	Seed [16]byte
 }
 
 // Mode is a way in which the image starts a machine.
@@ -56,11 +72,15 @@ const (
 type Options struct {
 	// Compression of the squashfs, instead of the configuration's.
 	Compression *codec.Settings
-	// Epoch is every date on the medium outside the squashfs.
+	// Epoch is every date on the medium outside the squashfs; zero is
+	// DefaultEpoch.
 	Epoch time.Time
 	// Disk gives the image a partition table whatever makeUsbBootable says:
 	// it goes onto sticks.
 	Disk bool
+	// Plain leaves the image as machines read it, even if the configuration
+	// says that it is to be compressed as a whole.
+	Plain bool
 }
 
 // DefaultEpoch is the date that nixpkgs gives to the files of an image:
@@ -74,12 +94,11 @@ func (e *EpochError) Error() string {
 	return fmt.Sprintf("SOURCE_DATE_EPOCH: %q is not a number of seconds since 1970 below 2^32", e.Text)
 }
 
-// EpochFromEnvironment returns the time that SOURCE_DATE_EPOCH names
-// (reproducible-builds.org/specs/source-date-epoch), else DefaultEpoch. Its
-// error is an *EpochError.
-func EpochFromEnvironment() (time.Time, error) {
-	text, ok := os.LookupEnv("SOURCE_DATE_EPOCH")
-	if !ok || text == "" {
+// ParseEpoch returns the time that a text in the form of SOURCE_DATE_EPOCH means
+// (reproducible-builds.org/specs/source-date-epoch), DefaultEpoch if it is empty. Its
+// error is an [*EpochError].
+func ParseEpoch(text string) (time.Time, error) {
+	if text == "" {
 		return DefaultEpoch, nil
 	}
 	seconds, err := strconv.ParseUint(text, 10, 32)
@@ -89,30 +108,43 @@ func EpochFromEnvironment() (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-// NewPlan decides what the image of a configuration will be.
+// NewPlan decides what the image of a configuration will be. That this program
+// cannot compress it so, [Plan.Check] says.
 func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
+	epoch := opts.Epoch
+	if epoch.IsZero() {
+		epoch = DefaultEpoch
+	}
+	compression, err := compression(sys, opts)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := boot.NewTree(sys)
+	if err != nil {
+		return nil, err
+	}
 	p := &Plan{
-		System:  sys,
-		Modes:   modes(sys, opts.Disk || sys.MakeUSBBootable),
-		Epoch:   opts.Epoch,
-		Zstd:    sys.CompressImage,
-		Realise: nix.Targets(sys.Realise),
+		system: sys,
+		store:  NewStore(compression, epoch),
+		medium: Medium{
+			VolumeID: sys.VolumeID,
+			Tree:     tree,
+			Modes:    modes(sys, opts.Disk || sys.MakeUSBBootable),
+			Epoch:    epoch,
+			Zstd:     sys.CompressImage && !opts.Plain,
+		},
+		realise: nix.Targets(sys.Realise),
 	}
+	p.medium.Seed = p.seed()
 	for _, source := range sys.Sources { // which exist, and have to stay
-		p.Realise = append(p.Realise, nix.Target{Path: source})
-	}
-	if p.Epoch.IsZero() {
-		p.Epoch = DefaultEpoch
-	}
-	var err error
-	if p.Compression, err = compression(sys, opts); err != nil {
-		return nil, err
-	}
-	if p.Tree, err = boot.NewTree(sys); err != nil {
-		return nil, err
+		p.realise = append(p.realise, nix.Target{Path: source})
 	}
 	return p, nil
 }
+
+// Check finds out before the build whether this program can pack the image: it
+// may have been built without one of the codecs.
+func (p *Plan) Check() error { return p.store.Check() }
 
 // modes are the boot modes that the configuration asks for, from disks too if it
 // is to be one. An image that
@@ -137,8 +169,8 @@ func modes(sys *nixos.System, disk bool) []Mode {
 }
 
 // hybrid says whether the image is a disk with partitions, too.
-func (p *Plan) hybrid() bool {
-	return slices.Contains(p.Modes, BIOSUSB) || slices.Contains(p.Modes, UEFIUSB)
+func (m Medium) hybrid() bool {
+	return slices.Contains(m.Modes, BIOSUSB) || slices.Contains(m.Modes, UEFIUSB)
 }
 
 // compression is what the options say, else what the configuration says.
@@ -162,15 +194,14 @@ const zstdExtension = ".zst"
 // FileName is the name that the configuration gives the image. Some releases
 // leave it to the build to add the extension of a compressed one.
 func (p *Plan) FileName() string {
-	name := strings.TrimSuffix(p.System.ImageName, zstdExtension)
-	if p.Zstd {
+	name := strings.TrimSuffix(p.system.ImageName, zstdExtension)
+	if p.medium.Zstd {
 		name += zstdExtension
 	}
 	return name
 }
 
-// seed is what the image's identifiers are derived from: equal images have
-// equal ones, different images different ones.
+// seed is a digest of what tells one image from another.
 func (p *Plan) seed() (seed [16]byte) {
 	h := sha256.New()
 	write := func(fields ...string) {
@@ -178,12 +209,12 @@ func (p *Plan) seed() (seed [16]byte) {
 			fmt.Fprintf(h, "%d:%s,", len(f), f)
 		}
 	}
-	write(p.System.VolumeID, p.Compression.String(), strconv.FormatInt(p.Epoch.Unix(), 10))
-	write(p.System.StoreContents...)
-	for _, g := range p.Tree.Grafts {
+	write(p.medium.VolumeID, p.store.compression.String(), strconv.FormatInt(p.medium.Epoch.Unix(), 10))
+	write(p.system.StoreContents...)
+	for _, g := range p.medium.Tree.Grafts {
 		write(g.Target, g.Source, string(g.Data))
 	}
-	for _, m := range p.Modes {
+	for _, m := range p.medium.Modes {
 		write(string(m))
 	}
 	copy(seed[:], h.Sum(nil))

@@ -1,4 +1,6 @@
-package image
+// Package trial finds out what compressions make of a store: size, time, memory,
+// and how fast files are read back.
+package trial
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -21,7 +24,6 @@ type Trials struct {
 	Tried int64 // of them, those that are packed
 
 	tree   *squashfs.Tree
-	sample int64
 	growth float64 // of a squashfs, from what is tried to the whole store
 }
 
@@ -34,37 +36,35 @@ type Trial struct {
 	Reading time.Duration // all files that were tried, one after the other
 }
 
-// NewTrials looks at a store. If it has more than sample bytes, about so many
-// will be tried: the others say little more. With 0 all will be.
-func NewTrials(ctx context.Context, src Sources, sample int64) (*Trials, error) {
-	tree, err := storeTree(ctx, src, nil)
+// New reads a store once, so that the first trial has no slower files than the
+// others. If it has more than sample bytes, about so many will be tried: the others
+// say little more. With 0 all will be.
+//
+// Chance decides whether a sample compresses better or worse than the whole, and it
+// has hardly any files that are equal: packing both quickly tells by how much sizes
+// have to be corrected.
+func New(ctx context.Context, src image.Sources, sample int64, opts image.PackOptions) (*Trials, error) {
+	tree, err := image.ScanStore(ctx, src, nil)
 	if err != nil {
 		return nil, err
 	}
-	return &Trials{Bytes: tree.Bytes, Tried: tree.Bytes, tree: tree, sample: sample, growth: 1}, nil
-}
-
-// Prepare reads the whole store once, so that the first trial has no slower
-// files than the others, and chooses the sample. Chance decides whether that
-// compresses better or worse than the whole, and it has hardly any files that
-// are equal: packing both quickly tells by how much sizes have to be corrected.
-func (t *Trials) Prepare(ctx context.Context, opts PackOptions) error {
+	t := &Trials{Bytes: tree.Bytes, tree: tree, growth: 1}
 	quick := codec.Settings{Name: codec.LZ4}
 	whole, err := t.write(ctx, nowhere{}, quick, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.tree.Sample(t.sample)
+	t.tree.Sample(sample)
 	t.Tried = t.tree.Bytes
 	if t.Tried == t.Bytes {
-		return nil
+		return t, nil
 	}
-	part, err := t.write(ctx, nowhere{}, quick, PackOptions{Workers: opts.Workers})
+	part, err := t.write(ctx, nowhere{}, quick, image.PackOptions{Workers: opts.Workers})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.growth = float64(whole.Size) / float64(part.Size)
-	return nil
+	return t, nil
 }
 
 // readings of a squashfs, of which the fastest counts: reading is short, and
@@ -76,9 +76,16 @@ type nowhere struct{}
 
 func (nowhere) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
 
+// Scratch is a file that is written to again and again.
+type Scratch interface {
+	io.WriterAt
+	io.ReaderAt
+	Truncate(size int64) error
+}
+
 // Try packs with a compression and reads the result back. The squashfs goes to
 // scratch, whatever is in it.
-func (t *Trials) Try(ctx context.Context, scratch *os.File, compression codec.Settings, opts PackOptions) (Trial, error) {
+func (t *Trials) Try(ctx context.Context, scratch Scratch, compression codec.Settings, opts image.PackOptions) (Trial, error) {
 	if err := scratch.Truncate(0); err != nil {
 		return Trial{}, err
 	}
@@ -111,19 +118,14 @@ func (t *Trials) Try(ctx context.Context, scratch *os.File, compression codec.Se
 	return trial, nil
 }
 
-func (t *Trials) write(ctx context.Context, w io.WriterAt, compression codec.Settings, opts PackOptions) (squashfs.Summary, error) {
-	c, err := (&Plan{Compression: compression}).codec()
-	if err != nil {
-		return squashfs.Summary{}, err
-	}
-	defer debug.SetGCPercent(debug.SetGCPercent(collectAt))
-	return writeStore(ctx, w, t.tree, c, DefaultEpoch, opts)
+func (t *Trials) write(ctx context.Context, w io.WriterAt, compression codec.Settings, opts image.PackOptions) (squashfs.Summary, error) {
+	return image.NewStore(compression, image.DefaultEpoch).Write(ctx, w, t.tree, opts)
 }
 
 // readImage reads all files of a squashfs as a program would that runs from
 // it: one after the other, in one thread.
-func readImage(ctx context.Context, image io.ReaderAt, size int64) error {
-	r, err := squashfs.Open(image, size)
+func readImage(ctx context.Context, squashed io.ReaderAt, size int64) error {
+	r, err := squashfs.Open(squashed, size)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,160 @@
+// Package build takes a configuration on its way to an image: it has Nix evaluate
+// and build it, chooses what an earlier image has already, and packs. Where the
+// image goes, a [Target] decides: to a file, onto disks, or into a file that is gone
+// afterwards. What happens on the way, a progress sink is told.
+package build
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// Options say how a configuration is built.
+type Options struct {
+	Nix     nix.Flags // that the user passes through
+	Changes nixos.Changes
+	Image   image.Options
+	Cache   string        // the user's folder for what can be made again
+	Sink    progress.Sink // nil: nobody is told
+	Verbose bool          // pass on what Nix says about its work
+}
+
+// Build is a configuration on its way. It is not safe for concurrent use.
+type Build struct {
+	options     Options
+	installable nix.Installable
+	nix         *nix.Nix
+
+	plan  *image.Plan // after Evaluate
+	store *nix.Store  // of what is packed, after FindStore
+	roots *nix.Roots  // of what is built, until Close
+
+	task  *progress.Task // that Nix is at work for, or nil
+	times Times
+}
+
+// Times are how long steps took.
+type Times struct{ Evaluate, Build, Pack time.Duration }
+
+// New begins with a configuration. It looks for Nix, and does nothing yet.
+func New(ctx context.Context, of nix.Installable, opts Options) (*Build, error) {
+	if opts.Sink == nil {
+		opts.Sink = progress.Discard
+	}
+	flags := opts.Nix
+	if len(opts.Changes.Modules) > 0 { // files that the flake does not pin
+		flags = flags.With("impure")
+	}
+	b := &Build{options: opts, installable: of}
+	var err error
+	b.nix, err = nix.Find(ctx, nix.Options{Flags: flags, Progress: b.moved, Message: b.said})
+	return b, err
+}
+
+// Installable is what the user calls the configuration.
+func (b *Build) Installable() nix.Installable { return b.installable }
+
+// Plan is what the image will be, after Evaluate.
+func (b *Build) Plan() *image.Plan { return b.plan }
+
+// FindStore finds out where the files of the store are, and that they are on this
+// machine. A plan does not need them.
+func (b *Build) FindStore(ctx context.Context) error {
+	store, err := b.nix.Store(ctx)
+	b.store = &store
+	return err
+}
+
+// EvaluateToPack evaluates the configuration and finds out whether its image can
+// be packed here.
+func (b *Build) EvaluateToPack(ctx context.Context) error {
+	if b.store == nil {
+		if err := b.FindStore(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.Evaluate(ctx); err != nil {
+		return err
+	}
+	return b.plan.Check()
+}
+
+// Evaluate evaluates the configuration and decides what its image will be.
+func (b *Build) Evaluate(ctx context.Context) error {
+	_, err := step(b, "evaluating", b.installable.String(), &b.times.Evaluate, func() (Evaluated, error) {
+		system, err := nixos.Evaluate(ctx, b.nix, b.installable, b.options.Changes)
+		if err != nil {
+			return Evaluated{}, err
+		}
+		if system.Extended {
+			progress.Note(b.options.Sink, MadeLive{system.Name})
+		}
+		for _, w := range system.Warnings {
+			progress.Warn(b.options.Sink, errors.New(w))
+		}
+		b.plan, err = image.NewPlan(system, b.options.Image)
+		return Evaluated{system.Name, system.Platform, system.VolumeID}, err
+	})
+	return err
+}
+
+// Close lets the garbage collector have what was built.
+func (b *Build) Close() error {
+	if b.roots == nil {
+		return nil
+	}
+	return b.roots.Close()
+}
+
+// step runs a step in which Nix is at work, and measures it.
+func step[Fact any](b *Build, name, of string, took *time.Duration, run func() (Fact, error)) (Fact, error) {
+	started := time.Now()
+	defer func() { *took = time.Since(started) }()
+	return progress.Do(b.options.Sink, name, of, func(t *progress.Task) (Fact, error) {
+		b.task = t
+		defer func() { b.task = nil }()
+		return run()
+	})
+}
+
+// said passes on what Nix says, as far as it is to be seen.
+func (b *Build) said(m nix.Message) {
+	switch {
+	case m.Level == nix.LevelWarning:
+		// Of a download that is tried again, Nix says "error: …; retrying".
+		progress.Warn(b.options.Sink, errors.New(strings.TrimPrefix(m.Text, "error: ")))
+	case m.Level == nix.LevelError:
+		// Comes back as the error of the run.
+	case m.Level == nix.LevelNotice, b.options.Verbose && m.Level <= nix.LevelTalkative:
+		progress.Note(b.options.Sink, m.Text)
+	}
+}
+
+// moved passes on how far Nix is.
+func (b *Build) moved(p nix.Progress) {
+	if b.task == nil {
+		return
+	}
+	switch p.Phase {
+	case nix.Evaluating:
+		b.task.Moved("", progress.Count{Of: progress.Files, Done: int64(p.Files)})
+	case nix.Building:
+		text := ""
+		if len(p.Jobs) > 0 {
+			if text = p.Jobs[0].Name; p.Jobs[0].Line != "" {
+				text += "> " + p.Jobs[0].Line
+			}
+		}
+		b.task.Moved(text,
+			progress.Count{Of: progress.Builds, Done: p.Builds.Done, Total: p.Builds.Expected},
+			progress.Count{Of: progress.Paths, Done: p.Paths.Done, Total: p.Paths.Expected},
+			progress.Count{Of: progress.Downloads, Done: p.Downloads.Done, Total: p.Downloads.Expected})
+	}
+}

@@ -1,0 +1,44 @@
+package build
+
+import (
+	"context"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// File is a target: a file that is in its place complete, or not at all.
+type File struct {
+	*image.Output
+	Sum string // SHA-256, once it is taken
+}
+
+// Take writes the image and waits until the disk has it.
+func (f *File) Take(ctx context.Context, p *Packing) (image.Result, error) {
+	packed, err := p.Write(ctx, f.Output)
+	if err != nil {
+		return packed, err
+	}
+	// Which can take long after the last byte is written.
+	task := progress.Begin(p.sink, "syncing", "")
+	if f.Sum, err = f.Sync(ctx); err != nil {
+		task.Fail(err, nil)
+		return packed, err
+	}
+	task.End(nil)
+	return packed, nil
+}
+
+// Temporary is a target: a file without a name, which is gone when it is aborted.
+type Temporary struct{ *image.Output }
+
+// NewTemporary makes a file in a folder, which is made if it is missing.
+func NewTemporary(folder string) (Temporary, error) {
+	out, err := image.CreateScratch(folder)
+	return Temporary{out}, err
+}
+
+// Take writes the image.
+func (t Temporary) Take(ctx context.Context, p *Packing) (image.Result, error) {
+	return p.Write(ctx, t.Output)
+}

@@ -1,0 +1,124 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// Target is where an image goes.
+type Target interface {
+	// Take has the packing written to where the target wants it, at most once.
+	Take(context.Context, *Packing) (image.Result, error)
+}
+
+// PackOptions do not change a byte of the image.
+type PackOptions struct {
+	Reuse    Reuse
+	Replaces string // a file that the image comes in the place of, to pack from
+	Workers  int    // 0: one for each processor
+}
+
+// Result is what became of a configuration.
+type Result struct {
+	image.Result
+	StorePaths int
+	StoreBytes int64 // as Nix counts, NAR sizes
+	Times      Times
+}
+
+// Pack builds the image of a configuration that was evaluated to pack, and gives it
+// to the target.
+func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result Result, err error) {
+	src, err := b.Realise(ctx)
+	if err != nil {
+		return result, err
+	}
+	if err := image.CheckKernels(b.plan.System(), src.Store, b.plan.Store().Compression()); err != nil {
+		progress.Warn(b.options.Sink, err)
+	}
+	started := time.Now()
+	earlier, unfit, err := b.openEarlier(ctx, src, opts)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, earlier.Close()) }()
+	p := &Packing{
+		sink:    b.options.Sink,
+		task:    progress.Begin(b.options.Sink, "packing", ""),
+		earlier: earlier,
+		unfit:   unfit,
+		workers: opts.Workers,
+		fact:    Packed{StorePaths: len(src.Closure.Paths), Compression: b.plan.Store().Compression().String()},
+	}
+	if p.packing, err = b.plan.Prepare(ctx, src, earlier); err == nil {
+		result.Result, err = to.Take(ctx, p)
+	}
+	if err != nil {
+		p.fail(err)
+		return result, err
+	}
+	b.times.Pack = time.Since(started)
+	result.StorePaths, result.StoreBytes, result.Times = len(src.Closure.Paths), src.Closure.NarSize(), b.times
+	return result, nil
+}
+
+// Remember keeps the image, which is in a file now, in mind for the next one.
+func (b *Build) Remember(path string, packed Result) error {
+	if b.plan.Medium().Zstd { // nothing can be taken from it
+		return nil
+	}
+	return image.OpenCatalog(b.options.Cache).Add(path, b.plan.Store(), packed.Squashfs)
+}
+
+// Packing is an image that is about to be written.
+type Packing struct {
+	packing *image.Packing
+	earlier *image.Earlier // nil if there is none
+	unfit   *image.UnfitError
+	workers int
+
+	sink progress.Sink
+	task *progress.Task // nil once it has ended
+	fact Packed
+}
+
+// MaxSize is the most that the image can have, in bytes.
+func (p *Packing) MaxSize() int64 { return p.packing.MaxSize() }
+
+// Write writes the image to w in one pass, and tells how far it is.
+func (p *Packing) Write(ctx context.Context, w io.WriterAt) (image.Result, error) {
+	packed, err := p.packing.Write(ctx, w, image.PackOptions{Workers: p.workers, Progress: p.task.Bytes})
+	if err != nil {
+		p.fail(err)
+		return packed, err
+	}
+	p.fact.Size = packed.FileSize
+	p.task.End(p.fact)
+	p.task = nil
+	switch {
+	case p.unfit != nil:
+		progress.Note(p.sink, Unfit{p.unfit.Path, p.unfit.Err.Error()})
+	case p.earlier != nil:
+		progress.Note(p.sink, Reused{
+			Path:       p.earlier.Path,
+			StorePaths: p.earlier.Paths,
+			Bytes:      packed.Squashfs.ReusedBytes,
+			Of:         packed.Squashfs.DataBytes,
+			Damaged:    p.earlier.Damaged,
+		})
+	}
+	return packed, nil
+}
+
+// fail ends the task, unless it has ended.
+func (p *Packing) fail(err error) {
+	if p.task != nil {
+		p.task.Fail(err, nil)
+		p.task = nil
+	}
+}

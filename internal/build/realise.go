@@ -1,0 +1,170 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// Realise has Nix build what the plan needs, and reads its closure. What is built
+// is protected from garbage collection until Close. The error is a
+// [*nix.PlatformError] if nothing can build for the platform.
+func (b *Build) Realise(ctx context.Context) (image.Sources, error) {
+	if err := b.checkPlatform(ctx); err != nil {
+		return image.Sources{}, err
+	}
+	if err := b.protect(); err != nil {
+		return image.Sources{}, err
+	}
+	src, err := b.realise(ctx, "root")
+	if nix.KindOf(err) == nix.KindVanished {
+		// Nothing protects a derivation between its evaluation and now.
+		if err := b.Evaluate(ctx); err != nil {
+			return image.Sources{}, err
+		}
+		src, err = b.realise(ctx, "again")
+	}
+	return src, err
+}
+
+// realise builds what the plan needs, protected by a link.
+func (b *Build) realise(ctx context.Context, link string) (src image.Sources, err error) {
+	_, err = step(b, "building", "", &b.times.Build, func() (Built, error) {
+		targets, err := b.targets(ctx)
+		if err != nil {
+			return Built{}, err
+		}
+		if _, err := b.nix.Realise(ctx, targets, b.roots.Link(link)); err != nil {
+			return Built{}, err
+		}
+		closure, err := b.nix.Closure(ctx, b.plan.System().StoreContents)
+		if err != nil {
+			return Built{}, err
+		}
+		src = image.Sources{Store: *b.store, Closure: closure}
+		return Built{len(closure.Paths), closure.NarSize()}, nil
+	})
+	return src, err
+}
+
+// protect makes a place for links to what is built, if there is none yet.
+func (b *Build) protect() (err error) {
+	if b.roots == nil {
+		b.roots, err = nix.NewRoots(b.options.Cache)
+	}
+	return err
+}
+
+// targets are what the plan needs. Of a root that is a derivation, all that it is
+// built from is needed, which its evaluation does not tell.
+func (b *Build) targets(ctx context.Context) ([]nix.Target, error) {
+	var derivations []string
+	for _, root := range b.plan.System().StoreContents {
+		if strings.HasSuffix(root, ".drv") {
+			derivations = append(derivations, root)
+		}
+	}
+	all, err := b.nix.BuildDependencies(ctx, derivations)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, t := range all {
+		seen[t.Path] = true
+	}
+	for _, t := range b.plan.Realise() {
+		if !seen[t.Path] {
+			all = append(all, t)
+		}
+	}
+	return all, nil
+}
+
+// Missing asks Nix what has to be done before the image can be packed.
+func (b *Build) Missing(ctx context.Context) (nix.Missing, error) {
+	task := progress.Begin(b.options.Sink, "asking what is to be built", "")
+	missing, err := b.missing(ctx)
+	if err != nil {
+		task.Fail(err, nil)
+	} else {
+		task.End(nil)
+	}
+	return missing, err
+}
+
+func (b *Build) missing(ctx context.Context) (nix.Missing, error) {
+	targets, err := b.targets(ctx)
+	if err != nil {
+		return nix.Missing{}, err
+	}
+	return b.nix.Missing(ctx, targets)
+}
+
+// checkPlatform finds out before anything is built whether it can be: programs of
+// another platform need a machine for it, or emulation. Its error is a
+// [*nix.PlatformError]. What is downloaded needs neither, so Nix is asked what is left
+// to build where it matters.
+func (b *Build) checkPlatform(ctx context.Context) error {
+	platform := b.plan.System().BuildPlatform
+	by, told, err := b.nix.Builder(ctx, platform)
+	var nobody *nix.PlatformError
+	switch {
+	case err != nil && !errors.As(err, &nobody):
+		return err
+	case nobody == nil && !told:
+		return nil
+	}
+	missing, err := b.Missing(ctx)
+	if err != nil {
+		return err
+	}
+	derivations, err := b.nix.ForPlatform(ctx, missing.Build, platform)
+	if err != nil || len(derivations) == 0 {
+		return err
+	}
+	if nobody != nil {
+		nobody.Derivations = derivations
+		return nobody
+	}
+	if by == nix.Emulation {
+		progress.Note(b.options.Sink, ToldPlatform{platform})
+	}
+	return nil
+}
+
+// Builder says who builds for the platform that packages are built on.
+func (b *Build) Builder(ctx context.Context) (nix.BuildsBy, error) {
+	by, _, err := b.nix.Builder(ctx, b.plan.System().BuildPlatform)
+	if _, nobody := errors.AsType[*nix.PlatformError](err); nobody {
+		err = nil
+	}
+	return by, err
+}
+
+// Tool has Nix build or download a program of the configuration's own nixpkgs, for
+// this machine, and returns its file. The attribute names the package; what tells
+// people.
+func (b *Build) Tool(ctx context.Context, what, attribute, program string) (file string, err error) {
+	var took time.Duration
+	_, err = step(b, "getting", what+" from the configuration's nixpkgs", &took, func() (Got, error) {
+		of := b.installable
+		of.Name = b.plan.System().Name
+		tool, err := nixos.FindTool(ctx, b.nix, of, attribute, program)
+		if err != nil {
+			return Got{}, err
+		}
+		if err := b.protect(); err != nil {
+			return Got{}, err
+		}
+		file = b.store.PhysicalPath(tool.Path)
+		_, err = b.nix.Realise(ctx, []nix.Target{tool.Target}, b.roots.Link(attribute))
+		return Got{what}, err
+	})
+	return file, err
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// planOptions are the flags of what plans one image.
+type planOptions struct {
+	configurationOptions
+	compression string
+	json        bool
+}
+
+func (o *planOptions) addFlags(cmd *cobra.Command) {
+	o.addBuildFlags(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
+}
+
+// addBuildFlags adds those that matter whatever becomes of the image.
+func (o *planOptions) addBuildFlags(cmd *cobra.Command) {
+	o.configurationOptions.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.compression, "compression", "",
+		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
+}
+
+// newBuild checks everything that can be checked before the evaluation. The image is
+// made as its target needs it, and as the flags say.
+func (a *app) newBuild(ctx context.Context, of nix.Installable, opts planOptions, images image.Options) (*build.Build, error) {
+	changes, err := opts.changes()
+	if err != nil {
+		return nil, err
+	}
+	if opts.compression != "" {
+		settings, err := codec.Parse(opts.compression)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
+		}
+		images.Compression = &settings
+	}
+	if images.Epoch, err = image.ParseEpoch(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return nil, err
+	}
+	return build.New(ctx, of, build.Options{
+		Nix:     a.nixFlags,
+		Changes: changes,
+		Image:   images,
+		Cache:   userCache(),
+		Sink:    a.console,
+		Verbose: a.console.verbose,
+	})
+}
+
+// userCache is the folder for what can be made again.
+func userCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
+	}
+	return cache
+}
+
+// scratchFolder is where files are that are gone afterwards.
+func scratchFolder() string { return filepath.Join(userCache(), "livebuild") }
+
+// Where iso looks for what has been packed before.
+const (
+	reuseAuto = "auto"
+	reuseNone = "none"
+)
+
+// parseReuse finds out before any work whether a named image is there.
+func parseReuse(text string) (build.Reuse, error) {
+	switch text {
+	case reuseAuto:
+		return build.Reuse{}, nil
+	case reuseNone:
+		return build.Reuse{None: true}, nil
+	}
+	info, err := os.Stat(text)
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", text)
+	}
+	if err != nil {
+		return build.Reuse{}, &usageError{fmt.Errorf("--reuse: %w", err)}
+	}
+	return build.Reuse{Path: text}, nil
+}
+
+// insideFlake says whether an image lands in the folder of a flake that is not a git
+// repository: Nix copies such a folder whole into its store, image and all, at every
+// evaluation.
+func insideFlake(of nix.Installable, path string) bool {
+	folder, ok := of.Folder()
+	if !ok {
+		return false
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	for dir := folder; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return strings.HasPrefix(path, folder+"/")
+}
