@@ -1,6 +1,8 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make test-long  packs thousands of random trees afresh and from earlier images
+# make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
+# make race   runs what works in parallel with the race detector
 # make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-foreign  measures what packing for another platform costs
@@ -19,7 +21,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini guest binfmt test lint test-long bench bench-foreign bench-write demo fuzz clean
+.PHONY: all build setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo fuzz clean
 
 all: build
 
@@ -60,11 +62,25 @@ lint:
 	    test -z "$$dead" || { printf '%s\n' "$$dead"; exit 1; }
 	@git ls-files '*.sh' | xargs -n 1 bash -n
 
+# What the tests of the program need, and that whatever they miss is an error.
+TEST := LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_TEST_ALL=1
+
 # Two boots at a time, whatever the number of processors.
-test: setup mini guest binfmt lint
+test: setup mini guest binfmt lint race
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
-	LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest go test -count=1 -timeout 60m -parallel 2 ./...
+	$(TEST) go test -count=1 -timeout 60m -parallel 2 ./...
 	@testdata/binfmt.sh --check || true
+
+# Everything but virtual machines; of the program, what packs, reuses and is interrupted.
+race: setup mini
+	$(TEST) go test -race -short -count=1 -timeout 30m ./pkg/... ./internal/...
+	$(TEST) go test -race -short -count=1 -timeout 30m -run '^Test(Reuse|SameBytes|Interrupt|WriteSeveral|ISOWriteSmall)' ./cmd/livebuild
+
+# What is left out for want of something is counted.
+quick:
+	@mkdir -p $(WORK) && rm -f $(WORK)/left-out
+	LIVEBUILD_TEST_LEFT_OUT=$(WORK)/left-out go test -count=1 ./...
+	@[ ! -e $(WORK)/left-out ] || sort $(WORK)/left-out
 
 # SEED is that of the first tree; of a failure the test's name is the seed.
 CASES := 5000

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // boots is what 'livebuild test --json' prints, as its documentation has it.
@@ -34,6 +36,7 @@ type boots struct {
 // testImage runs 'livebuild test', which has to end with a status.
 func testImage(t testing.TB, status int, image string, args ...string) (boots, outcome) {
 	t.Helper()
+	need.QEMU(t)
 	o := livebuild(t, append([]string{"test", image, "--json"}, args...)...)
 	if o.status != status {
 		t.Fatalf("livebuild test: status %d, want %d\n%s%s", o.status, status, o.stdout, o.stderr)

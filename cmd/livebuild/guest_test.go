@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	need "github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/testdisk"
 )
 
@@ -122,12 +123,13 @@ echo "@@ variables $one $two $disk $serial"
 // TestGuest runs the steps in the virtual machine.
 func TestGuest(t *testing.T) {
 	t.Parallel()
+	need.QEMU(t)
 	folder := os.Getenv("LIVEBUILD_GUEST")
 	if folder == "" {
 		folder = "../../.work/guest"
 	}
 	if _, err := os.Stat(filepath.Join(folder, "vmlinuz")); err != nil {
-		t.Fatalf("the virtual machine's system is not laid out: run 'make guest' (%v)", err)
+		need.Missing(t, "the guest", fmt.Sprintf("the virtual machine's system is not laid out: run 'make guest' (%v)", err))
 	}
 	initrd := guestInitrd(t, folder)
 	one, two := testdisk.Sparse(t, 64*mib), testdisk.Sparse(t, 64*mib)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // These tests run the program itself, on derivations that Nix really builds:
@@ -20,6 +22,9 @@ import (
 
 var program string
 
+// buildFlags are those of the program: the tests' own, as far as they matter.
+var buildFlags []string
+
 func TestMain(m *testing.M) {
 	folder, err := os.MkdirTemp("", "livebuild-test-")
 	if err != nil {
@@ -27,13 +32,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	program = filepath.Join(folder, "livebuild")
-	build := exec.Command("go", "build", "-o", program, ".")
+	build := exec.Command("go", append([]string{"build", "-o", program}, append(buildFlags, ".")...)...)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "building livebuild:", err)
 		os.Exit(1)
 	}
-	status := m.Run()
+	status := need.Main(m)
 	if err := os.RemoveAll(folder); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
@@ -111,10 +116,7 @@ func runCommand(t testing.TB, cmd *exec.Cmd) outcome {
 // judge runs another program, which must succeed, and returns what it prints.
 func judge(t testing.TB, debianPackage, name string, args ...string) string {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Fatalf("%s is missing: install the package %s", name, debianPackage)
-	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(need.Path(t, debianPackage, name), args...)
 	cmd.Env = environment(t)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -127,6 +129,7 @@ func judge(t testing.TB, debianPackage, name string, args ...string) string {
 // git repository, such as this one, Nix sees only what is tracked.
 func miniFlake(t testing.TB) string {
 	t.Helper()
+	need.Nix(t)
 	copied := filepath.Join(filepath.Dir(program), "mini")
 	copyMini.Do(func() {
 		folder := os.Getenv("LIVEBUILD_MINI")
@@ -134,12 +137,12 @@ func miniFlake(t testing.TB) string {
 			folder = "../../.work/mini"
 		}
 		if _, err := os.Stat(filepath.Join(folder, "flake.nix")); err != nil {
-			t.Fatalf("the test flake is not assembled: run 'make mini' (%v)", err)
+			need.Missing(t, "the test flake", fmt.Sprintf("the test flake is not assembled: run 'make mini' (%v)", err))
 		}
 		judge(t, "coreutils", "cp", "-R", folder, copied)
 	})
 	if _, err := os.Stat(copied); err != nil {
-		t.Fatal("there is no test flake; see the first test that asked for it")
+		need.Missing(t, "the test flake", "there is no test flake; see the first test that asked for it")
 	}
 	return copied
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // TestNixpkgs plans flakes and files as people write them, with a real nixpkgs, and
@@ -21,7 +23,7 @@ func TestNixpkgs(t *testing.T) {
 	const variable = "LIVEBUILD_NIXPKGS"
 	tree := os.Getenv(variable)
 	if tree == "" {
-		t.Skipf("NOT TESTED against nixpkgs: %s names no tree of NixOS 24.05", variable)
+		need.LeaveOut(t, "nixpkgs", variable+" names no tree of NixOS 24.05")
 	}
 	// In memory: tens of thousands of files are copied to it.
 	store := mount(t, "-t", "tmpfs", "-o", "mode=755", "tmpfs")

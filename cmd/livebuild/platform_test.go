@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // Images for other platforms than this machine's.
@@ -20,7 +22,7 @@ const binfmt = "/proc/sys/fs/binfmt_misc"
 func needEmulation(t testing.TB) {
 	t.Helper()
 	if entry, err := os.ReadFile(filepath.Join(binfmt, "qemu-aarch64")); err != nil || !strings.HasPrefix(string(entry), "enabled") {
-		t.Skipf("NOT TESTED: the kernel emulates no aarch64 here (testdata/binfmt.sh registers it): %v", err)
+		need.LeaveOut(t, "emulation of aarch64", fmt.Sprintf("the kernel emulates no aarch64 here (testdata/binfmt.sh registers it): %v", err))
 	}
 }
 
@@ -155,6 +157,7 @@ func TestDeviceTrees(t *testing.T) {
 // started all the same find what is really registered.
 func unregistered(t *testing.T, entries map[string]string) call {
 	t.Helper()
+	need.Root(t)
 	folder := t.TempDir()
 	if entries != nil {
 		entries["status"] = "enabled\n"

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // leave are the keys that end QEMU from its terminal: ctrl-a x.
@@ -135,11 +137,7 @@ func withoutQEMU(t testing.TB) string {
 	t.Helper()
 	folder := t.TempDir()
 	for _, name := range []string{"nix", "nix-store", "git"} {
-		program, err := exec.LookPath(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(program, filepath.Join(folder, name)); err != nil {
+		if err := os.Symlink(need.Path(t, name, name), filepath.Join(folder, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -274,10 +272,7 @@ func lonelyQEMU(t testing.TB) string {
 	if err := os.Mkdir(folder, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	program, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := need.Path(t, "qemu-system-x86", "qemu-system-x86_64")
 	if err := os.Symlink(program, filepath.Join(folder, "qemu-system-x86_64")); err != nil {
 		t.Fatal(err)
 	}
@@ -287,13 +282,10 @@ func lonelyQEMU(t testing.TB) string {
 // hiding is how to start a program that finds these folders empty.
 func hiding(t testing.TB, folders ...string) []string {
 	t.Helper()
+	need.Root(t)
 	var script strings.Builder
 	for _, folder := range folders {
 		fmt.Fprintf(&script, "[ ! -d %s ] || /bin/mount -t tmpfs none %s\n", folder, folder)
 	}
-	unshare, err := exec.LookPath("unshare")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return []string{unshare, "--mount", "/bin/sh", "-ec", script.String() + `exec "$@"`, "sh"}
+	return []string{need.Path(t, "util-linux", "unshare"), "--mount", "/bin/sh", "-ec", script.String() + `exec "$@"`, "sh"}
 }

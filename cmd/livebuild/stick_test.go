@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	need "github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/testdisk"
 )
 
@@ -275,10 +275,7 @@ func TestISOWriteSudo(t *testing.T) {
 	refusing := c
 	refusing.env = append([]string{"PATH=" + broken + ":" + os.Getenv("PATH")}, c.env[1:]...)
 	checkRefusal(t, refusing.livebuild(t, args...), 1, "the disks were not opened: exit status 1", "livebuild write image.iso DEVICE")
-	nix, err := exec.LookPath("nix")
-	if err != nil {
-		t.Fatal(err)
-	}
+	nix := need.Path(t, "nix-bin", "nix")
 	lonely := c
 	lonely.env = append([]string{"PATH=" + t.TempDir() + ":" + filepath.Dir(nix)}, c.env[1:]...)
 	if _, err := os.Stat(filepath.Join(filepath.Dir(nix), "sudo")); err != nil {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // listing describes a folder: for each file below it, by relative name, what
@@ -123,6 +125,7 @@ func (want listing) compare(t testing.TB, got listing) {
 // mount mounts an image, or a file system in it, for the time of a test.
 func mount(t testing.TB, args ...string) (folder string) {
 	t.Helper()
+	need.Root(t)
 	folder = t.TempDir()
 	judge(t, "mount", "mount", append(args, folder)...)
 	t.Cleanup(func() {

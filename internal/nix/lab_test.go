@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // record makes the tests against the real Nix write what it said about each
@@ -31,11 +33,9 @@ type lab struct {
 // pass-through flags.
 func newLab(t *testing.T, options Options, flags ...string) *lab {
 	t.Helper()
-	for program, pkg := range map[string]string{"nix": "nix-bin", "git": "git", busybox: "busybox-static"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%v: install the Debian package %s", err, pkg)
-		}
-	}
+	judge.Path(t, "nix-bin", "nix")
+	judge.Path(t, "git", "git")
+	judge.Path(t, "busybox-static", busybox)
 	dir := t.TempDir()
 	// Store paths are read-only, which hinders the removal by other users than root.
 	t.Cleanup(func() {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -18,9 +18,7 @@ import (
 // own, whose physical root is the last result.
 func flake(t *testing.T, name string) (*nix.Nix, nix.Installable, string) {
 	t.Helper()
-	if _, err := exec.LookPath("nix"); err != nil {
-		t.Fatal("nix is missing: apt-get install nix-bin")
-	}
+	judge.Path(t, "nix-bin", "nix")
 	root := t.TempDir()
 	t.Setenv("NIX_REMOTE", "local?root="+root)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(root, "cache"))

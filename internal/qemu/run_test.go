@@ -12,20 +12,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 var never = regexp.MustCompile(`^this text does not appear$`)
 
 func needQEMU(t *testing.T) {
 	t.Helper()
-	for program, debianPackage := range map[string]string{
-		"qemu-system-x86_64":  "qemu-system-x86",
-		"qemu-system-aarch64": "qemu-system-arm, qemu-efi-aarch64",
-	} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Fatalf("%v (Debian packages: %s)", err, debianPackage)
-		}
-	}
+	judge.QEMU(t)
+	judge.Path(t, "qemu-system-arm", "qemu-system-aarch64")
 }
 
 // bootDisk writes a disk whose boot sector is code.

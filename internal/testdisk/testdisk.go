@@ -36,9 +36,7 @@ func Sparse(t testing.TB, size int64) (path string) {
 // returns its path. It goes away with the test.
 func Loop(t testing.TB, file string, args ...string) (path string) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Fatal("loop devices need root")
-	}
+	judge.Root(t)
 	args = append([]string{"--find", "--show"}, append(args, file)...)
 	path = strings.TrimSpace(judge.Run(t, "mount", "losetup", args...))
 	t.Cleanup(func() { Detach(t, path, file) })

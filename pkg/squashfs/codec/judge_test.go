@@ -8,16 +8,18 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
-// judge is somebody else's implementation of a format, for whole blocks.
-type judge struct {
+// otherMaker is somebody else's implementation of a format, for whole blocks.
+type otherMaker struct {
 	expand func(t *testing.T, block []byte) []byte
 	pack   func(t *testing.T, data []byte) []byte
 }
 
 // judges are by compressor. The lz4 tool reads and writes blocks in its legacy frame format.
-var judges = map[string]judge{
+var judges = map[string]otherMaker{
 	Gzip: {
 		expand: func(t *testing.T, block []byte) []byte {
 			r, err := stdzlib.NewReader(bytes.NewReader(block))
@@ -82,10 +84,7 @@ const lz4LegacyMagic = 0x184C2102
 // filter runs a command of a Debian package with the given input and returns its output.
 func filter(t *testing.T, pkg string, in []byte, name string, args ...string) []byte {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Fatalf("%v; install the Debian package %s", err, pkg)
-	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(judge.Path(t, pkg, name), args...)
 	var errs bytes.Buffer
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &errs
 	out, err := cmd.Output()

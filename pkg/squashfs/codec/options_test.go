@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 func TestOptionSizes(t *testing.T) {
@@ -59,10 +61,7 @@ func storedOptions(t *testing.T, file string) (uint16, []byte, int) {
 
 // mksquashfs records the same payload for the same words, and Open understands it.
 func TestOptionsOfMksquashfs(t *testing.T) {
-	mksquashfs, err := exec.LookPath("mksquashfs")
-	if err != nil {
-		t.Fatalf("%v; install the Debian package squashfs-tools", err)
-	}
+	mksquashfs := judge.Path(t, "squashfs-tools", "mksquashfs")
 	for _, text := range []string{
 		"gzip -b 1M",
 		"gzip -Xcompression-level 1 -b 128K",
