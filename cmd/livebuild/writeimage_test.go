@@ -45,7 +45,7 @@ func TestWriteImageRefuses(t *testing.T) {
 		"tar":                  {file("a.tar", `cp "$image" a.iso; tar cf "$out" a.iso`), []string{"is a tar archive", "take the image out of it"}},
 		"tar.gz":               {file("a.tar.gz", `cp "$image" a.iso; tar czf "$out" a.iso`), []string{"is a tar archive, compressed by gzip"}},
 		"web page":             {file("x.iso", `printf '<html><head><title>404</title></head><body>Not found</body></html>' > "$out"`), []string{"is a web page", "download the image again"}},
-		"qcow2":                {file("a.qcow2", `printf 'QFI\373\000\000\000\003' > "$out"; truncate -s 1M "$out"`), []string{"is a qcow2 image", "qemu-img convert -O raw"}},
+		"qcow2":                {file("a.qcow2", `printf 'QFI\373\000\000\000\003' > "$out"; truncate -s 1M "$out"`), []string{"is a QCOW image", "qemu-img convert -O raw"}},
 		"VMDK":                 {file("a.vmdk", `printf 'KDMV\001\000\000\000' > "$out"; truncate -s 1M "$out"`), []string{"is a VMDK image", "qemu-img convert -O raw"}},
 		"DMG":                  {file("a.dmg", `head -c 1000 /dev/urandom > "$out"; truncate -s 99488 "$out"; printf koly >> "$out"; truncate -s 100000 "$out"`), []string{"Apple disk image", "hdiutil", "dmg2img"}},
 		"7z":                   {file("a.7z", `printf '7z\274\257\047\034' > "$out"; truncate -s 1M "$out"`), []string{"is a 7z archive"}},

@@ -174,7 +174,7 @@ func TestForeign(t *testing.T) {
 // Behind them comes what could be a disk with partitions.
 func TestMagic(t *testing.T) {
 	for what, begin := range map[string]string{
-		"a qcow2 image":                         "QFI\xfb\x00\x00\x00\x03",
+		"a QCOW image":                          "QFI\xfb\x00\x00\x00\x03",
 		"a VMDK image":                          "KDMV\x01\x00\x00\x00",
 		"the description of a VMDK image":       "# Disk DescriptorFile\nversion=1\n",
 		"a VDI image":                           "<<< Oracle VM VirtualBox Disk Image >>>\n" + strings.Repeat("\x00", 24) + "\x7f\x10\xda\xbe",

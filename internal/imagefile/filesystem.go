@@ -51,7 +51,11 @@ const superblockEnd = 128 << 10 // behind all that is looked at
 var (
 	bootSectors = []superblock{
 		{"NTFS", []magic{at(3, "NTFS    ")}, func(h []byte) int64 {
-			return mul(int64(le.Uint16(h[11:])), le.Uint64(h[40:]))
+			sectors := le.Uint64(h[40:]) // without the copy of the first one at the end
+			if sectors >= 1<<63 {
+				return -1
+			}
+			return mul(int64(le.Uint16(h[11:])), sectors+1)
 		}},
 		{"exFAT", []magic{at(3, "EXFAT   ")}, func(h []byte) int64 {
 			if h[108] > 12 {

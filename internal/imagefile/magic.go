@@ -74,7 +74,7 @@ var formats = []format{
 	{"zstd data", Compressed, []magic{at(0, "\x28\xb5\x2f\xfd")}},
 	{"xz data", Compressed, []magic{at(0, "\xfd7zXZ\x00")}},
 
-	{"a qcow2 image", VirtualDisk, []magic{at(0, "QFI\xfb")}},
+	{"a QCOW image", VirtualDisk, []magic{at(0, "QFI\xfb")}},
 	{"a QED image", VirtualDisk, []magic{at(0, "QED\x00")}},
 	{"a VMDK image", VirtualDisk, []magic{at(0, "KDMV")}},
 	{"a VMDK image", VirtualDisk, []magic{at(0, "COWD")}},
