@@ -58,6 +58,10 @@ var house = map[string]room{
 	},
 	"internal/device": {
 		"disks: list, refuse, write an image to several at once, read it back",
+		[]string{"internal/descriptor"},
+	},
+	"internal/descriptor": {
+		"gives open files to other processes",
 		nil,
 	},
 	"internal/imagefile": {

@@ -35,8 +35,6 @@ var atFace = []string{"os.Getenv", "os.LookupEnv", "os.TempDir", "os.User*Dir"}
 
 // exceptions are uses of the edge elsewhere that there still are, with the reason: "package use".
 var exceptions = map[string]string{
-	"internal/cli os.Stderr":                    "sudo's own questions, until the handing over of disks takes the streams",
-	"internal/cli os.Stdin":                     "the socket that disks are handed over by",
 	"internal/trial runtime/debug.FreeOSMemory": "trials measure memory",
 	"internal/nix os.Environ":                   "what Nix gets, until a caller hands it down",
 	"internal/nix os.Getenv":                    "where Nix has its store and state, until a caller hands it down",

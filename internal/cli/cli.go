@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -48,7 +49,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	console.finish()
 	var (
 		usage     *usageError
-		told      *toldError
+		told      *device.ToldError
 		notBooted *notBootedError
 	)
 	switch {

@@ -62,16 +62,22 @@ func seconds(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// plainWord is a word that every shell takes as it stands.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// quote writes a word as a shell reads it.
+func quote(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
 
 // shellLine is a command line as a shell reads it.
 func shellLine(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {
-		quoted[i] = word
-		if !plainWord.MatchString(word) {
-			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-		}
+		quoted[i] = quote(word)
 	}
 	return strings.Join(quoted, " ")
 }

@@ -13,7 +13,8 @@ func diskHint(err error) string {
 		partition *device.PartitionError
 		used      *device.InUseError
 		failed    *device.IOError
-		unnamed   *unnamedError
+		unstable  *device.UnstableNameError
+		notStick  *device.NotStickError
 		silent    *silentError
 		rights    *rightsError
 
@@ -42,9 +43,11 @@ func diskHint(err error) string {
 		return "the disk is broken, or not as large as it claims: take another one"
 	case is[*device.DifferenceError](err):
 		return "write the image again; a disk that differs even then is broken, or not as large as it claims"
-	case errors.As(err, &unnamed):
-		return "if it is the right one, " + nameHint(unnamed.disk)
-	case is[*serialError](err):
+	case errors.As(err, &unstable):
+		return "--yes asks nothing and needs a name that stays: if it is the right one, " + nameHint(unstable.Disk)
+	case errors.As(err, &notStick):
+		return "if it is the right one, " + nameHint(notStick.Disk)
+	case is[*device.SerialError](err), is[*device.WrongSerialError](err):
 		return "'livebuild devices' lists serial numbers"
 	case is[*declinedError](err):
 		return "type the name as it is shown; 'livebuild devices' lists the disks"
@@ -52,7 +55,7 @@ func diskHint(err error) string {
 		return "to write without a question, say --yes and " + nameHint(silent.disk)
 	case errors.As(err, &rights) && rights.command != "":
 		return rights.command
-	case errors.As(err, &rights), is[*notPassedError](err):
+	case errors.As(err, &rights), is[*device.NotOpenedError](err):
 		return "in two steps: 'livebuild iso INSTALLABLE -o image.iso' as you are, and 'livebuild write image.iso DEVICE' as root"
 	case is[*noModeError](err):
 		return "set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"

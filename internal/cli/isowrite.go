@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/device"
@@ -116,27 +115,22 @@ func (a *app) checkStarts(p *image.Plan) error {
 // open chooses the disks, has them confirmed, and opens them, by a process with
 // the rights of root if this one lacks them.
 func (w *writing) open(h device.Host, what string, paths []string) error {
-	disks, err := chooseDisks(h, paths, w.options)
-	if err != nil {
-		return err
-	}
-	w.app.warnSectors(disks)
-	if !w.options.yes {
-		if err := w.app.confirm(what, disks); err != nil {
-			return err
-		}
-	}
-	if w.app.checkRights(disks, unix.R_OK|unix.W_OK) != nil {
-		if i := slices.IndexFunc(disks, func(d device.Disk) bool { return len(d.Uses) > 0 }); i >= 0 {
+	lacking := false
+	disks, err := w.app.chooseDisks(h, paths, w.options, what, func(disks []device.Disk) error {
+		lacking = w.app.checkRights(disks, true) != nil
+		if i := slices.IndexFunc(disks, func(d device.Disk) bool { return len(d.Uses) > 0 }); i >= 0 && lacking {
 			return &device.InUseError{Disk: disks[i]} // only root could unmount it
 		}
-		w.devices, w.passed, err = w.app.passDisks(disks)
+		return nil
+	})
+	switch {
+	case err != nil:
 		return err
+	case lacking:
+		w.devices, w.broker, err = w.app.passDisks(disks)
+	default:
+		w.devices, err = w.app.takeDisks(h, disks)
 	}
-	if err := w.app.unmountDisks(h, disks); err != nil {
-		return err
-	}
-	w.devices, err = w.app.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
 	return err
 }
 

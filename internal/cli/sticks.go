@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/livebuild/livebuild/internal/device"
@@ -39,19 +38,6 @@ func (o *stickOptions) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.stall, "stall-timeout", device.DefaultStall, "give up a disk that does not answer for this `TIME`")
 }
 
-// unnamedError says that a disk needs a name that stays, and has none.
-type unnamedError struct {
-	disk   device.Disk
-	reason string
-}
-
-func (e *unnamedError) Error() string { return fmt.Sprintf("%s %s", e.disk.Path, e.reason) }
-
-// serialError says that --serial and the disks do not fit.
-type serialError struct{ text string }
-
-func (e *serialError) Error() string { return e.text }
-
 // declinedError says that the user did not say yes.
 type declinedError struct{ path string }
 
@@ -74,76 +60,42 @@ type rightsError struct {
 
 func (e *rightsError) Error() string { return "opening " + e.path + " needs the rights of root" }
 
-// chooseDisks finds the disks that arguments and serial numbers mean, and
-// refuses those that are not certainly right.
-func chooseDisks(h device.Host, paths []string, opts stickOptions) ([]device.Disk, error) {
-	disks, err := findDisks(h, paths, opts.serials)
-	if err != nil {
-		return nil, err
-	}
-	for i, d := range disks {
-		err := d.Check()
-		var used *device.InUseError
-		if opts.unmount && errors.As(err, &used) && !d.System() && len(d.Mounts()) == len(d.Uses) {
-			err = nil // for unmountDisks
-		}
-		if err != nil {
-			return nil, err
-		}
-		stable := slices.Contains(opts.serials, d.Serial) && d.Serial != "" || i < len(paths) && device.StableName(paths[i])
-		switch {
-		case stable:
-		case opts.yes:
-			return nil, &unnamedError{d, "can be another disk the next time; --yes needs a name that stays"}
-		case !d.Stick():
-			return nil, &unnamedError{d, fmt.Sprintf("is no stick (%s)", sketch(d))}
-		}
-	}
-	return disks, nil
+// choice is what the flags and the arguments say of the disks that are meant.
+func (o *stickOptions) choice(paths []string) device.Choice {
+	return device.Choice{Paths: paths, Serials: o.serials}
 }
 
-// findDisks finds disks by their paths, or without any by their serial numbers.
-func findDisks(h device.Host, paths, serials []string) ([]device.Disk, error) {
-	var disks []device.Disk
-	for _, p := range paths {
-		d, err := h.Find(p)
-		if err != nil {
-			return nil, err
-		}
-		for i, other := range disks {
-			if other.Number == d.Number {
-				return nil, &usageError{fmt.Errorf("%s and %s are one disk", paths[i], p)}
-			}
-		}
-		if len(serials) > 0 && !slices.Contains(serials, d.Serial) {
-			return nil, &serialError{fmt.Sprintf("%s has the serial number %q, not %s", p, d.Serial, strings.Join(serials, " or "))}
-		}
-		disks = append(disks, d)
+// chooseDisks finds the disks to write to and has them confirmed, after the
+// check.
+func (a *app) chooseDisks(h device.Host, paths []string, opts stickOptions, what string, check func([]device.Disk) error) ([]device.Disk, error) {
+	disks, err := h.Choose(opts.choice(paths), device.Policy{Unmount: opts.unmount, Unasked: opts.yes})
+	if err != nil {
+		return nil, plainTwice(err)
 	}
-	all := disks
-	if len(paths) == 0 {
-		var err error
-		if all, err = h.Disks(); err != nil {
-			return nil, err
-		}
+	if err := check(disks); err != nil {
+		return nil, err
 	}
-	for _, serial := range serials {
-		var having []device.Disk
-		for _, d := range all {
-			if d.Serial == serial {
-				having = append(having, d)
-			}
-		}
-		switch {
-		case len(having) == 0:
-			return nil, &serialError{fmt.Sprintf("no disk has the serial number %q", serial)}
-		case len(having) > 1:
-			return nil, &serialError{fmt.Sprintf("%s and %s have the serial number %q", having[0].Path, having[1].Path, serial)}
-		case len(paths) == 0:
-			disks = append(disks, having[0])
-		}
+	a.warnSectors(disks)
+	if opts.yes {
+		return disks, nil
 	}
-	return disks, nil
+	return disks, a.confirm(what, disks)
+}
+
+// plainTwice makes an error of usage of one about names.
+func plainTwice(err error) error {
+	if is[*device.TwiceError](err) {
+		return &usageError{err}
+	}
+	return err
+}
+
+// takeDisks unmounts the disks and opens them for this process alone.
+func (a *app) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, error) {
+	if err := a.unmountDisks(h, disks); err != nil {
+		return nil, err
+	}
+	return a.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
 }
 
 // sketch is a disk in a few words.
@@ -211,29 +163,15 @@ func (a *app) rights(path string, err error) error {
 	if errExe != nil {
 		program = "livebuild"
 	}
-	words := []string{"sudo", quote(program)} // sudo has a PATH of its own
-	for _, arg := range a.args {
-		words = append(words, quote(arg))
-	}
-	return &rightsError{path, strings.Join(words, " ")}
-}
-
-// quote writes a word as a shell reads it.
-func quote(word string) string {
-	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/.-_=:+,@%#", r) && r != '#'
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !safe(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	// sudo has a PATH of its own.
+	return &rightsError{path, shellLine(slices.Concat([]string{"sudo", program}, a.args))}
 }
 
 // checkRights finds out early whether the disks can be opened.
-func (a *app) checkRights(disks []device.Disk, mode uint32) error {
+func (a *app) checkRights(disks []device.Disk, write bool) error {
 	for _, d := range disks {
-		if err := unix.Access(d.Path, mode); err != nil {
-			return a.rights(d.Path, &fs.PathError{Op: "opening", Path: d.Path, Err: err})
+		if err := d.CheckRights(write); err != nil {
+			return a.rights(d.Path, err)
 		}
 	}
 	return nil
@@ -245,19 +183,11 @@ func (a *app) openDisks(disks []device.Disk, open func(device.Disk) (*device.Dev
 	for _, d := range disks {
 		dev, err := open(d)
 		if err != nil {
-			return nil, errors.Join(a.rights(d.Path, err), closeDevices(opened))
+			return nil, errors.Join(a.rights(d.Path, err), device.CloseAll(opened))
 		}
 		opened = append(opened, dev)
 	}
 	return opened, nil
-}
-
-func closeDevices(devices []*device.Device) error {
-	var err error
-	for _, dev := range devices {
-		err = errors.Join(err, dev.Close())
-	}
-	return err
 }
 
 // modesOf decides for each device whether what it holds is worth comparing.

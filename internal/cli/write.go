@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
@@ -96,7 +94,6 @@ func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra
 }
 
 func (a *app) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
-	host := device.Local()
 	file, err := imagefile.Open(path)
 	if err != nil {
 		return err
@@ -106,35 +103,13 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	if err != nil {
 		return err
 	}
-	var disks []device.Disk
+	reach := a.reachToWrite
 	if opts.verifyOnly {
-		disks, err = findDisks(host, devices, opts.serials)
-	} else {
-		disks, err = chooseDisks(host, devices, opts.stickOptions)
+		reach = a.reachToCompare
 	}
+	disks, open, err := reach(device.Local(), devices, opts, file)
 	if err != nil {
 		return err
-	}
-	if file.Format == imagefile.Plain {
-		if err := checkSizes(disks, file.FileSize); err != nil {
-			return err
-		}
-	}
-	if opts.verifyOnly {
-		err = a.checkRights(disks, unix.R_OK)
-	} else {
-		err = a.checkRights(disks, unix.R_OK|unix.W_OK)
-	}
-	if err != nil {
-		return err
-	}
-	if !opts.verifyOnly {
-		a.warnSectors(disks)
-		if !opts.yes {
-			if err := a.confirm(filepath.Base(path), disks); err != nil {
-				return err
-			}
-		}
 	}
 	facts, err := a.checkImage(ctx, file, check)
 	if err != nil {
@@ -143,14 +118,7 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	if err := checkSizes(disks, facts.Size); err != nil {
 		return err
 	}
-	open := device.OpenToRead
-	if !opts.verifyOnly {
-		open = func(d device.Disk) (*device.Device, error) { return device.Open(host, d) }
-		if err := a.unmountDisks(host, disks); err != nil {
-			return err
-		}
-	}
-	opened, err := a.openDisks(disks, open)
+	opened, err := open()
 	if err != nil {
 		return err
 	}
@@ -162,6 +130,36 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	}
 	defer reader.Close()
 	return w.copy(ctx, reader, file.Plain(), facts.Size, &changedImageError{file.Path})
+}
+
+// reachToWrite chooses the disks that a file is to be written to, and says how they
+// are opened.
+func (a *app) reachToWrite(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
+	disks, err := a.chooseDisks(h, paths, opts.stickOptions, filepath.Base(file.Path), func(disks []device.Disk) error {
+		return a.checkReach(disks, file, true)
+	})
+	return disks, func() ([]*device.Device, error) { return a.takeDisks(h, disks) }, err
+}
+
+// reachToCompare finds the disks that a file is to be compared with, whoever uses
+// them, and says how they are opened.
+func (a *app) reachToCompare(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
+	disks, err := h.FindAll(opts.choice(paths))
+	if err == nil {
+		err = a.checkReach(disks, file, false)
+	}
+	return disks, func() ([]*device.Device, error) { return a.openDisks(disks, device.OpenToRead) }, plainTwice(err)
+}
+
+// checkReach finds out early whether an image fits onto disks and they may be
+// opened.
+func (a *app) checkReach(disks []device.Disk, file *imagefile.File, write bool) error {
+	if file.Format == imagefile.Plain {
+		if err := checkSizes(disks, file.FileSize); err != nil {
+			return err
+		}
+	}
+	return a.checkRights(disks, write)
 }
 
 // examine finds out what can be known of an image without reading all of it, and
@@ -244,16 +242,3 @@ func (a *app) checkImage(ctx context.Context, file *imagefile.File, check imagef
 type changedImageError struct{ path string }
 
 func (e *changedImageError) Error() string { return e.path + " changed while it was read" }
-
-// openCommand is what 'livebuild iso --write' runs by sudo; see passDisks.
-func (a *app) openCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:    openVerb + " DISK...",
-		Short:  "Open disks for another process",
-		Hidden: true,
-		Args:   cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return sendDisks(device.Local(), os.Stdin, args)
-		},
-	}
-}

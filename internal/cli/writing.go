@@ -21,8 +21,8 @@ type writing struct {
 	options    stickOptions
 	json       bool
 	verifyOnly bool
-	sum        bool // make the SHA-256 of what was written
-	passed     *passed
+	sum        bool           // make the SHA-256 of what was written
+	broker     *device.Broker // that opened them; nil for this process
 
 	tasks   []*progress.Task // of each device
 	results []device.Result
@@ -94,9 +94,9 @@ func (w *writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, tot
 func (w *writing) release() error {
 	var err error
 	if w.results == nil {
-		err = closeDevices(w.devices)
+		err = device.CloseAll(w.devices)
 	}
-	return errors.Join(err, w.passed.close())
+	return errors.Join(err, w.broker.Close())
 }
 
 // checkSizes returns an error if so many bytes do not fit onto one of the

@@ -199,6 +199,19 @@ func (d Disk) Check() error {
 	return nil
 }
 
+// CheckRights finds out whether this process may open the disk, without
+// opening it.
+func (d Disk) CheckRights(write bool) error {
+	mode := uint32(unix.R_OK)
+	if write {
+		mode |= unix.W_OK
+	}
+	if err := unix.Access(d.Path, mode); err != nil {
+		return &fs.PathError{Op: "opening", Path: d.Path, Err: err}
+	}
+	return nil
+}
+
 // CheckSize refuses a disk on which an image of so many bytes does not fit,
 // with a [TooSmallError].
 func (d Disk) CheckSize(need int64) error {

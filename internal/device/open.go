@@ -178,11 +178,17 @@ func (dev *Device) lock() error {
 
 func (dev *Device) fd() int { return int(dev.file.Fd()) }
 
-// File is the open descriptor.
-func (dev *Device) File() *os.File { return dev.file }
-
 // Close gives the disk back.
 func (dev *Device) Close() error { return dev.file.Close() }
+
+// CloseAll closes several devices.
+func CloseAll(devices []*Device) error {
+	var err error
+	for _, dev := range devices {
+		err = errors.Join(err, dev.Close())
+	}
+	return err
+}
 
 // Reread has the kernel read the partition table again. It is of no harm if
 // that fails: a loop device may have no partitions, and udev does it, too.

@@ -2,6 +2,7 @@ package device
 
 import (
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strconv"
@@ -52,6 +53,38 @@ func (l *look) number(elements ...string) int64 {
 	return n
 }
 
+// entries yields the names in a folder of sysfs; one that is not there, or not
+// any more, has none.
+func (l *look) entries(elements ...string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		entries, err := fs.ReadDir(l.Sys, path.Join(elements...))
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			if !yield(e.Name()) {
+				return
+			}
+		}
+	}
+}
+
+// withPartitions returns the folder of a block device and those of its
+// partitions.
+func (l *look) withPartitions(folder string) ([]string, error) {
+	entries, err := fs.ReadDir(l.Sys, folder)
+	if err != nil {
+		return nil, err
+	}
+	folders := []string{folder}
+	for _, e := range entries {
+		if sub := path.Join(folder, e.Name()); l.attribute(sub, "partition") != "" {
+			folders = append(folders, sub)
+		}
+	}
+	return folders, nil
+}
+
 // disk looks at the disk with a name of the kernel's. The error is a
 // [NotDiskError] for other block devices.
 func (l *look) disk(name string) (Disk, error) {
@@ -79,18 +112,14 @@ func (l *look) disk(name string) (Disk, error) {
 	l.identify(&d, folder)
 	d.Content = l.content(d.Path, number, d.Size)
 	d.Uses = l.uses(d.Path, folder, number, d.Content)
-	entries, err := fs.ReadDir(l.Sys, folder)
+	folders, err := l.withPartitions(folder)
 	if err != nil {
 		return Disk{}, err
 	}
-	for _, e := range entries {
-		sub := path.Join(folder, e.Name())
-		if l.attribute(sub, "partition") == "" {
-			continue
-		}
+	for _, sub := range folders[1:] {
 		p := Partition{
-			Name:   e.Name(),
-			Path:   devPath(e.Name()),
+			Name:   path.Base(sub),
+			Path:   devPath(path.Base(sub)),
 			Offset: l.number(sub, "start") * sysfsSector,
 			Size:   l.number(sub, "size") * sysfsSector,
 		}
@@ -125,7 +154,7 @@ func (l *look) notDisk(folder string, n Number) string {
 	case n.Major == majorRAM, strings.HasPrefix(path.Base(folder), "zram"):
 		return "memory"
 	}
-	if slaves, err := fs.ReadDir(l.Sys, path.Join(folder, "slaves")); err == nil && len(slaves) > 0 {
+	for range l.entries(folder, "slaves") {
 		return "made of other disks"
 	}
 	return ""

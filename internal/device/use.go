@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -110,12 +111,9 @@ func (l *look) uses(p, folder string, n Number, c Content) []Use {
 		uses = append(uses, u)
 	}
 	held := false
-	entries, err := fs.ReadDir(l.Sys, path.Join(folder, "holders"))
-	if err == nil {
-		for _, e := range entries {
-			held = true
-			uses = append(uses, Use{Path: p, Kind: Held, By: l.nameOf(e.Name()), System: l.systemAbove(e.Name(), 0)})
-		}
+	for holder := range l.entries(folder, "holders") {
+		held = true
+		uses = append(uses, Use{Path: p, Kind: Held, By: l.nameOf(holder), System: l.systemAbove(holder, 0)})
 	}
 	// ZFS takes its disks without leaving a trace in sysfs, and mounts by
 	// the names of its own. What is not at work may be needed again.
@@ -151,41 +149,26 @@ func (l *look) nameOf(name string) string {
 const maxDepth = 16
 
 // systemAbove reports whether the running system needs what is on top of a
-// block device.
+// block device: of itself, of its partitions, or of what holds one of them.
 func (l *look) systemAbove(name string, depth int) bool {
-	folder := path.Join("block", name)
-	if n, err := parseNumber(l.attribute(folder, "dev")); err == nil {
-		for _, u := range l.holders[n] {
-			if u.System {
-				return true
-			}
-		}
+	if depth > maxDepth {
+		return false
 	}
-	folders := []string{folder}
-	if entries, err := fs.ReadDir(l.Sys, folder); err == nil {
-		for _, e := range entries { // partitions of a RAID
-			if sub := path.Join(folder, e.Name()); l.attribute(sub, "partition") != "" {
-				folders = append(folders, sub)
-				if n, err := parseNumber(l.attribute(sub, "dev")); err == nil {
-					for _, u := range l.holders[n] {
-						if u.System {
-							return true
-						}
-					}
-				}
-			}
-		}
+	folders, err := l.withPartitions(path.Join("block", name))
+	if err != nil { // gone meanwhile
+		return false
 	}
-	for _, f := range folders {
-		entries, err := fs.ReadDir(l.Sys, path.Join(f, "holders"))
-		if err != nil || depth == maxDepth {
-			continue
+	for _, folder := range folders {
+		if n, err := parseNumber(l.attribute(folder, "dev")); err == nil && slices.ContainsFunc(l.holders[n], systemUse) {
+			return true
 		}
-		for _, e := range entries {
-			if l.systemAbove(e.Name(), depth+1) {
+		for holder := range l.entries(folder, "holders") {
+			if l.systemAbove(holder, depth+1) {
 				return true
 			}
 		}
 	}
 	return false
 }
+
+func systemUse(u Use) bool { return u.System }
