@@ -28,7 +28,7 @@ func TestHelp(t *testing.T) {
 		args  []string
 		texts []string
 	}{
-		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "bench ", "devices ", "write ", "run ", "test ", "completion ", "--version", "-v, --verbose", "--progress", "3 an image did not boot", "130"}},
+		"root":           {[]string{"--help"}, []string{"iso ", "plan ", "version ", "bench ", "devices ", "write ", "run ", "test ", "completion ", "--version", "-v, --verbose", "--progress", "3 an image did not boot", "130"}},
 		"nothing":        {nil, []string{"Usage:", "iso ", "plan "}},
 		"iso":            {[]string{"iso", "--help"}, append([]string{"livebuild iso INSTALLABLE [flags]"}, isoFlags...)},
 		"plan":           {[]string{"plan", "-h"}, append([]string{"livebuild plan INSTALLABLE [flags]"}, planFlags...)},
@@ -39,6 +39,7 @@ func TestHelp(t *testing.T) {
 		"test":           {[]string{"test", "--help"}, append([]string{"livebuild test IMAGE [flags]"}, testFlags...)},
 		"help of a verb": {[]string{"help", "iso"}, isoFlags},
 		"version":        {[]string{"--version"}, []string{"livebuild "}},
+		"verb version":   {[]string{"version"}, []string{"livebuild "}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

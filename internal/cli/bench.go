@@ -66,13 +66,13 @@ second: what packs faster makes more to write.`,
 			return a.runBench(cmd.Context(), of, opts)
 		},
 	}
-	opts.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&opts.compressions, "compression", nil,
 		"try `CODEC`, as 'livebuild iso' takes it; can be given several times (default: the configuration's own, lz4, zstd in four levels, xz)")
 	f.IntVar(&opts.sample, "sample", 256, "pack about `MB` megabytes of the files; 0: all")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
+	opts.addFlags(cmd)
 	return cmd
 }
 
@@ -139,10 +139,7 @@ func (a *app) runBench(ctx context.Context, of nix.Installable, opts benchOption
 	if err != nil {
 		return err
 	}
-	if opts.json {
-		return a.printJSON(result)
-	}
-	return result.print(a.out)
+	return a.print(result, opts.json)
 }
 
 // parseCompressions reads the flags, and finds out whether this program has
@@ -279,8 +276,8 @@ func (r *benchResult) mark() {
 	smallest.Marks = append(smallest.Marks, markSmallest)
 }
 
-// print prints the table for people.
-func (r benchResult) print(w io.Writer) error {
+// text is a table.
+func (r benchResult) text(w io.Writer) error {
 	about := ""
 	if r.TriedBytes < r.StoreBytes {
 		about = "~"

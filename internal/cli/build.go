@@ -23,16 +23,15 @@ type planOptions struct {
 }
 
 func (o *planOptions) addFlags(cmd *cobra.Command) {
-	o.addBuildFlags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
+	o.addBuildFlags(cmd)
 }
 
 // addBuildFlags adds those that matter whatever becomes of the image.
 func (o *planOptions) addBuildFlags(cmd *cobra.Command) {
-	o.configurationOptions.addFlags(cmd)
-	f := cmd.Flags()
-	f.StringVar(&o.compression, "compression", "",
+	cmd.Flags().StringVar(&o.compression, "compression", "",
 		"compress the store with `CODEC`: none, lz4, gzip, zstd or xz, with a level as in zstd:19, or mksquashfs' words (default: what the configuration says)")
+	o.configurationOptions.addFlags(cmd)
 }
 
 // newBuild checks everything that can be checked before the evaluation. The image is

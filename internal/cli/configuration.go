@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -30,6 +30,12 @@ func (o *configurationOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "",
 		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
+	under(aboutChanges, f, func() { o.addChangeFlags(f) })
+	cmd.Annotations = map[string]string{takesNixFlags: "yes"}
+}
+
+// addChangeFlags adds those that change a configuration for one image.
+func (o *configurationOptions) addChangeFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noLive, "no-live", false, "refuse a configuration without nixpkgs' ISO module, instead of adding it")
 	f.StringVar(&o.variant, "image-variant", "",
 		"make the image with the `VARIANT` of image.modules, as nixos-rebuild build-image does (default: iso, where the ISO module is added)")
@@ -40,22 +46,6 @@ func (o *configurationOptions) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
-	cmd.SetUsageTemplate(cmd.UsageTemplate() + nixFlagsHelp())
-}
-
-// nixFlagsHelp lists the flags of Nix, which cobra does not see.
-func nixFlagsHelp() string {
-	var b strings.Builder
-	b.WriteString("\nFlags passed to Nix:\n")
-	for _, f := range nix.PassThrough() {
-		short := "    "
-		if f.Short != "" {
-			short = "-" + f.Short + ", "
-		}
-		words := strings.Join(append([]string{"--" + f.Name}, f.Args...), " ")
-		fmt.Fprintf(&b, "  %s%-34s %s\n", short, words, f.Usage)
-	}
-	return b.String()
 }
 
 // oneInstallable wants an installable, which --file stands for, too.

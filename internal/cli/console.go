@@ -120,7 +120,7 @@ func (c *console) show(name string) bool {
 // progressFlag is the flag that chooses the view.
 type progressFlag struct{ console *console }
 
-func (f progressFlag) String() string { return progressAuto }
+func (f progressFlag) String() string { return "" } // the default is in the words of the help
 func (f progressFlag) Type() string   { return "progress" }
 
 func (f progressFlag) Set(name string) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -30,18 +31,23 @@ knows.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				list := []diskJSON{}
-				for _, d := range disks {
-					list = append(list, describeDisk(d))
-				}
-				return a.printJSON(list)
-			}
-			return printDisks(a.out, disks)
+			return a.print(diskList(disks), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
 	return cmd
+}
+
+// diskList is a result.
+type diskList []device.Disk
+
+// MarshalJSON returns an array of diskJSON.
+func (l diskList) MarshalJSON() ([]byte, error) {
+	list := []diskJSON{}
+	for _, d := range l {
+		list = append(list, describeDisk(d))
+	}
+	return json.Marshal(list)
 }
 
 // diskJSON is a disk as --json prints it.
@@ -107,10 +113,11 @@ func describeDisk(d device.Disk) diskJSON {
 	return j
 }
 
-func printDisks(w io.Writer, disks []device.Disk) error {
+// text is a table.
+func (l diskList) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DISK\tSIZE\tBUS\tMODEL\tSERIAL\tCONTENT\tUSE")
-	for _, d := range disks {
+	for _, d := range l {
 		fmt.Fprintln(table, strings.Join([]string{d.Path, size(d.Size), string(d.Bus), model(d), d.Serial, contents(d), usage(d)}, "\t"))
 	}
 	return table.Flush()

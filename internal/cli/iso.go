@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -83,17 +83,17 @@ The name of the file, or of the disks, is printed on standard output.`,
 			return a.runISO(cmd.Context(), of, opts)
 		},
 	}
-	opts.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
-	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
-	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
+	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
+	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
 	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
-	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
-	opts.sticks.addFlags(f)
-	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
-	opts.tests.addFlags(cmd, "test-timeout")
+	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
+	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
+	opts.addFlags(cmd)
+	under(aboutDisks, f, func() { opts.sticks.addFlags(f) })
+	under(aboutBoots, f, func() { opts.tests.addFlags(cmd, "test-timeout") })
 	return cmd
 }
 
@@ -117,6 +117,18 @@ type isoResult struct {
 	Seconds isoSeconds   `json:"seconds"`
 
 	Boots []bootResult `json:"boots,omitempty"` // with --test
+
+	places []string // where the image is, as the user called it
+}
+
+// text is where the image is.
+func (r *isoResult) text(w io.Writer) error {
+	for _, place := range r.places {
+		if _, err := fmt.Fprintln(w, place); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type isoSeconds struct {
@@ -180,23 +192,17 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 	if err := b.Remember(path, packed); err != nil {
 		a.console.warn(err.Error()) // a help for the next image, not more
 	}
-
-	if !opts.json {
-		_, err = fmt.Fprintln(a.out, path)
-		return err
-	}
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return err
-	}
 	result := newISOResult(b.Plan(), packed, time.Since(started))
-	result.File, result.SHA256, result.Boots = absolute, file.Sum, boots
-	return a.printJSON(result)
+	result.places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
+	if result.File, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	return a.print(result, opts.json)
 }
 
 // newISOResult is what --json says about an image, wherever it went.
-func newISOResult(p *image.Plan, packed build.Result, total time.Duration) isoResult {
-	return isoResult{
+func newISOResult(p *image.Plan, packed build.Result, total time.Duration) *isoResult {
+	return &isoResult{
 		Size:          packed.FileSize,
 		ImageBytes:    packed.Size,
 		VolumeID:      p.System().VolumeID,
@@ -215,13 +221,6 @@ func newISOResult(p *image.Plan, packed build.Result, total time.Duration) isoRe
 			Total:    total.Seconds(),
 		},
 	}
-}
-
-func (a *app) printJSON(v any) error {
-	e := json.NewEncoder(a.out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
 
 func modeNames(modes []image.Mode) []string {

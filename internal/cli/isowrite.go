@@ -75,20 +75,13 @@ func (a *app) runISOWrite(ctx context.Context, of nix.Installable, opts isoOptio
 	if err != nil {
 		return err
 	}
-	if !opts.json {
-		for _, name := range w.names() {
-			if _, err := fmt.Fprintln(a.out, name); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	result := newISOResult(b.Plan(), packed, time.Since(started))
+	result.places = w.names()
 	for i, r := range w.results {
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
 	}
-	return a.printJSON(result)
+	return a.print(result, opts.json)
 }
 
 // noModeError says that no machine would start from an image.

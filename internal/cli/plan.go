@@ -101,10 +101,7 @@ func (a *app) runPlan(ctx context.Context, of nix.Installable, opts planOptions)
 		return err
 	}
 	result.Builder = builders[by]
-	if opts.json {
-		return a.printJSON(result)
-	}
-	return result.print(a.out)
+	return a.print(&result, opts.json)
 }
 
 // builders are the words for who builds.
@@ -164,7 +161,7 @@ func nonNil(list []string) []string {
 	return list
 }
 
-func (r *planResult) print(out io.Writer) error {
+func (r *planResult) text(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, value) }
 	configuration := r.Configuration

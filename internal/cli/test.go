@@ -160,11 +160,9 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	failed := failure(boots)
-	if opts.json {
-		err = a.printJSON(testResult{
-			File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: host.Accel, Passed: failed == nil, Boots: boots,
-		})
-	}
+	err = a.print(testResult{
+		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: host.Accel, Passed: failed == nil, Boots: boots,
+	}, opts.json)
 	if opts.junit != "" {
 		err = errors.Join(err, writeJUnit(opts.junit, filepath.Base(path), boots))
 	}

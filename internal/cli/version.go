@@ -1,6 +1,24 @@
 package cli
 
-import "runtime/debug"
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version, as --version does",
+		Example: "  livebuild version",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.out, "livebuild", version())
+			return err
+		},
+	}
+}
 
 // version is what the Go tools recorded: the module's version, or the commit
 // that the program was built from.

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// Headings of the help, above flags that belong together. Those without one come
+// first: they matter most.
+const (
+	aboutChanges = "Changes to the configuration"
+	aboutDisks   = "Onto disks, with --write"
+	aboutBoots   = "Boots, with --test"
+	aboutMachine = "The virtual machine"
+)
+
+// headingKey is the annotation of a flag that has its heading.
+const headingKey = "heading"
+
+// under puts the flags that add adds under a heading.
+func under(heading string, f *pflag.FlagSet, add func()) {
+	known := map[string]bool{}
+	f.VisitAll(func(flag *pflag.Flag) { known[flag.Name] = true })
+	add()
+	f.VisitAll(func(flag *pflag.Flag) {
+		if known[flag.Name] {
+			return
+		}
+		if flag.Annotations == nil {
+			flag.Annotations = map[string][]string{}
+		}
+		flag.Annotations[headingKey] = []string{heading}
+	})
+}
+
+// takesNixFlags marks a verb that passes flags on to Nix, which cobra does not see.
+const takesNixFlags = "nix"
+
+// helpWidth is that of the help in columns, where it goes to no terminal.
+const helpWidth = 100
+
+// usage prints what can be given to a verb.
+func (a *app) usage(cmd *cobra.Command) error {
+	width := helpWidth
+	if screen, ok := screenOf(a.out); ok {
+		width, _ = screen.size()
+	}
+	var b strings.Builder
+	line := cmd.UseLine()
+	if cmd.HasAvailableSubCommands() && !cmd.HasParent() {
+		line = cmd.CommandPath() + " VERB [flags]"
+	}
+	fmt.Fprintf(&b, "Usage:\n  %s\n", line)
+	if cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nVerbs:\n")
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() || sub.Name() == "help" {
+				fmt.Fprintf(&b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+	}
+	for _, group := range groups(cmd) {
+		fmt.Fprintf(&b, "\n%s:\n%s", group.heading, group.flags.FlagUsagesWrapped(width))
+	}
+	if cmd.Annotations[takesNixFlags] != "" {
+		writeNixFlags(&b)
+	}
+	if cmd.HasParent() {
+		fmt.Fprintf(&b, "\nFlags of every verb:\n%s", cmd.InheritedFlags().FlagUsagesWrapped(width))
+	} else {
+		fmt.Fprintf(&b, "\n'%s VERB --help' tells more of each.\n", cmd.CommandPath())
+	}
+	_, err := io.WriteString(a.out, b.String())
+	return err
+}
+
+// flagGroup is a heading and what is below.
+type flagGroup struct {
+	heading string
+	flags   *pflag.FlagSet
+}
+
+// groups are a verb's own flags by their headings, in the order of their first flags.
+// Those that are hidden are none.
+func groups(cmd *cobra.Command) []flagGroup {
+	list := []flagGroup{{"Flags", newGroup()}}
+	byHeading := map[string]*pflag.FlagSet{"": list[0].flags}
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		if flag.Hidden || flag.Deprecated != "" {
+			return
+		}
+		heading := strings.Join(flag.Annotations[headingKey], "")
+		if byHeading[heading] == nil {
+			byHeading[heading] = newGroup()
+			list = append(list, flagGroup{heading, byHeading[heading]})
+		}
+		byHeading[heading].AddFlag(flag)
+	})
+	return list
+}
+
+// newGroup keeps the order in which flags were defined: what matters first.
+func newGroup() *pflag.FlagSet {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.SortFlags = false
+	return f
+}
+
+// writeNixFlags lists the flags of Nix.
+func writeNixFlags(w io.Writer) {
+	fmt.Fprint(w, "\nPassed to Nix:\n")
+	for _, f := range nix.PassThrough() {
+		short := "    "
+		if f.Short != "" {
+			short = "-" + f.Short + ", "
+		}
+		words := strings.Join(append([]string{"--" + f.Name}, f.Args...), " ")
+		fmt.Fprintf(w, "  %s%-34s %s\n", short, words, f.Usage)
+	}
+}
