@@ -18,6 +18,16 @@ var transcriptKinds = map[string]Kind{
 	"untracked-import":  KindMissingFile,
 	"ignored-import":    KindMissingFile,
 	"missing-import":    KindMissingFile,
+	"submodule":         KindMissingFile, // likewise
+	"submodule-absent":  KindMissingFile,
+	"nested":            KindMissingFile,
+	"lock-conflict":     KindOther, // the file is read later
+	"lock-empty":        KindOther,
+	"lock-truncated":    KindOther,
+	"lock-other":        KindOther,
+	"lock-version":      KindLockFile,
+	"owner-empty":       KindOwner,
+	"owner-commit":      KindOwner,
 	"no-flake":          KindNoFlake,
 	"no-flake-in-git":   KindNoFlake,
 	"no-folder":         KindMissingFile, // the folder is looked for later
@@ -48,7 +58,7 @@ func TestTranscripts(t *testing.T) {
 		transcriptKinds[test.name] = test.kind
 	}
 	// Newer versions name the repository themselves.
-	byVersion := map[string]Kind{"2.35/untracked-flake": KindUntrackedFile, "2.35/untracked-import": KindUntrackedFile}
+	byVersion := map[string]Kind{"2.8/owner-commit": KindOther, "2.35/untracked-flake": KindUntrackedFile, "2.35/untracked-import": KindUntrackedFile}
 
 	for _, version := range []string{"2.8", "2.26", "2.30", "2.35", "lix-2.95"} {
 		files, err := filepath.Glob(filepath.Join(transcripts, version, "*.txt"))
