@@ -14,6 +14,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // corpus is a store made by corpus.sh, in two variants.
@@ -106,16 +107,16 @@ func (c *corpus) openVariant(ctx context.Context, n *nix.Nix, name string) (vari
 
 // loadSources is what the child that packs a variant starts from: Nix was
 // asked before, so that its time and memory are not counted.
-func loadSources(store, closureFile string) (image.Sources, error) {
+func loadSources(folder, closureFile string) (image.Sources, error) {
 	text, err := os.ReadFile(closureFile)
 	if err != nil {
 		return image.Sources{}, err
 	}
-	closure := &nix.Closure{}
+	closure := &store.Closure{}
 	if err := json.Unmarshal(text, closure); err != nil {
 		return image.Sources{}, fmt.Errorf("%s: %w", closureFile, err)
 	}
-	return image.Sources{Store: nix.StoreAt(store), Closure: closure}, nil
+	return image.Sources{Store: nix.StoreAt(folder), Closure: closure}, nil
 }
 
 // files are the roots of the variant's tree: the registration and the store

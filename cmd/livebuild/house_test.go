@@ -23,7 +23,7 @@ var house = map[string]room{
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
-		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress"},
+		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress", "internal/store"},
 	},
 	"internal/trial": {
 		"what compressions make of a store",
@@ -32,7 +32,7 @@ var house = map[string]room{
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
 		[]string{
-			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "pkg/hybridiso", "pkg/squashfs",
+			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/store", "pkg/hybridiso", "pkg/squashfs",
 			"pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
@@ -46,6 +46,14 @@ var house = map[string]room{
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",
+		[]string{"internal/binfmt", "internal/store"},
+	},
+	"internal/store": {
+		"formats of the Nix store: registration, closure, archive hash, derivation; runs nothing",
+		nil,
+	},
+	"internal/binfmt": {
+		"the emulators that the kernel starts for programs of other machines",
 		nil,
 	},
 	"internal/progress": {
@@ -78,7 +86,7 @@ var house = map[string]room{
 	},
 	"cmd/bench": {
 		"measures the packer against mksquashfs, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/image", "internal/nix", "pkg/hybridiso", "pkg/squashfs/codec"},
+		[]string{"internal/boot", "internal/image", "internal/nix", "internal/store", "pkg/hybridiso", "pkg/squashfs/codec"},
 	},
 	"internal/judge": {
 		"for tests alone: runs the programs of others that judge what is written",

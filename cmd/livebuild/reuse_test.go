@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -133,10 +133,10 @@ func TestReuseOfDamage(t *testing.T) {
 func TestReuseOfForgery(t *testing.T) {
 	want := miniISO(t)
 	dir := t.TempDir()
-	store := filepath.Join(dir, "nix-store.squashfs")
-	judge(t, "xorriso", "xorriso", "-osirrox", "on", "-indev", want.File, "-extract", "/nix-store.squashfs", store)
+	packed := filepath.Join(dir, "nix-store.squashfs")
+	judge(t, "xorriso", "xorriso", "-osirrox", "on", "-indev", want.File, "-extract", "/nix-store.squashfs", packed)
 	tree := filepath.Join(dir, "tree")
-	judge(t, "squashfs-tools", "unsquashfs", "-no-progress", "-quiet", "-dest", tree, store)
+	judge(t, "squashfs-tools", "unsquashfs", "-no-progress", "-quiet", "-dest", tree, packed)
 	forged := firstFile(t, tree)
 	if err := os.WriteFile(forged, bytes.Repeat([]byte("x"), len(readFile(t, forged))), 0); err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func TestReuseOfForgery(t *testing.T) {
 		if e.Name() == image.Registration {
 			entries = append(entries, squashfs.Entry{Name: e.Name(), Data: readFile(t, path)})
 		} else {
-			entries = append(entries, squashfs.Entry{Name: e.Name(), Path: path, Kin: nix.PackageName(e.Name())})
+			entries = append(entries, squashfs.Entry{Name: e.Name(), Path: path, Kin: store.PackageName(e.Name())})
 		}
 	}
 	settings, err := codec.Parse(want.Compression)
@@ -167,7 +167,7 @@ func TestReuseOfForgery(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(store)
+	f, err := os.Create(packed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestReuseOfForgery(t *testing.T) {
 		t.Fatal(err)
 	}
 	iso := filepath.Join(dir, "forged.iso")
-	judge(t, "xorriso", "xorriso", "-as", "mkisofs", "-R", "-iso-level", "3", "-o", iso, "-graft-points", "nix-store.squashfs="+store)
+	judge(t, "xorriso", "xorriso", "-as", "mkisofs", "-R", "-iso-level", "3", "-o", iso, "-graft-points", "nix-store.squashfs="+packed)
 
 	file := filepath.Join(dir, "image.iso")
 	o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--reuse", iso)

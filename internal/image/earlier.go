@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/internal/boot"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -62,7 +62,7 @@ func (e *Earlier) Close() error {
 // ChooseEarlier returns which of the images at paths has most of the closure,
 // as far as their registrations say; the first of equals. It returns "" if none
 // has anything.
-func ChooseEarlier(paths []string, closure *nix.Closure) string {
+func ChooseEarlier(paths []string, closure *store.Closure) string {
 	best, most := "", int64(0)
 	for _, path := range paths {
 		if n := claimed(path, closure); n > most {
@@ -73,7 +73,7 @@ func ChooseEarlier(paths []string, closure *nix.Closure) string {
 }
 
 // claimed is how many bytes of the closure an image says it has.
-func claimed(path string, closure *nix.Closure) int64 {
+func claimed(path string, closure *store.Closure) int64 {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0
@@ -98,7 +98,7 @@ func claimed(path string, closure *nix.Closure) int64 {
 // several workers, 0 for one for each processor. What an image holds that is in
 // the catalog need not be found out. The error is an *UnfitError if nothing can
 // be taken from it.
-func (s *Store) OpenEarlier(ctx context.Context, path string, closure *nix.Closure, known *Catalog, workers int) (*Earlier, error) {
+func (s *Store) OpenEarlier(ctx context.Context, path string, closure *store.Closure, known *Catalog, workers int) (*Earlier, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -120,7 +120,7 @@ func (s *Store) OpenEarlier(ctx context.Context, path string, closure *nix.Closu
 	return e, nil
 }
 
-func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *nix.Closure, known *Catalog, workers int) error {
+func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closure, known *Catalog, workers int) error {
 	section, err := storeImage(e.file)
 	if err != nil {
 		return err
@@ -174,7 +174,7 @@ func storeImage(f *os.File) (*io.SectionReader, error) {
 
 // common returns the paths of the closure that an image says it has, with the
 // same NAR hash.
-func common(r *squashfs.Reader, closure *nix.Closure) (same []nix.PathInfo, bytes int64, err error) {
+func common(r *squashfs.Reader, closure *store.Closure) (same []store.PathInfo, bytes int64, err error) {
 	ino, err := r.Lookup(Registration)
 	if err != nil {
 		return nil, 0, err
@@ -183,7 +183,7 @@ func common(r *squashfs.Reader, closure *nix.Closure) (same []nix.PathInfo, byte
 	if err != nil {
 		return nil, 0, err
 	}
-	registered, err := nix.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
+	registered, err := store.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -201,9 +201,9 @@ func common(r *squashfs.Reader, closure *nix.Closure) (same []nix.PathInfo, byte
 }
 
 // verified returns those of the paths that the image really has.
-func verified(ctx context.Context, r *squashfs.Reader, paths []nix.PathInfo, workers int) ([]nix.PathInfo, error) {
+func verified(ctx context.Context, r *squashfs.Reader, paths []store.PathInfo, workers int) ([]store.PathInfo, error) {
 	var mu sync.Mutex
-	var good []nix.PathInfo
+	var good []store.PathInfo
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for _, info := range paths {
@@ -225,7 +225,7 @@ func narHash(ctx context.Context, r *squashfs.Reader, name string) ([32]byte, er
 	if err != nil {
 		return [32]byte{}, err
 	}
-	nar := nix.NewNarHash()
+	nar := store.NewNarHash()
 	open := 0 // directories that have not ended
 	err = r.WalkFrom(top, func(at string, ino squashfs.Inode) error {
 		if err := ctx.Err(); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
@@ -29,7 +30,7 @@ func MadeHere(r io.ReaderAt) bool {
 // Sources are what an image is packed from, built and readable.
 type Sources struct {
 	Store   nix.Store
-	Closure *nix.Closure // of System.StoreContents
+	Closure *store.Closure // of System.StoreContents
 }
 
 // PackOptions do not change a byte of the image.

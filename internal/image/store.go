@@ -8,7 +8,7 @@ import (
 	"path"
 	"time"
 
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -80,7 +80,7 @@ func ScanStore(ctx context.Context, src Sources, earlier *Earlier) (*squashfs.Tr
 		entries = append(entries, squashfs.Entry{
 			Name: name,
 			Path: src.Store.PhysicalPath(info.Path),
-			Kin:  nix.PackageName(info.Path),
+			Kin:  store.PackageName(info.Path),
 			Kept: earlier != nil && earlier.kept[name],
 		})
 	}

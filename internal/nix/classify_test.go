@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 const transcripts = "../../testdata/nix"
@@ -128,7 +130,7 @@ func checkDetails(t *testing.T, name string, err error) {
 	if !errors.As(err, &build) {
 		t.Fatalf("error = %#v", err)
 	}
-	if DerivationName(build.Derivation) != "leaf" || len(build.Failed) != 1 {
+	if store.DerivationName(build.Derivation) != "leaf" || len(build.Failed) != 1 {
 		t.Errorf("derivation = %s of %v, want leaf alone", build.Derivation, build.Failed)
 	}
 	for _, test := range failingBuilds {

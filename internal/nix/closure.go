@@ -1,49 +1,20 @@
 package nix
 
 import (
-	"bufio"
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"path"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
-
-// Closure is a set of store paths with everything they refer to.
-type Closure struct {
-	Paths []PathInfo // sorted by base name, that is by hash
-}
-
-// PathInfo is what the Nix database knows about a store path.
-type PathInfo struct {
-	Path       string   // "/nix/store/<hash>-<name>", also in a store elsewhere
-	NarHash    [32]byte // SHA-256 of the path's contents as a Nix archive
-	NarSize    int64    // of that archive, in bytes
-	References []string // sorted; with Path itself if it refers to itself
-}
-
-// NarSize is the sum over all paths.
-func (c *Closure) NarSize() int64 {
-	var sum int64
-	for _, p := range c.Paths {
-		sum += p.NarSize
-	}
-	return sum
-}
 
 // Closure reads the closure of store paths out of the Nix database. That of a
 // derivation includes the outputs of all that are in it, as Nix gives it to builders
 // (exportReferencesGraph): it can be built again without a network.
-func (n *Nix) Closure(ctx context.Context, roots []string) (*Closure, error) {
-	closure := &Closure{}
+func (n *Nix) Closure(ctx context.Context, roots []string) (*store.Closure, error) {
+	closure := &store.Closure{}
 	if len(roots) == 0 {
 		return closure, nil
 	}
@@ -62,16 +33,18 @@ func (n *Nix) Closure(ctx context.Context, roots []string) (*Closure, error) {
 		if err != nil {
 			return nil, err
 		}
-		paths, err := parseDump(bytes.NewReader(o.stdout))
+		paths, err := store.ParseDump(bytes.NewReader(o.stdout))
 		if err != nil {
 			return nil, fmt.Errorf("reading nix-store --dump-db: %w", err)
 		}
 		closure.Paths = append(closure.Paths, paths...)
 	}
-	slices.SortFunc(closure.Paths, func(a, b PathInfo) int {
-		return cmp.Compare(path.Base(a.Path), path.Base(b.Path))
-	})
-	return closure, closure.check()
+	closure.Sort()
+	if err := closure.Check(); err != nil {
+		// A path was collected while the database was read.
+		return nil, &Error{Kind: KindVanished, Message: err.Error()}
+	}
+	return closure, nil
 }
 
 // requisites returns the store paths that paths need, themselves included, each once.
@@ -91,147 +64,4 @@ func (n *Nix) requisites(ctx context.Context, store string, paths []string, flag
 		}
 	}
 	return all, nil
-}
-
-// check reports a reference out of the closure: a path that was collected
-// while the database was read.
-func (c *Closure) check() error {
-	has := make(map[string]bool, len(c.Paths))
-	for _, p := range c.Paths {
-		has[p.Path] = true
-	}
-	for _, p := range c.Paths {
-		for _, ref := range p.References {
-			if !has[ref] {
-				return &Error{Kind: KindVanished, Message: fmt.Sprintf("%s refers to %s, which is not in its closure", p.Path, ref)}
-			}
-		}
-	}
-	return nil
-}
-
-// maxReferences bounds what a record may announce, far above any real one.
-const maxReferences = 1 << 20
-
-// parseDump reads the records of "nix-store --dump-db" or of a registration:
-// path, NAR hash, NAR size, deriver or an empty line, number of references,
-// references.
-func parseDump(r io.Reader) ([]PathInfo, error) {
-	lines := dumpReader{Reader: bufio.NewReader(r)}
-	var paths []PathInfo
-	for {
-		first, err := lines.next()
-		if errors.Is(err, io.EOF) {
-			return paths, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		info, err := lines.record(first)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", lines.number, noEOF(err))
-		}
-		paths = append(paths, info)
-	}
-}
-
-// dumpReader reads lines of any length and counts them.
-type dumpReader struct {
-	*bufio.Reader
-	number int
-}
-
-// next returns the next line without its newline, and io.EOF after the last.
-func (r *dumpReader) next() (string, error) {
-	r.number++
-	line, err := r.ReadString('\n')
-	if err != nil && line != "" {
-		err = noEOF(err)
-	}
-	return strings.TrimSuffix(line, "\n"), err
-}
-
-// record reads the record of a path after its first line.
-func (r *dumpReader) record(first string) (PathInfo, error) {
-	info := PathInfo{Path: first}
-	if err := checkStorePath(first); err != nil {
-		return info, err
-	}
-	line, err := r.next()
-	if err != nil {
-		return info, err
-	}
-	if info.NarHash, err = parseHash(line); err != nil {
-		return info, err
-	}
-	if info.NarSize, err = r.count(1<<63 - 1); err != nil {
-		return info, err
-	}
-	if _, err := r.next(); err != nil { // deriver
-		return info, err
-	}
-	references, err := r.count(maxReferences)
-	if err != nil {
-		return info, err
-	}
-	for range references {
-		ref, err := r.next()
-		if err != nil {
-			return info, err
-		}
-		if err := checkStorePath(ref); err != nil {
-			return info, err
-		}
-		info.References = append(info.References, ref)
-	}
-	slices.Sort(info.References)
-	return info, nil
-}
-
-// parseHash reads a SHA-256 in hex, as --dump-db prints it, or as "sha256:" and
-// base 32, as a registration has it.
-func parseHash(text string) (hash [sha256.Size]byte, err error) {
-	var data []byte
-	if digits, ok := strings.CutPrefix(text, "sha256:"); ok {
-		data, err = parseBase32(digits, sha256.Size)
-	} else {
-		data, err = hex.DecodeString(text)
-	}
-	if err != nil || len(data) != sha256.Size {
-		return hash, fmt.Errorf("%q is not a SHA-256 hash", text)
-	}
-	return [sha256.Size]byte(data), nil
-}
-
-// count reads a line with a number up to limit.
-func (r *dumpReader) count(limit int64) (int64, error) {
-	line, err := r.next()
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.ParseInt(line, 10, 64)
-	if err != nil || n < 0 || n > limit {
-		return 0, fmt.Errorf("%q is not a number from 0 to %d", line, limit)
-	}
-	return n, nil
-}
-
-// checkStorePath refuses what cannot be a store path, so that nobody who
-// joins it to a folder leaves that folder.
-func checkStorePath(p string) error {
-	if !strings.HasPrefix(p, "/") || path.Clean(p) != p || p == "/" {
-		return fmt.Errorf("%q is not a store path", p)
-	}
-	return nil
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // TestDaemon talks to the store through a daemon, as most installations do:
@@ -41,11 +43,11 @@ func TestDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := l.Store(t.Context())
+	files, err := l.Store(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := os.ReadFile(store.PhysicalPath(paths[0])); err != nil || string(data) != "fine\n" {
+	if data, err := os.ReadFile(files.PhysicalPath(paths[0])); err != nil || string(data) != "fine\n" {
 		t.Errorf("contents of %s = %q, %v", paths[0], data, err)
 	}
 	if closure, err := l.Closure(t.Context(), paths); err != nil || len(closure.Paths) != 1 {
@@ -55,7 +57,7 @@ func TestDaemon(t *testing.T) {
 	targets := l.targets(folder, "a")
 	_, err = l.Realise(t.Context(), targets, filepath.Join(l.dir, "root"))
 	var failed *BuildError
-	if !errors.As(err, &failed) || DerivationName(failed.Derivation) != "leaf" ||
+	if !errors.As(err, &failed) || store.DerivationName(failed.Derivation) != "leaf" ||
 		failed.Reason != failingBuilds[0].reason || !slices.Contains(failed.Log, failingBuilds[0].log) {
 		t.Errorf("Realise = %#v, want the failure of leaf and its log", err)
 	}

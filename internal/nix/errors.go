@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // Error is a failure that Nix reported, except of a build.
@@ -48,7 +50,7 @@ type BuildError struct {
 }
 
 func (e *BuildError) Error() string {
-	return fmt.Sprintf("building %s: %s", DerivationName(e.Derivation), e.Reason)
+	return fmt.Sprintf("building %s: %s", store.DerivationName(e.Derivation), e.Reason)
 }
 
 // Kind is the sort of a failure, as far as advice depends on it.

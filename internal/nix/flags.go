@@ -3,6 +3,7 @@ package nix
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -184,4 +185,8 @@ func settingFlags(config map[string]any) ([]string, error) {
 		flags = append(flags, "--option", name, value)
 	}
 	return flags, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
 }

@@ -2,7 +2,6 @@ package nix
 
 import (
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/internal/binfmt"
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // Machine is the platform that this program runs on, as Nix writes it:
@@ -69,7 +71,7 @@ const (
 func (e *PlatformError) Error() string {
 	what := "nothing can be built for " + e.Platform
 	if n := len(e.Derivations); n > 0 {
-		what = fmt.Sprintf("%s cannot be built for %s", DerivationName(e.Derivations[0]), e.Platform)
+		what = fmt.Sprintf("%s cannot be built for %s", store.DerivationName(e.Derivations[0]), e.Platform)
 		if n == 2 {
 			what += ", nor can 1 other"
 		} else if n > 2 {
@@ -124,7 +126,7 @@ func (n *Nix) Builder(ctx context.Context, platform string) (by BuildsBy, told b
 	if machinesBuild(set.builders, platform, set.system, builderFiles) {
 		return AnotherMachine, false, nil
 	}
-	if err := emulates(binfmtFolder, platform, set); err != nil {
+	if err := emulates(binfmt.Folder, platform, set); err != nil {
 		return Nobody, false, err
 	}
 	if known {
@@ -154,17 +156,17 @@ func (n *Nix) ForPlatform(ctx context.Context, derivations []string, platform st
 	if s.remote {
 		return nil, nil
 	}
-	store, err := parseStore(s.build, defaultStore())
+	files, err := parseStore(s.build, defaultStore())
 	if err != nil {
 		return nil, err
 	}
 	var found []string
 	for _, path := range derivations {
-		d, err := readDerivation(store.PhysicalPath(path))
+		d, err := store.ReadDerivation(files.PhysicalPath(path))
 		if err != nil {
 			return nil, err
 		}
-		if d.system == platform && !d.anywhere() {
+		if d.System == platform && !d.Anywhere() {
 			found = append(found, path)
 		}
 	}
@@ -187,36 +189,36 @@ func runsOn(machine, platform string) bool {
 // a *PlatformError if they do not.
 func emulates(folder, platform string, set settings) error {
 	failed := &PlatformError{Platform: platform}
-	if programHead(platform, elf.ET_EXEC) == nil {
+	if !binfmt.Known(platform) {
 		failed.Reason = UnknownPlatform
 		return failed
 	}
-	all, err := readEmulators(folder)
-	if errors.Is(err, errNoBinfmt) {
+	all, err := binfmt.Read(folder)
+	if errors.Is(err, binfmt.ErrOff) {
 		failed.Reason = NoBinfmt
 		return failed
 	}
 	if err != nil {
 		return err
 	}
-	e, found := emulatorFor(all, platform)
-	failed.Interpreter, failed.Entry = e.interpreter, e.file
+	e, found := binfmt.For(all, platform)
+	failed.Interpreter, failed.Entry = e.Interpreter, e.File
 	switch {
 	case !found:
 		failed.Reason = NoEmulator
 		return failed
-	case !e.enabled:
+	case !e.Enabled:
 		failed.Reason = EmulatorOff
 		return failed
-	case e.opened:
+	case e.Opened:
 		return nil
 	}
-	program, err := filepath.EvalSymlinks(e.interpreter)
+	program, err := filepath.EvalSymlinks(e.Interpreter)
 	if err != nil {
 		failed.Reason = EmulatorMissing
 		return failed
 	}
-	if set.sandbox && (!set.inSandbox(e.interpreter) || !set.inSandbox(program)) {
+	if set.sandbox && (!set.inSandbox(e.Interpreter) || !set.inSandbox(program)) {
 		failed.Reason = EmulatorHidden
 		return failed
 	}

@@ -1,7 +1,6 @@
 package nix
 
 import (
-	"debug/elf"
 	"errors"
 	"os"
 	"path/filepath"
@@ -123,22 +122,6 @@ func TestEmulates(t *testing.T) {
 	}
 }
 
-// TestProgramHead holds the table against a program of this machine.
-func TestProgramHead(t *testing.T) {
-	head := make([]byte, 24)
-	file, err := os.Open("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if _, err := file.Read(head); err != nil {
-		t.Fatal(err)
-	}
-	if got := programHead(Machine(), elf.ET_EXEC); !slices.Equal(got, head) {
-		t.Errorf("programs of %s begin with %x, this one with %x", Machine(), got, head)
-	}
-}
-
 func TestMachinesBuild(t *testing.T) {
 	folder := t.TempDir()
 	file := func(name, text string) string {
@@ -242,5 +225,26 @@ func TestPlatformError(t *testing.T) {
 			t.Errorf("two reasons have the text %q", text)
 		}
 		seen[text] = true
+	}
+}
+
+// TestDerivationOfNix reads what the real Nix writes.
+func TestDerivationOfNix(t *testing.T) {
+	l := newLab(t, Options{})
+	folder := l.flake("platforms", `{
+		here = sh "here" "";
+		there = on "riscv64-linux" "there" "";
+		structured = derivation { name = "structured"; system = "riscv64-linux"; builder = "/bin/sh"; __structuredAttrs = true; };
+	}`)
+	var paths []string
+	for _, target := range l.targets(folder, "here", "there", "structured") {
+		paths = append(paths, target.Path)
+	}
+	found, err := l.ForPlatform(t.Context(), paths, "riscv64-linux")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != 2 || !strings.Contains(strings.Join(found, " "), "-there.drv") || !strings.Contains(strings.Join(found, " "), "-structured.drv") {
+		t.Errorf("ForPlatform = %q of %q", found, paths)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // Phase is what Nix was asked to do.
@@ -143,7 +145,7 @@ func (m *monitor) start(e entry) (moved bool) {
 	m.activities[e.ID] = a
 	if e.Type == actBuild && len(e.Fields) > 0 {
 		a.drv = e.Fields[0].text
-		a.job.Name = DerivationName(a.drv)
+		a.job.Name = store.DerivationName(a.drv)
 	}
 	return e.Type == actBuild
 }
@@ -310,14 +312,4 @@ func (m *monitor) interrupted() bool {
 	return slices.ContainsFunc(m.errors, func(e report) bool {
 		return strings.Contains(e.raw, "interrupted by the user")
 	})
-}
-
-// DerivationName returns the name in a store path: "hello-2.12" of
-// "/nix/store/<hash>-hello-2.12.drv".
-func DerivationName(path string) string {
-	base := path[strings.LastIndexByte(path, '/')+1:]
-	if _, name, ok := strings.Cut(base, "-"); ok {
-		base = name
-	}
-	return strings.TrimSuffix(base, ".drv")
 }

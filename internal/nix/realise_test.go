@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 func names(paths []string) string {
 	var names []string
 	for _, p := range paths {
-		names = append(names, DerivationName(p))
+		names = append(names, store.DerivationName(p))
 	}
 	return strings.Join(names, " ")
 }
@@ -147,7 +149,7 @@ func TestRealiseErrors(t *testing.T) {
 			if !errors.As(err, &failed) {
 				t.Fatalf("Realise = %#v, want a *BuildError", err)
 			}
-			if failed.Kind != test.kind || DerivationName(failed.Derivation) != test.drv || !strings.Contains(failed.Reason, test.reason) ||
+			if failed.Kind != test.kind || store.DerivationName(failed.Derivation) != test.drv || !strings.Contains(failed.Reason, test.reason) ||
 				strings.ContainsAny(failed.Error(), "\n\x1b") || len(failed.Failed) != 1 {
 				t.Errorf("Realise = %#v, want kind %d of %s: %s", failed, test.kind, test.drv, test.reason)
 			}

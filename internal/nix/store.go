@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -183,19 +182,4 @@ func (n *Nix) acceptsFlakeConfig(ctx context.Context) (bool, error) {
 	}
 	s, err := n.config(ctx)
 	return s.acceptFlakeConfig, err
-}
-
-// PackageName is the name of a store path without hash and version: up to the
-// first dash that no letter follows (builtins.parseDrvName).
-func PackageName(storePath string) string {
-	_, name, ok := strings.Cut(path.Base(storePath), "-")
-	if !ok {
-		return path.Base(storePath)
-	}
-	for i := 0; i+1 < len(name); i++ {
-		if c := name[i+1] | 0x20; name[i] == '-' && (c < 'a' || c > 'z') { // lower case
-			return name[:i]
-		}
-	}
-	return name
 }

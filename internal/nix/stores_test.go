@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // TestStores builds in one store what another one evaluates, and reads it where it
@@ -103,7 +105,7 @@ func TestBuildDependencies(t *testing.T) {
 	}
 	var got []string
 	for _, info := range closure.Paths {
-		got = append(got, DerivationName(strings.TrimSuffix(info.Path, ".drv")))
+		got = append(got, store.DerivationName(strings.TrimSuffix(info.Path, ".drv")))
 	}
 	slices.Sort(got)
 	// Derivations, outputs, and the folder with busybox.

@@ -1,4 +1,4 @@
-package nix
+package store
 
 import (
 	"errors"
@@ -7,27 +7,27 @@ import (
 	"strings"
 )
 
-// derivation is what a .drv file says about who can build it.
-type derivation struct {
-	system  string // "x86_64-linux"
-	builder string // program, or "builtin:…" for what Nix does itself
+// Derivation is what a .drv file says about who can build it.
+type Derivation struct {
+	System  string // "x86_64-linux"
+	Builder string // program, or "builtin:…" for what Nix does itself
 }
 
-// anywhere reports whether every Nix builds it, whatever its system is
+// Anywhere reports whether every Nix builds it, whatever its system is
 // (isBuiltin and canBuildLocally in libstore/parsed-derivations.cc).
-func (d derivation) anywhere() bool {
-	return strings.HasPrefix(d.builder, "builtin:")
+func (d Derivation) Anywhere() bool {
+	return strings.HasPrefix(d.Builder, "builtin:")
 }
 
-// readDerivation reads a .drv file of a store on this machine.
-func readDerivation(file string) (derivation, error) {
+// ReadDerivation reads a .drv file of a store on this machine.
+func ReadDerivation(file string) (Derivation, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return derivation{}, err
+		return Derivation{}, err
 	}
 	d, err := parseDerivation(string(text))
 	if err != nil {
-		return derivation{}, fmt.Errorf("reading %s: %w", file, err)
+		return Derivation{}, fmt.Errorf("reading %s: %w", file, err)
 	}
 	return d, nil
 }
@@ -40,30 +40,30 @@ var errNoDerivation = errors.New("this is no derivation")
 //	Derive([outputs],[derivations],[sources],"system","builder",[arguments],[environment])
 //
 // Newer Nix has a second form that begins with DrvWithVersion("xp-dyn-drv",
-func parseDerivation(text string) (derivation, error) {
+func parseDerivation(text string) (Derivation, error) {
 	rest, ok := strings.CutPrefix(text, "Derive(")
 	if !ok {
 		if rest, ok = strings.CutPrefix(text, "DrvWithVersion("); !ok {
-			return derivation{}, errNoDerivation
+			return Derivation{}, errNoDerivation
 		}
 		if _, rest, ok = cutTerm(rest); !ok {
-			return derivation{}, errNoDerivation
+			return Derivation{}, errNoDerivation
 		}
 	}
 	for range 3 { // outputs, derivations, sources
 		if _, rest, ok = cutTerm(rest); !ok {
-			return derivation{}, errNoDerivation
+			return Derivation{}, errNoDerivation
 		}
 	}
 	system, rest, ok := cutTerm(rest)
 	if !ok {
-		return derivation{}, errNoDerivation
+		return Derivation{}, errNoDerivation
 	}
 	builder, _, ok := cutTerm(rest)
 	if !ok {
-		return derivation{}, errNoDerivation
+		return Derivation{}, errNoDerivation
 	}
-	return derivation{system: unquoteTerm(system), builder: unquoteTerm(builder)}, nil
+	return Derivation{System: unquoteTerm(system), Builder: unquoteTerm(builder)}, nil
 }
 
 // cutTerm cuts the first term, a string or a list, and the comma behind it off.

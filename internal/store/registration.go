@@ -1,4 +1,4 @@
-package nix
+package store
 
 import (
 	"bufio"
@@ -24,7 +24,7 @@ func (c *Closure) WriteRegistration(w io.Writer) error {
 
 // ReadRegistration reads what WriteRegistration wrote.
 func ReadRegistration(r io.Reader) (*Closure, error) {
-	paths, err := parseDump(r)
+	paths, err := ParseDump(r)
 	if err != nil {
 		return nil, fmt.Errorf("reading registration: %w", err)
 	}

@@ -1,4 +1,4 @@
-package nix
+package store
 
 import (
 	"crypto/sha256"

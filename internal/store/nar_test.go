@@ -1,4 +1,4 @@
-package nix
+package store
 
 import (
 	"bytes"
@@ -102,29 +102,6 @@ func TestNarHashErrors(t *testing.T) {
 	n.Directory()
 	if _, err := n.Sum(); err == nil {
 		t.Error("no error for a directory without end")
-	}
-}
-
-func TestRegistrationReadsBack(t *testing.T) {
-	l := newLab(t, Options{})
-	paths, err := l.Realise(t.Context(), l.targets(l.flake("f", self), "a"), filepath.Join(l.dir, "root"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	closure, err := l.Closure(t.Context(), paths)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text bytes.Buffer
-	if err := closure.WriteRegistration(&text); err != nil {
-		t.Fatal(err)
-	}
-	again, err := ReadRegistration(&text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(again, closure) {
-		t.Errorf("read back %+v, want %+v", again, closure)
 	}
 }
 

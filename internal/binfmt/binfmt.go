@@ -1,4 +1,8 @@
-package nix
+// Package binfmt reads which programs of other machines the kernel of this one starts
+// by an emulator (binfmt_misc). It runs nothing.
+//
+// Reference: Documentation/admin-guide/binfmt-misc.rst of Linux.
+package binfmt
 
 import (
 	"debug/elf"
@@ -13,35 +17,35 @@ import (
 	"strings"
 )
 
-// binfmtFolder is where the kernel shows which emulators it starts for programs of
-// other machines (Documentation/admin-guide/binfmt-misc.rst).
-const binfmtFolder = "/proc/sys/fs/binfmt_misc"
+// Folder is where the kernel shows its entries.
+const Folder = "/proc/sys/fs/binfmt_misc"
 
-// emulator is an entry of binfmt_misc.
-type emulator struct {
-	file        string // in binfmtFolder
-	enabled     bool
-	interpreter string
-	// opened tells that the kernel opened the interpreter when it was registered
+// Emulator is an entry of binfmt_misc.
+type Emulator struct {
+	File        string // of the entry, in the folder
+	Enabled     bool
+	Interpreter string // program
+	// Opened tells that the kernel opened the interpreter when it was registered
 	// (flag F): then it need not be visible to who is emulated.
-	opened      bool
+	Opened bool
+
 	offset      int
 	magic, mask []byte
 }
 
 // parseEmulator reads the file of an entry.
-func parseEmulator(file, text string) (emulator, error) {
-	e := emulator{file: file}
+func parseEmulator(file, text string) (Emulator, error) {
+	e := Emulator{File: file}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		var err error
 		switch name {
 		case "enabled":
-			e.enabled = true
+			e.Enabled = true
 		case "interpreter":
-			e.interpreter = value
+			e.Interpreter = value
 		case "flags:":
-			e.opened = strings.Contains(value, "F")
+			e.Opened = strings.Contains(value, "F")
 		case "offset":
 			e.offset, err = strconv.Atoi(value)
 		case "magic":
@@ -50,7 +54,7 @@ func parseEmulator(file, text string) (emulator, error) {
 			e.mask, err = hex.DecodeString(value)
 		}
 		if err != nil {
-			return emulator{}, err
+			return Emulator{}, err
 		}
 	}
 	return e, nil
@@ -58,7 +62,7 @@ func parseEmulator(file, text string) (emulator, error) {
 
 // matches reports whether the kernel starts the emulator for a program that
 // begins so.
-func (e emulator) matches(head []byte) bool {
+func (e Emulator) matches(head []byte) bool {
 	if len(e.magic) == 0 || e.offset < 0 || e.offset+len(e.magic) > len(head) {
 		return false
 	}
@@ -74,16 +78,15 @@ func (e emulator) matches(head []byte) bool {
 	return true
 }
 
-// errNoBinfmt says that the kernel emulates nothing: binfmt_misc is not mounted,
+// ErrOff says that the kernel emulates nothing: binfmt_misc is not mounted,
 // or switched off.
-var errNoBinfmt = errors.New("binfmt_misc is not mounted or disabled")
+var ErrOff = errors.New("binfmt_misc is not mounted or disabled")
 
-// readEmulators returns the entries in a folder like binfmtFolder. The error is
-// errNoBinfmt if there is no such folder, or it is switched off.
-func readEmulators(folder string) ([]emulator, error) {
+// Read returns the entries in a folder like Folder. The error is ErrOff if there is no such folder, or it is switched off.
+func Read(folder string) ([]Emulator, error) {
 	status, err := os.ReadFile(filepath.Join(folder, "status"))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(status)) != "enabled" {
-		return nil, errNoBinfmt
+		return nil, ErrOff
 	}
 	if err != nil {
 		return nil, err
@@ -92,7 +95,7 @@ func readEmulators(folder string) ([]emulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []emulator
+	var all []Emulator
 	for _, entry := range entries {
 		if slices.Contains([]string{"status", "register"}, entry.Name()) {
 			continue
@@ -138,6 +141,10 @@ var programs = map[string]struct {
 	"x86_64":      {elf.ELFCLASS64, elf.ELFDATA2LSB, elf.EM_X86_64},
 }
 
+// Known reports whether it is known how programs of a Nix platform begin, without
+// which no emulator can be told from others.
+func Known(platform string) bool { return programHead(platform, elf.ET_EXEC) != nil }
+
 // programHead returns how programs of a Nix platform begin: the ELF header up to
 // its version, which is as far as registrations look. It returns nil for a
 // platform that has none.
@@ -159,10 +166,10 @@ func programHead(platform string, kind elf.Type) []byte {
 	return order.AppendUint32(head, uint32(elf.EV_CURRENT))
 }
 
-// emulatorFor returns the emulator that the kernel starts for programs of a
+// For returns the emulator that the kernel starts for programs of a
 // platform, an enabled one first, and whether there is one.
-func emulatorFor(all []emulator, platform string) (emulator, bool) {
-	var found []emulator
+func For(all []Emulator, platform string) (Emulator, bool) {
+	var found []Emulator
 	// Programs are of either kind, and an emulator has to know both.
 	fixed, relocatable := programHead(platform, elf.ET_EXEC), programHead(platform, elf.ET_DYN)
 	for _, e := range all {
@@ -171,9 +178,9 @@ func emulatorFor(all []emulator, platform string) (emulator, bool) {
 		}
 	}
 	if len(found) == 0 {
-		return emulator{}, false
+		return Emulator{}, false
 	}
-	if i := slices.IndexFunc(found, func(e emulator) bool { return e.enabled }); i >= 0 {
+	if i := slices.IndexFunc(found, func(e Emulator) bool { return e.Enabled }); i >= 0 {
 		return found[i], true
 	}
 	return found[0], true
