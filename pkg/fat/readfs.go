@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -89,7 +88,7 @@ func (f imageFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return fsfile.NewFile(info, newContents(f.r, extents)), nil
+	return fsfile.NewFile(info, fsfile.Pieces(io.NewSectionReader(f.r.src, 0, f.r.size), extents)), nil
 }
 
 func (f imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
@@ -122,42 +121,6 @@ func (f imageFS) ReadFile(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return p, nil
-}
-
-// contents are the bytes of a file.
-type contents struct {
-	r       *Reader
-	extents []Extent
-	starts  []int64 // of the extents in the file
-}
-
-func newContents(r *Reader, extents []Extent) *contents {
-	c := &contents{r: r, extents: extents}
-	at := int64(0)
-	for _, e := range extents {
-		c.starts = append(c.starts, at)
-		at += e.Size
-	}
-	return c
-}
-
-// ReadAt is asked for what is there alone.
-func (c *contents) ReadAt(p []byte, off int64) (int, error) {
-	done := 0
-	for done < len(p) {
-		i := sort.Search(len(c.starts), func(i int) bool { return c.starts[i] > off }) - 1
-		if i < 0 || off-c.starts[i] >= c.extents[i].Size {
-			return done, io.EOF
-		}
-		within := off - c.starts[i]
-		n := int(min(int64(len(p)-done), c.extents[i].Size-within))
-		if err := c.r.readAt(p[done:done+n], c.extents[i].Offset+within); err != nil {
-			return done, err
-		}
-		done += n
-		off += int64(n)
-	}
-	return done, nil
 }
 
 // fileInfo implements fs.FileInfo.

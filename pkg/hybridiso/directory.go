@@ -34,6 +34,7 @@ const (
 // File flags (ECMA-119 §9.1.6).
 const (
 	flagDirectory   = 1 << 1
+	flagAssociated  = 1 << 2
 	flagMultiExtent = 1 << 7
 )
 

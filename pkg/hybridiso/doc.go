@@ -1,5 +1,6 @@
 // Package hybridiso writes hybrid ISO images: one file that is an optical disc
 // for BIOS and UEFI firmware, and byte for byte also a bootable disk or stick.
+// It reads ISO images of any maker.
 //
 // Written are ISO 9660 interchange level 3 (ECMA-119, 4th edition) with Rock
 // Ridge 1.10 over SUSP 1.12, a Joliet hierarchy, El Torito 1.0 boot entries
@@ -11,6 +12,14 @@
 // root, write permissions, sparse files, Apple hierarchies, and multi-session
 // discs. Directories may nest deeper than the eight levels of ECMA-119, as
 // Linux, GRUB and isolinux read them; nothing is relocated.
+//
+// # Reading
+//
+// [ReadVolume] reads the descriptors, the boot catalog and the partition tables of
+// an image; [Open] reads its files, as an [io/fs.FS], with the names of Rock Ridge,
+// of Joliet, or of ISO 9660 alone, and tells where each lies. Directories that
+// were moved for being too deep, files in several sections and those that other
+// systems hide are where Linux has them. Files of zisofs stay compressed.
 //
 // # One pass
 //

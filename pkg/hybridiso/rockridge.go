@@ -101,6 +101,9 @@ const (
 	rripSource     = "PLEASE CONTACT DISC PUBLISHER FOR SPECIFICATION SOURCE.  SEE PUBLISHER IDENTIFIER IN PRIMARY VOLUME DESCRIPTOR FOR CONTACT INFORMATION."
 )
 
+// sharingCheck are the check bytes of an SP entry (SUSP §5.3).
+var sharingCheck = [2]byte{0xBE, 0xEF}
+
 func newSUSPHeader(signature string, length int) suspHeader {
 	return suspHeader{Signature: [2]byte([]byte(signature)), Length: uint8(length), Version: 1}
 }
@@ -124,7 +127,7 @@ func selfEntries(n *node, root bool, stamp time.Time) [][]byte {
 	}
 	sp := encode(sharingProtocol{
 		suspHeader: newSUSPHeader("SP", sharingProtocolLength),
-		CheckBytes: [2]byte{0xBE, 0xEF},
+		CheckBytes: sharingCheck,
 	})
 	er := encode(extensionsReference{
 		suspHeader:       newSUSPHeader("ER", extensionsLength+len(rripIdentifier)+len(rripDescriptor)+len(rripSource)),

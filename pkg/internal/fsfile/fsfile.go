@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"sort"
 )
 
 // File is an open file. It is read, sought in and read at offsets.
@@ -74,4 +75,48 @@ func (d *Dir) ReadDir(n int) ([]fs.DirEntry, error) {
 	}
 	d.entries = d.entries[len(list):]
 	return list, nil
+}
+
+// pieces is a file of runs of bytes.
+type pieces[E ~struct{ Offset, Size int64 }] struct {
+	src     io.ReaderAt
+	extents []E
+	ends    []int64 // of the extents in the file
+}
+
+// Pieces returns the extents of src as one file.
+func Pieces[E ~struct{ Offset, Size int64 }](src io.ReaderAt, extents []E) io.ReaderAt {
+	p := &pieces[E]{src: src, extents: extents}
+	end := int64(0)
+	for _, e := range extents {
+		end += extent(e).Size
+		p.ends = append(p.ends, end)
+	}
+	return p
+}
+
+type extent = struct{ Offset, Size int64 }
+
+func (f *pieces[E]) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fs.ErrInvalid
+	}
+	done := 0
+	for i := sort.Search(len(f.ends), func(i int) bool { return f.ends[i] > off }); i < len(f.ends) && done < len(p); i++ {
+		e := extent(f.extents[i])
+		left := f.ends[i] - off // of the extent
+		n, err := f.src.ReadAt(p[done:][:min(int64(len(p)-done), left)], e.Offset+e.Size-left)
+		done += n
+		off += int64(n)
+		if done < len(p) && off < f.ends[i] { // cut off
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return done, err
+		}
+	}
+	if done < len(p) {
+		return done, io.EOF
+	}
+	return done, nil
 }
