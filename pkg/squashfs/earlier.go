@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"sort"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
 
 // Earlier is an earlier image from which a new one takes what has not changed.
@@ -21,9 +21,9 @@ import (
 // groups, files of a block or more.
 type Earlier struct {
 	r      *Reader
-	record *record
+	record *disk.Record
 	whole  []bool // by group: its bytes are what the record says
-	byKey  map[[sha256.Size]byte]int
+	packed *pack.Earlier
 }
 
 // EncoderError says that an image was packed in another way, so that none of
@@ -51,22 +51,31 @@ func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Code
 	if err != nil {
 		return nil, err
 	}
-	was, wanted := encoderName(rec.generation, rec.identity), encoderName(layoutGeneration, c.Identity())
+	was, wanted := encoderName(rec.Generation, rec.Identity), encoderName(layoutGeneration, c.Identity())
 	if was != wanted {
 		return nil, &EncoderError{Was: was, Wanted: wanted}
 	}
-	e := &Earlier{r: r, record: rec, whole: make([]bool, len(rec.groups)), byKey: make(map[[sha256.Size]byte]int)}
+	e := &Earlier{r: r, record: rec, whole: make([]bool, len(rec.Groups))}
 	if err := e.verify(ctx, workers); err != nil {
 		return nil, err
 	}
 	// Whoever reads an entry comes back to the fragment blocks of its window.
-	r.fragmentBlocks.capacity = workers * (int(layoutRules.windowBytes)/int(r.sb.BlockSize) + 4)
-	for i, g := range rec.groups {
-		if e.whole[i] {
-			e.byKey[g.Key] = i
-		}
-	}
+	r.fragmentBlocks.capacity = workers * (int(layoutRules.windows.WindowBytes)/int(r.sb.BlockSize) + 4)
+	e.packed = pack.NewEarlier(src, rec.Groups, e.whole, e.fragment)
 	return e, nil
+}
+
+// ErrNoRecord says that an image has no record of how it was made: it was not
+// written by this package.
+var ErrNoRecord = disk.ErrNoRecord
+
+// readRecord reads the record behind the image in a source of size bytes.
+func (r *Reader) readRecord(size int64) (*disk.Record, error) {
+	rec, err := disk.ReadRecord(r.src, int64(r.sb.BytesUsed), size)
+	if err != nil {
+		return nil, err
+	}
+	return rec, rec.Check(r.data.start, r.data.end, r.sb.Fragments)
 }
 
 // encoderName names what the bytes of an image depend on besides its contents.
@@ -75,7 +84,7 @@ func encoderName(generation uint32, identity string) string {
 }
 
 // Sum identifies the image: equal sums mean equal bytes, but for the padding.
-func (e *Earlier) Sum() [sha256.Size]byte { return e.record.sum }
+func (e *Earlier) Sum() [sha256.Size]byte { return e.record.Sum }
 
 // Reader reads the image.
 func (e *Earlier) Reader() *Reader { return e.r }
@@ -84,7 +93,7 @@ func (e *Earlier) Reader() *Reader { return e.r }
 // what they were.
 func (e *Earlier) Damaged() int64 {
 	sum := int64(0)
-	for i, g := range e.record.groups {
+	for i, g := range e.record.Groups {
 		if !e.whole[i] {
 			sum += int64(g.Size)
 		}
@@ -100,8 +109,8 @@ func (e *Earlier) verify(ctx context.Context, workers int) error {
 		start, end uint64
 		want       [sha256.Size]byte
 	}{
-		{"head", 0, e.r.data.start, e.record.head},
-		{"tables", sb.InodeTable, sb.BytesUsed, e.record.tables},
+		{"head", 0, e.r.data.start, e.record.Head},
+		{"tables", sb.InodeTable, sb.BytesUsed, e.record.Tables},
 	} {
 		sum, err := e.sum(ctx, part.start, part.end-part.start)
 		if err != nil {
@@ -113,7 +122,7 @@ func (e *Earlier) verify(ctx context.Context, workers int) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
-	for i, g := range e.record.groups {
+	for i, g := range e.record.Groups {
 		group.Go(func() error {
 			sum, err := e.sum(ctx, g.Start, g.Size)
 			e.whole[i] = err == nil && sum == g.Sum // what cannot be read is not taken
@@ -125,7 +134,13 @@ func (e *Earlier) verify(ctx context.Context, workers int) error {
 
 func (e *Earlier) sum(ctx context.Context, start, size uint64) (sum [sha256.Size]byte, err error) {
 	h := sha256.New()
-	src := &contextReader{ctx, io.NewSectionReader(e.r.src, int64(start), int64(size))}
+	section := io.NewSectionReader(e.r.src, int64(start), int64(size))
+	src := readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return section.Read(p)
+	})
 	n, err := io.CopyBuffer(h, src, make([]byte, 256<<10))
 	if err == nil && uint64(n) != size {
 		err = io.ErrUnexpectedEOF
@@ -133,70 +148,18 @@ func (e *Earlier) sum(ctx context.Context, start, size uint64) (sum [sha256.Size
 	return [sha256.Size]byte(h.Sum(nil)), err
 }
 
-// sameGroup returns the group of the earlier image that has the bytes of g, or
-// nil. It needs to be settled which files of g are stored in it.
-func (e *Earlier) sameGroup(t *Tree, g *group, settled bool) *groupRecord {
-	if e == nil || !settled {
-		return nil
-	}
-	for _, i := range g.entries {
-		if !t.root.children[i].fromEarlier {
-			return nil
-		}
-	}
-	i, ok := e.byKey[groupKey(t, g)]
-	if !ok {
-		return nil
-	}
-	old := &e.record.groups[i]
-	// The key says that it is so, but the record may lie.
-	inside := true
-	_ = t.visitGroup(g, func(n *node, _ treePath) error {
-		if n.content.owner == n {
-			inside = inside && old.contains(n.kept)
-		}
-		return nil
-	})
-	if !inside {
-		return nil
-	}
-	return old
-}
+// readerFunc is a function as an io.Reader.
+type readerFunc func([]byte) (int, error)
 
-// contains says whether all of a file lies in the group.
-func (g *groupRecord) contains(c *location) bool {
-	size := c.blockBytes()
-	if size > 0 && (c.start < g.Start || c.start-g.Start > g.Size || size > g.Size-(c.start-g.Start)) {
-		return false
-	}
-	return c.fragment == disk.InvalidFragment || c.fragment >= g.FirstFragment && c.fragment-g.FirstFragment < g.Fragments
-}
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// hasFile says whether the blocks of n can be taken from the earlier image.
-func (e *Earlier) hasFile(n *node) bool {
-	if e == nil || n.kept == nil || n.kept.fragment != disk.InvalidFragment {
-		return false
-	}
-	i := sort.Search(len(e.record.groups), func(i int) bool {
-		g := e.record.groups[i]
-		return g.Start+g.Size > n.kept.start
-	})
-	return i < len(e.record.groups) && e.whole[i] && e.record.groups[i].contains(n.kept)
-}
-
-// fragment returns an entry of the fragment table, if its block lies in g.
-func (e *Earlier) fragment(g *groupRecord, i uint32) (f disk.FragmentEntry, err error) {
-	if err := e.r.record(&e.r.fragments, uint64(i), &f); err != nil {
+// fragment returns an entry of the fragment table.
+func (e *Earlier) fragment(number uint32) (f disk.FragmentEntry, err error) {
+	if err := e.r.record(&e.r.fragments, uint64(number), &f); err != nil {
 		return f, err
 	}
-	b, err := e.r.placedFragment(f)
-	if err != nil {
-		return f, err
-	}
-	if b.start < g.Start || b.start-g.Start > g.Size || b.length() > g.Size-(b.start-g.Start) {
-		return f, fmt.Errorf("fragment %d of the earlier image is not in its group", i)
-	}
-	return f, nil
+	_, err = e.r.placedFragment(f)
+	return f, err
 }
 
 // keptTree makes nodes of what the earlier image has.
@@ -261,14 +224,14 @@ func (k *keptTree) dir(dir Inode, path string) ([]node, error) {
 }
 
 // locate finds where the contents of the file ino lie.
-func (r *Reader) locate(ino Inode) (*location, error) {
+func (r *Reader) locate(ino Inode) (*disk.Location, error) {
 	blocks, err := r.blocks(ino.file)
 	if err != nil {
 		return nil, err
 	}
-	c := &location{start: ino.file.start, sparse: ino.file.sparse, fragment: ino.file.fragment, offset: ino.file.fragmentOffset}
+	l := &disk.Location{Start: ino.file.start, Sparse: ino.file.sparse, Fragment: ino.file.fragment, Offset: ino.file.fragmentOffset}
 	for _, b := range blocks {
-		c.sizes = append(c.sizes, b.size)
+		l.Sizes = append(l.Sizes, b.size)
 	}
-	return c, nil
+	return l, nil
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
 
 // The cases of TestEarlierAtRandom: go test -run TestEarlierAtRandom -cases 5000 -seed 1
@@ -85,15 +87,14 @@ func newScene(t testing.TB, seed uint64) *scene {
 			crumbGroupMin: groupMax / 16,
 			crumbGroupMax: groupMax / 4,
 			groupEndOdds:  uint32(between(1, 4)),
-			windowBytes:   int64(between(4<<10, 64<<10)),
-			windowFiles:   between(2, 12),
+			windows:       pack.Limits{WindowBytes: int64(between(4<<10, 64<<10)), WindowFiles: between(2, 12)},
 		},
 		codec:   fmt.Sprintf("%s -b %d", c.name, c.blockSize),
 		opts:    testOptions,
 		present: make(map[string]sceneItem),
 	}
 	s.opts.Codec = newCodec(t, c.name, c.blockSize)
-	limits := []int{1, 64, int(s.rules.crumbMax), c.blockSize, 2 * c.blockSize, int(s.rules.windowBytes), int(s.rules.groupMin), 3*c.blockSize + 100}
+	limits := []int{1, 64, int(s.rules.crumbMax), c.blockSize, 2 * c.blockSize, int(s.rules.windows.WindowBytes), int(s.rules.groupMin), 3*c.blockSize + 100}
 	for range between(4, 10) {
 		size := max(1, limits[random.IntN(len(limits))]+between(-1, 1))
 		for range between(1, 4) {
@@ -154,7 +155,7 @@ func (s *scene) fill(t testing.TB, name string) {
 		link(t, s.dir, at, "nowhere")
 		return
 	case 2, 3: // more than a window
-		files = s.rules.windowFiles * (1 + s.random.IntN(3))
+		files = s.rules.windows.WindowFiles * (1 + s.random.IntN(3))
 	}
 	if err := os.MkdirAll(filepath.Join(s.dir, at, "empty"), 0o755); err != nil {
 		t.Fatal(err)

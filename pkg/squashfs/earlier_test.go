@@ -244,9 +244,9 @@ func TestEarlierDamaged(t *testing.T) {
 		start := i * len(image) / parts
 		damages = append(damages, damage{start, start + 16}, damage{start, (i + 1) * len(image) / parts})
 	}
-	record := int(alignUp(int64(r.sb.BytesUsed)))
+	record := int(disk.AlignUp(int64(r.sb.BytesUsed)))
 	for _, at := range []int{4, int(r.sb.InodeTable) + 50, int(r.sb.DirTable) + 50, int(r.sb.FragmentTable), int(r.sb.BytesUsed) - 1,
-		record, record + 20, record + recordHeaderSize + 3, record + recordHeaderSize + 80, record + recordHeaderSize + 3*groupRecordSize} {
+		record, record + 20, record + disk.RecordHeaderSize + 3, record + disk.RecordHeaderSize + 80, record + disk.RecordHeaderSize + 3*disk.GroupRecordSize} {
 		damages = append(damages, damage{at, at + 1})
 	}
 	refused := 0
@@ -287,32 +287,32 @@ func TestEarlierLies(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := openBytes(t, image)
-	at := alignUp(int64(r.sb.BytesUsed))
+	at := disk.AlignUp(int64(r.sb.BytesUsed))
 	rec, err := r.readRecord(int64(len(image)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// open opens the image with another record in place of its own.
-	open := func(t *testing.T, lie func(g []groupRecord)) (*Earlier, error) {
+	open := func(t *testing.T, lie func(g []disk.GroupRecord)) (*Earlier, error) {
 		lying := *rec
-		lying.groups = slices.Clone(rec.groups)
-		lie(lying.groups)
-		p, err := lying.encode()
+		lying.Groups = slices.Clone(rec.Groups)
+		lie(lying.Groups)
+		p, err := lying.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
 		changed := append(slices.Clone(image[:at]), p...)
 		return OpenEarlier(context.Background(), bytes.NewReader(changed), int64(len(changed)), opts.Codec, 2)
 	}
-	for name, lie := range map[string]func(g []groupRecord){
-		"group before the data":  func(g []groupRecord) { g[0].Start = 0 },
-		"group behind the data":  func(g []groupRecord) { g[len(g)-1].Size += 1 << 40 },
-		"groups overlap":         func(g []groupRecord) { g[1].Start = g[0].Start },
-		"group of nothing":       func(g []groupRecord) { g[0].Size = 0 },
-		"group between blocks":   func(g []groupRecord) { g[0].Start++ },
-		"size overflows":         func(g []groupRecord) { g[0].Size = 1<<64 - disk.Padding },
-		"fragments of another":   func(g []groupRecord) { g[1].FirstFragment = 0 },
-		"fragments out of table": func(g []groupRecord) { g[len(g)-1].Fragments = 1 << 31 },
+	for name, lie := range map[string]func(g []disk.GroupRecord){
+		"group before the data":  func(g []disk.GroupRecord) { g[0].Start = 0 },
+		"group behind the data":  func(g []disk.GroupRecord) { g[len(g)-1].Size += 1 << 40 },
+		"groups overlap":         func(g []disk.GroupRecord) { g[1].Start = g[0].Start },
+		"group of nothing":       func(g []disk.GroupRecord) { g[0].Size = 0 },
+		"group between blocks":   func(g []disk.GroupRecord) { g[0].Start++ },
+		"size overflows":         func(g []disk.GroupRecord) { g[0].Size = 1<<64 - disk.Padding },
+		"fragments of another":   func(g []disk.GroupRecord) { g[1].FirstFragment = 0 },
+		"fragments out of table": func(g []disk.GroupRecord) { g[len(g)-1].Fragments = 1 << 31 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := open(t, lie); err == nil {
@@ -321,7 +321,7 @@ func TestEarlierLies(t *testing.T) {
 		})
 	}
 	t.Run("swapped keys", func(t *testing.T) {
-		earlier, err := open(t, func(g []groupRecord) { g[0].Key, g[1].Key = g[1].Key, g[0].Key })
+		earlier, err := open(t, func(g []disk.GroupRecord) { g[0].Key, g[1].Key = g[1].Key, g[0].Key })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -402,7 +402,7 @@ func TestChangesStayLocal(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := make(map[[sha256.Size]byte]bool)
-		for _, g := range rec.groups {
+		for _, g := range rec.Groups {
 			all[g.Sum] = true
 		}
 		return all
@@ -430,12 +430,12 @@ func FuzzRecord(f *testing.F) {
 		f.Fatal(err)
 	}
 	r := openBytes(f, image)
-	at := alignUp(int64(r.sb.BytesUsed))
+	at := disk.AlignUp(int64(r.sb.BytesUsed))
 	f.Add(image[at:])
-	f.Add(image[at : at+int64(recordHeaderSize)])
+	f.Add(image[at : at+int64(disk.RecordHeaderSize)])
 	f.Fuzz(func(t *testing.T, p []byte) {
 		// A record that is sound but for its sum gets further.
-		if len(p) >= recordHeaderSize+sha256.Size {
+		if len(p) >= disk.RecordHeaderSize+sha256.Size {
 			sum := sha256.Sum256(p[:len(p)-sha256.Size])
 			p = append(slices.Clone(p[:len(p)-sha256.Size]), sum[:]...)
 		}
@@ -444,26 +444,15 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := earlier.record.encode()
+		again, err := earlier.record.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.HasPrefix(p, again[:len(again)-binary.Size(earlier.record.sum)]) {
+		if !bytes.HasPrefix(p, again[:len(again)-binary.Size(earlier.record.Sum)]) {
 			t.Error("the record reads otherwise than it was written")
 		}
 		if got, _ := s.pack(t, opts, earlier); hashFile(t, got) != hashFile(t, path) {
 			t.Error("other bytes")
 		}
 	})
-}
-
-// Files of one size that begin with the same block need not be equal in an image of
-// another maker: holes can be elsewhere.
-func TestLocationKeyTellsHolesApart(t *testing.T) {
-	const block = 4096 | disk.DataStored
-	before := location{start: 96, sizes: []uint32{block, 0}, fragment: disk.InvalidFragment}
-	behind := location{start: 96, sizes: []uint32{0, block}, fragment: disk.InvalidFragment}
-	if before.key() == behind.key() {
-		t.Error("a hole before the block and one behind it are taken for equal")
-	}
 }

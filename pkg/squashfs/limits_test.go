@@ -107,31 +107,20 @@ func makeLinks(t *testing.T, dir string, n int) {
 // makeListing makes empty files in dir whose listing takes size bytes.
 func makeListing(t *testing.T, dir string, size int) {
 	const nameLen = 200
-	nodes := []node{}
-	total := func() (at int64) {
-		for rest := nodes; len(rest) > 0; {
-			n := headerRun(rest, at)
-			at += int64(disk.DirHeaderSize)
-			for _, x := range rest[:n] {
-				at += int64(disk.DirEntrySize + len(x.name))
-			}
-			rest = rest[n:]
-		}
-		return at
-	}
+	var children []disk.Child
 	for i := 0; ; i++ {
-		nodes = append(nodes, node{name: fmt.Sprintf("%04d", i) + strings.Repeat("n", nameLen-4)})
-		if len(nodes)*nameLen < size/10*9 {
+		children = append(children, disk.Child{Name: fmt.Sprintf("%04d", i) + strings.Repeat("n", nameLen-4)})
+		if len(children)*nameLen < size/10*9 {
 			continue // far from it; headers take a tenth at most
 		}
-		if rest := int(total()) - size; rest >= 0 {
-			last := &nodes[len(nodes)-1]
-			last.name = last.name[:max(4, len(last.name)-rest)]
+		if rest := int(disk.ListingSize(children, 0)) - size; rest >= 0 {
+			last := &children[len(children)-1]
+			last.Name = last.Name[:max(4, len(last.Name)-rest)]
 			break
 		}
 	}
-	for _, n := range nodes {
-		write(t, dir, n.name, nil, 0o444)
+	for _, c := range children {
+		write(t, dir, c.Name, nil, 0o444)
 	}
 }
 

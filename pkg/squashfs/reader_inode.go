@@ -130,7 +130,7 @@ func (r *Reader) inodeBody(ino *Inode, h disk.InodeHeader, c *cursor) error {
 		err = c.decode(&d)
 		ino.Links, ino.Device = d.Nlink, d.Rdev
 	default:
-		var d disk.IpcInode
+		var d disk.IPCInode
 		err = c.decode(&d)
 		ino.Links = d.Nlink
 	}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
@@ -162,7 +161,7 @@ func oddTree(t testing.TB) string {
 	mustDo(t, os.Chmod(filepath.Join(dir, "code"), 0o755|fs.ModeSetuid))
 	mustDo(t, os.Chmod(filepath.Join(dir, "empty"), 0o1777|fs.ModeSticky))
 	mustDo(t, os.Chmod(filepath.Join(dir, "zeros"), 0o400))
-	mustDo(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o640))
+	mkfifo(t, filepath.Join(dir, "fifo"))
 	return dir
 }
 

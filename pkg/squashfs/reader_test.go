@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -86,11 +85,11 @@ func compareWithHost(t *testing.T, r *Reader, dir string, keeps kept) {
 				t.Errorf("target of %q = %q, want %q", path, ino.Target, target)
 			}
 		}
-		if st := want.Sys().(*syscall.Stat_t); keeps.hardLinks && st.Nlink > 1 && !want.IsDir() {
-			if known, ok := numbers[st.Ino]; ok && known != ino.Number {
+		if st := statOf(want); keeps.hardLinks && st.links > 1 && !want.IsDir() {
+			if known, ok := numbers[st.number]; ok && known != ino.Number {
 				t.Errorf("%q is inode %d, its other name is inode %d", path, ino.Number, known)
 			}
-			numbers[st.Ino] = ino.Number
+			numbers[st.number] = ino.Number
 		}
 		return nil
 	})
@@ -117,9 +116,9 @@ func compareInode(t *testing.T, path string, ino Inode, want fs.FileInfo, attrib
 	if !ino.ModTime.Equal(want.ModTime().Truncate(time.Second)) {
 		t.Errorf("time of %q = %s, want %s", path, ino.ModTime, want.ModTime())
 	}
-	st := want.Sys().(*syscall.Stat_t)
-	if ino.UID != st.Uid || ino.GID != st.Gid {
-		t.Errorf("owner of %q = %d:%d, want %d:%d", path, ino.UID, ino.GID, st.Uid, st.Gid)
+	st := statOf(want)
+	if ino.UID != st.uid || ino.GID != st.gid {
+		t.Errorf("owner of %q = %d:%d, want %d:%d", path, ino.UID, ino.GID, st.uid, st.gid)
 	}
 }
 

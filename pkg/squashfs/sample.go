@@ -16,10 +16,7 @@ func (t *Tree) Sample(bytes int64) {
 		return
 	}
 	var files []*node
-	_ = t.visit(func(n *node, _ treePath) error {
-		files = append(files, n)
-		return nil
-	})
+	t.root.visit("", func(n *node, _ string) { files = append(files, n) })
 	slices.SortStableFunc(files, func(a, b *node) int { return cmp.Compare(b.size, a.size) })
 	every := int((t.Bytes + bytes - 1) / bytes)
 	stays := make(map[*node]bool)
@@ -27,7 +24,7 @@ func (t *Tree) Sample(bytes int64) {
 		stays[files[i]] = true
 	}
 	// Entries and the children of the root belong together.
-	var entries []Entry
+	var entries []entry
 	for i := range t.root.children {
 		if t.root.children[i].sampled(stays) {
 			entries = append(entries, t.entries[i])
@@ -35,8 +32,7 @@ func (t *Tree) Sample(bytes int64) {
 	}
 	t.entries = entries
 	t.root.sample(stays)
-	t.Inodes, t.Files, t.Bytes = 0, 0, 0
-	t.count(t.root)
+	t.count()
 }
 
 // sampled reports whether a node stays in a sample.

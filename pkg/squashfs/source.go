@@ -1,149 +1,163 @@
 package squashfs
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-
-	"golang.org/x/sys/unix"
+	"sync"
+	"time"
 )
 
-// ChangedError says that a file is not any more what it was when the tree was
-// scanned.
-type ChangedError struct {
-	Path string
-	Size int64 // at the scan, in bytes
-}
-
-func (e *ChangedError) Error() string {
-	return fmt.Sprintf("%s changed while it was packed: it had %d bytes", e.Path, e.Size)
-}
-
-// source is where a file's contents come from.
-type source struct {
-	path string
-	data []byte // the contents themselves, if path is empty
-	size uint64 // at the scan
-}
-
-func (s source) open() (io.ReadCloser, error) {
-	if s.path == "" {
-		return io.NopCloser(bytes.NewReader(s.data)), nil
-	}
-	return os.Open(s.path)
-}
-
-// read fills p, but for its last byte, with what lies at offset. That byte
-// tells whether the file goes on: it must not if last is set.
-func (s source) read(p []byte, offset int64, last bool) error {
-	size := len(p) - 1
-	if !last {
-		p = p[:size]
-	}
-	if s.path == "" {
-		return s.check(copy(p, s.data[offset:]), size)
-	}
-	fd, err := openToRead(s.path)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	n, err := pread(s.path, fd, p, size, offset)
-	if err != nil {
-		return err
-	}
-	return s.check(n, size)
-}
-
-// check returns an error if a file had not as many bytes as it should.
-func (s source) check(n, size int) error {
-	if n != size {
-		return &ChangedError{Path: s.path, Size: int64(s.size)}
-	}
-	return nil
-}
-
-// smallRead is a file that is read whole.
-type smallRead struct {
-	source source
-	p      []byte // room for the contents, and a byte that tells if there are more
-	fd     int
-	n      int // bytes that are there
-}
-
-// begin reads a file as far as the page cache has it. What it has not is asked
-// for, and there after wait; nil is returned if there is nothing to wait for.
+// Source is a tree of files that can be packed, see [NewTree]. Paths are those of
+// [io/fs], but that names may hold any bytes: "." is the root directory, "a/b" a
+// file in a directory there.
 //
-// A disk answers many requests at once about as fast as one. A file that is in
-// the page cache takes three system calls, as many as without this; os.Open
-// and ReadAt would take six.
-func (s source) begin(p []byte) (*smallRead, error) {
-	r := &smallRead{source: s, p: p}
-	if s.path == "" {
-		r.n = copy(p, s.data)
-		return nil, s.check(r.n, len(p)-1)
+// [FromFS] and [FromDir] return sources; a program that has its files elsewhere, or
+// wants other owners, has one of its own, often around one of these.
+type Source interface {
+	// Root describes the root directory. Its name is not looked at.
+	Root() (Attributes, error)
+
+	// ReadDir describes the files in a directory, in any order.
+	ReadDir(dir string) ([]Attributes, error)
+
+	// Open opens a regular file, of which one that is not empty is read at least
+	// once. If the result is an [io.ReaderAt], a large file is opened for each of
+	// its blocks, by several goroutines; otherwise it is read from its beginning
+	// to its end.
+	Open(file string) (io.ReadCloser, error)
+}
+
+// Attributes describe a file.
+type Attributes struct {
+	Name    string
+	Mode    fs.FileMode // type and permissions
+	UID     uint32
+	GID     uint32
+	ModTime time.Time // in whole seconds from 1970 to 2106; the zero time is [DefaultTime]
+	Size    int64     // of a regular file, in bytes
+	Target  string    // of a symbolic link
+	Device  uint32    // of a device, see DeviceNumber
+	Xattrs  []Xattr   // in the namespaces user, trusted and security
+
+	// Link is the same, and not 0, for names that are one file: hard links. The
+	// first of them says all else of the file.
+	Link uint64
+
+	// Sparse says that it is worth to look for holes in a file. Without it, zeros
+	// are found when they are read.
+	Sparse bool
+}
+
+// DefaultTime is 1980-01-01, the oldest time that every file system and archive
+// can hold.
+var DefaultTime = time.Unix(315532800, 0)
+
+// DeviceNumber is a device as inodes have it (new_encode_dev of Linux's
+// include/linux/kdev_t.h). [Inode.DeviceNumbers] is the reverse.
+func DeviceNumber(major, minor uint32) uint32 {
+	return minor&0xff | major<<8 | minor&^0xff<<12
+}
+
+// FromFS returns a Source that has what fsys has: names, modes, times and contents,
+// and symbolic links if it is an [fs.ReadLinkFS]. All files belong to root. Of an
+// image ([Reader.FS]) it has everything.
+func FromFS(fsys fs.FS) Source { return fsSource{fsys} }
+
+type fsSource struct{ fsys fs.FS }
+
+func (s fsSource) Root() (Attributes, error) {
+	info, err := fs.Stat(s.fsys, ".")
+	if err != nil {
+		return Attributes{}, err
 	}
-	var err error
-	if r.fd, err = openToRead(s.path); err != nil {
+	return s.attributes(".", info)
+}
+
+func (s fsSource) ReadDir(dir string) ([]Attributes, error) {
+	entries, err := fs.ReadDir(s.fsys, dir)
+	if err != nil {
 		return nil, err
 	}
-	size := len(p) - 1
-	n, err := unix.Preadv2(r.fd, [][]byte{p}, 0, unix.RWF_NOWAIT)
-	switch {
-	// What ends with a page may go on in one that is not in memory.
-	case err == nil && (n > size || n == size && n%os.Getpagesize() != 0):
-		unix.Close(r.fd)
-		return nil, s.check(n, size)
-	case err == nil:
-		r.n = n
-	case err != unix.EAGAIN: // not on this file system, not by this kernel, or not at all
-		return nil, r.wait()
-	}
-	// A piece of advice: what is wrong with the file comes up when it is read.
-	_ = unix.Fadvise(r.fd, int64(r.n), int64(len(p)-r.n), unix.FADV_WILLNEED)
-	return r, nil
-}
-
-// wait reads the rest of the file and closes it.
-func (r *smallRead) wait() error {
-	defer unix.Close(r.fd)
-	size := len(r.p) - 1
-	n, err := pread(r.source.path, r.fd, r.p[r.n:], max(1, size-r.n), int64(r.n))
-	if err != nil {
-		return err
-	}
-	return r.source.check(r.n+n, size)
-}
-
-func openToRead(path string) (fd int, err error) {
-	for {
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != unix.EINTR {
-			break
+	list := make([]Attributes, len(entries))
+	for i, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		if list[i], err = s.attributes(join(dir, e.Name()), info); err != nil {
+			return nil, err
 		}
 	}
-	if err != nil {
-		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return fd, nil
+	return list, nil
 }
 
-// pread reads up to len(p) bytes at offset, until there are size or the file
-// ends.
-func pread(path string, fd int, p []byte, size int, offset int64) (n int, err error) {
-	for n < size {
-		part, err := unix.Pread(fd, p[n:], offset+int64(n))
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return n, &fs.PathError{Op: "read", Path: path, Err: err}
-		case part == 0:
-			return n, nil
-		default:
-			n += part
+func (s fsSource) attributes(path string, info fs.FileInfo) (a Attributes, err error) {
+	a = Attributes{Name: info.Name(), Mode: info.Mode(), ModTime: info.ModTime(), Size: info.Size()}
+	if a.Mode.Type() == fs.ModeSymlink {
+		if a.Target, err = fs.ReadLink(s.fsys, path); err != nil {
+			return a, err
 		}
 	}
-	return n, nil
+	image, ok := s.fsys.(*imageFS)
+	if !ok {
+		return a, nil
+	}
+	ino, ok := info.Sys().(Inode)
+	if !ok {
+		return a, fmt.Errorf("%s: no inode of an image", path)
+	}
+	a.UID, a.GID, a.Device = ino.UID, ino.GID, ino.Device
+	if ino.Links > 1 && !a.Mode.IsDir() {
+		a.Link = uint64(ino.Number)
+	}
+	for x, err := range image.r.Xattrs(ino) {
+		if err != nil {
+			return a, err
+		}
+		a.Xattrs = append(a.Xattrs, x)
+	}
+	return a, nil
+}
+
+func (s fsSource) Open(file string) (io.ReadCloser, error) { return s.fsys.Open(file) }
+
+// FromDir returns a Source that has what is in a directory of the operating system.
+// Owners, devices and hard links are taken on Unix, extended attributes on Linux: all
+// but those that SquashFS cannot hold, which are not in the namespaces user, trusted
+// and security.
+func FromDir(dir string) Source { return &hostDir{path: dir, all: true} }
+
+// hostDir is a file or directory of the operating system.
+type hostDir struct {
+	path  string
+	all   bool // attributes and links are wanted, too
+	links linkNumbers
+}
+
+// at is where the file of a path is.
+func (d *hostDir) at(path string) string {
+	if path == "." {
+		return d.path
+	}
+	return d.path + "/" + path
+}
+
+// linkNumbers numbers files that have several names.
+type linkNumbers struct {
+	mu      sync.Mutex
+	numbers map[[2]uint64]uint64 // by device and inode number
+}
+
+func (l *linkNumbers) of(device, inode uint64) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := [2]uint64{device, inode}
+	if l.numbers == nil {
+		l.numbers = make(map[[2]uint64]uint64)
+	}
+	if l.numbers[key] == 0 {
+		l.numbers[key] = uint64(len(l.numbers) + 1)
+	}
+	return l.numbers[key]
 }

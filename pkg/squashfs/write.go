@@ -4,9 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"hash"
 	"io"
+	"io/fs"
 	"math"
 	"math/bits"
 	"runtime"
@@ -15,14 +16,22 @@ import (
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
 
-// Options say how a tree is laid down.
+// layoutGeneration counts the changes to the rules by which files are laid
+// down. It has to grow with every change that gives the same tree other bytes.
+const layoutGeneration = 3
+
+// Options say how a tree is laid down. The zero value is a good choice.
 type Options struct {
-	Codec    *codec.Codec // which also gives the block size
-	MkfsTime time.Time    // of the superblock
-	ModTime  time.Time    // of every inode
-	Workers  int          // compressors at work; 0: one for each processor. The bytes do not depend on it.
+	// Codec compresses, and gives the block size. By default it is [codec.Default].
+	Codec *codec.Codec
+
+	MkfsTime time.Time // of the superblock; the zero time is DefaultTime
+	ModTime  time.Time // of every inode; if it is zero, each has its own, and DefaultTime if it has none
+
+	Workers int // compressors at work; 0: one for each processor. The bytes do not depend on it.
 
 	// Progress, if set, is called from one goroutine with the number of bytes
 	// of files dealt with since the last call. The calls add up to Tree.Bytes.
@@ -45,6 +54,27 @@ type Summary struct {
 	Sum [sha256.Size]byte
 }
 
+// ChangedError says that a file is not any more what it was when the tree was
+// scanned.
+type ChangedError struct {
+	Path string
+	Size int64 // at the scan, in bytes
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s changed while it was packed: it had %d bytes", e.Path, e.Size)
+}
+
+// Write writes an image of all that fsys has to w; it is [NewTree] of [FromFS] and
+// [Tree.Write] in one.
+func Write(ctx context.Context, w io.WriterAt, fsys fs.FS, opts Options) (Summary, error) {
+	t, err := NewTree(ctx, FromFS(fsys))
+	if err != nil {
+		return Summary{}, err
+	}
+	return t.Write(ctx, w, opts)
+}
+
 // Write lays the tree down as an image that starts at offset 0 of w. Every
 // byte is written once and in order, but for the superblock, which comes last:
 // an image that was not finished is none. Only if w is a file, or has a method
@@ -53,13 +83,11 @@ type Summary struct {
 //
 // A file that cannot be read or whose size has changed since the scan is an
 // error that names it, and so is what the format cannot hold. A Tree can be
-// written more than once, but not by two calls at a time.
+// written more than once, by several calls at a time, too.
 func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary, error) {
-	if opts.Workers <= 0 {
-		opts.Workers = runtime.GOMAXPROCS(0)
-	}
-	if opts.Progress == nil {
-		opts.Progress = func(int64) {}
+	opts, err := opts.complete()
+	if err != nil {
+		return Summary{}, err
 	}
 	if t.Inodes > math.MaxUint32-1 {
 		return Summary{}, fmt.Errorf("%d files, a SquashFS image holds %d", t.Inodes, uint32(math.MaxUint32-1))
@@ -68,188 +96,199 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	if err != nil {
 		return Summary{}, err
 	}
-	modTime, err := seconds(opts.ModTime)
-	if err != nil {
-		return Summary{}, err
-	}
-
-	blockSize := opts.Codec.Settings().BlockSize
-	out := &sequentialWriter{w: w, pos: int64(disk.SuperblockSize)}
-	sb := disk.Superblock{
-		Magic:       disk.Magic,
-		Inodes:      uint32(t.Inodes),
-		MkfsTime:    mkfsTime,
-		BlockSize:   uint32(blockSize),
-		Compression: opts.Codec.ID(),
-		BlockLog:    uint16(bits.TrailingZeros(uint(blockSize))),
-		Flags:       disk.FlagDuplicates | disk.FlagExportable | disk.FlagNoXattrs,
-		IDs:         1,
-		Major:       disk.VersionMajor,
-		Minor:       disk.VersionMinor,
-		XattrTable:  disk.InvalidTable,
-	}
-	if opts.Codec.Stores() {
-		sb.Flags |= disk.FlagUncompressedInodes | disk.FlagUncompressedData | disk.FlagUncompressedFragments | disk.FlagUncompressedIDs
-	}
+	out := &disk.Writer{W: w, Pos: int64(disk.SuperblockSize)}
+	sb := newSuperblock(opts.Codec, t.Inodes, mkfsTime)
 	var options []byte // as they are in the image
 	if payload := opts.Codec.Options(); payload != nil {
 		sb.Flags |= disk.FlagCompressorOptions
 		options = disk.StoredMetadata(payload)
-		if err := out.write(options); err != nil {
+		if _, err := out.Write(options); err != nil {
 			return Summary{}, err
 		}
 	}
 
-	data, err := t.writeData(ctx, out, opts)
+	packed, err := t.pack(ctx, out, opts)
 	if err != nil {
 		return Summary{}, err
 	}
-	sb.Fragments = uint32(len(data.fragments))
-	if len(data.fragments) == 0 {
-		sb.Flags |= disk.FlagNoFragments
-	}
-
-	out.hash = sha256.New()
-	meta := &inodeWriter{
-		inodes:  disk.NewMetadata(opts.Codec),
-		dirs:    disk.NewMetadata(opts.Codec),
-		modTime: modTime,
-	}
-	// The root's parent is one more than any inode, as mksquashfs has it.
-	if err := meta.dir(ctx, t.root, "", uint32(t.Inodes)+1); err != nil {
+	out.Hash = sha256.New()
+	if err := t.writeTables(ctx, out, &sb, packed, opts); err != nil {
 		return Summary{}, err
 	}
-	sb.RootInode = t.root.ref
-	if err := writeTables(out, &sb, meta, t, data.fragments, opts.Codec); err != nil {
-		return Summary{}, err
+	rec := &disk.Record{
+		Identity:   opts.Codec.Identity(),
+		Generation: layoutGeneration,
+		Tables:     [sha256.Size]byte(out.Hash.Sum(nil)),
+		Groups:     packed.Groups,
 	}
-
-	sb.BytesUsed = uint64(out.pos)
-	rec := &record{
-		identity:   opts.Codec.Identity(),
-		generation: layoutGeneration,
-		tables:     [sha256.Size]byte(out.hash.Sum(nil)),
-		groups:     data.groups,
-	}
-	out.hash = nil
+	out.Hash = nil
 	head, err := binary.Append(nil, binary.LittleEndian, sb)
 	if err != nil {
 		return Summary{}, err
 	}
-	rec.head = sha256.Sum256(append(slices.Clone(head), options...))
+	rec.Head = sha256.Sum256(append(slices.Clone(head), options...))
 	if err := writeRecord(out, rec); err != nil {
 		return Summary{}, fmt.Errorf("writing record: %w", err)
 	}
 	if _, err := w.WriteAt(head, 0); err != nil {
 		return Summary{}, fmt.Errorf("writing superblock: %w", err)
 	}
-	data.summary.Size = out.pos
-	data.summary.Sum = rec.sum
-	return data.summary, nil
+	return newSummary(out.Pos, packed.Stats, rec.Sum), nil
 }
 
-// writeRecord writes the record behind the image proper.
-func writeRecord(out *sequentialWriter, rec *record) error {
-	if err := out.pad(); err != nil {
-		return err
+// complete fills in the defaults.
+func (o Options) complete() (Options, error) {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	p, err := rec.encode()
-	if err != nil {
-		return err
+	if o.Progress == nil {
+		o.Progress = func(int64) {}
 	}
-	if err := out.write(p); err != nil {
-		return err
+	if o.Codec != nil {
+		return o, nil
 	}
-	return out.pad()
+	var err error
+	o.Codec, err = codec.Default()
+	return o, err
+}
+
+func newSummary(size int64, s pack.Stats, sum [sha256.Size]byte) Summary {
+	return Summary{
+		Size:           size,
+		DataBytes:      s.DataBytes,
+		Blocks:         s.Blocks,
+		Fragments:      s.Fragments,
+		DuplicateFiles: s.DuplicateFiles,
+		DuplicateBytes: s.DuplicateBytes,
+		SparseBytes:    s.SparseBytes,
+		ReusedBytes:    s.ReusedBytes,
+		Sum:            sum,
+	}
+}
+
+// newSuperblock is the superblock as far as it is known before anything is written.
+func newSuperblock(c *codec.Codec, inodes int, mkfsTime uint32) disk.Superblock {
+	blockSize := c.Settings().BlockSize
+	sb := disk.Superblock{
+		Magic:       disk.Magic,
+		Inodes:      uint32(inodes),
+		MkfsTime:    mkfsTime,
+		BlockSize:   uint32(blockSize),
+		Compression: c.ID(),
+		BlockLog:    uint16(bits.TrailingZeros(uint(blockSize))),
+		Flags:       disk.FlagDuplicates | disk.FlagExportable,
+		Major:       disk.VersionMajor,
+		Minor:       disk.VersionMinor,
+	}
+	if c.Stores() {
+		sb.Flags |= disk.FlagUncompressedInodes | disk.FlagUncompressedData | disk.FlagUncompressedFragments | disk.FlagUncompressedIDs
+	}
+	return sb
+}
+
+// pack writes the contents of all files.
+func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options) (*pack.Result, error) {
+	var earlier *pack.Earlier
+	if t.earlier != nil {
+		earlier = t.earlier.packed
+	}
+	result, err := pack.Write(ctx, out, t.groups(opts.Codec.Settings().BlockSize), t.Inodes, pack.Options{
+		Codec:    opts.Codec,
+		Limits:   t.rules.windows,
+		Workers:  opts.Workers,
+		Progress: opts.Progress,
+		Earlier:  earlier,
+	})
+	if changed, ok := errors.AsType[*pack.ChangedError](err); ok {
+		return nil, &ChangedError{Path: changed.Path, Size: changed.Size}
+	}
+	return result, err
 }
 
 // writeTables writes what follows the data, in the order that Linux insists on
-// (fs/squashfs/super.c, squashfs_fill_super).
-func writeTables(out *sequentialWriter, sb *disk.Superblock, meta *inodeWriter, t *Tree, fragments []disk.FragmentEntry, c *codec.Codec) error {
-	var err error
-	if sb.InodeTable, err = out.metadata(meta.inodes); err != nil {
+// (fs/squashfs/super.c, squashfs_fill_super), and fills in the superblock.
+func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Superblock, packed *pack.Result, opts Options) error {
+	meta, err := newInodeWriter(opts, t.Inodes, packed)
+	if err != nil {
+		return err
+	}
+	// The root's parent is one more than any inode, as mksquashfs has it.
+	if err := meta.dir(ctx, t.root, "", uint32(t.Inodes)+1); err != nil {
+		return err
+	}
+	sb.RootInode = meta.refs[t.root.number-1]
+	sb.Fragments = uint32(len(packed.Fragments))
+	sb.IDs = uint16(len(meta.ids.list))
+	if len(packed.Fragments) == 0 {
+		sb.Flags |= disk.FlagNoFragments
+	}
+	if meta.xattrs.Empty() {
+		sb.Flags |= disk.FlagNoXattrs
+	} else if opts.Codec.Stores() {
+		sb.Flags |= disk.FlagUncompressedXattrs
+	}
+	if sb.InodeTable, err = out.Metadata(meta.tables.Inodes); err != nil {
 		return fmt.Errorf("writing inode table: %w", err)
 	}
-	if sb.DirTable, err = out.metadata(meta.dirs); err != nil {
+	if sb.DirTable, err = out.Metadata(meta.tables.Dirs); err != nil {
 		return fmt.Errorf("writing directory table: %w", err)
 	}
 	sb.FragmentTable = disk.InvalidTable
-	if len(fragments) > 0 {
-		if sb.FragmentTable, err = writeLookupTable(out, c, fragments); err != nil {
+	if len(packed.Fragments) > 0 {
+		if sb.FragmentTable, err = writeLookupTable(out, opts.Codec, packed.Fragments); err != nil {
 			return fmt.Errorf("writing fragment table: %w", err)
 		}
 	}
-	refs := make([]disk.InodeRef, t.Inodes)
-	t.root.exportRefs(refs)
-	if sb.ExportTable, err = writeLookupTable(out, c, refs); err != nil {
+	if sb.ExportTable, err = writeLookupTable(out, opts.Codec, meta.refs); err != nil {
 		return fmt.Errorf("writing export table: %w", err)
 	}
-	if sb.IDTable, err = writeLookupTable(out, c, []uint32{0}); err != nil {
+	if sb.IDTable, err = writeLookupTable(out, opts.Codec, meta.ids.list); err != nil {
 		return fmt.Errorf("writing ID table: %w", err)
 	}
+	if sb.XattrTable, err = meta.xattrs.WriteTo(out, opts.Codec); err != nil {
+		return fmt.Errorf("writing xattr table: %w", err)
+	}
+	sb.BytesUsed = uint64(out.Pos)
 	return nil
 }
 
-// metadata writes a table and returns where it begins.
-func (s *sequentialWriter) metadata(m *disk.Metadata) (start uint64, err error) {
-	table, err := m.Finish()
-	if err != nil {
-		return 0, err
-	}
-	start = uint64(s.pos)
-	return start, s.write(table)
-}
-
 // writeLookupTable writes a table and returns where its list of blocks is.
-func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *sequentialWriter, c *codec.Codec, records []T) (start uint64, err error) {
-	blocks, list, err := disk.LookupTable(c, out.pos, records)
+func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *disk.Writer, c *codec.Codec, records []T) (start uint64, err error) {
+	blocks, list, err := disk.LookupTable(c, out.Pos, records)
 	if err != nil {
 		return 0, err
 	}
-	if err := out.write(blocks); err != nil {
+	if _, err := out.Write(blocks); err != nil {
 		return 0, err
 	}
-	start = uint64(out.pos)
-	return start, out.write(list)
+	start = uint64(out.Pos)
+	_, err = out.Write(list)
+	return start, err
 }
 
-// exportRefs fills in refs, by inode number less one.
-func (n *node) exportRefs(refs []disk.InodeRef) {
-	for i := range n.children {
-		n.children[i].exportRefs(refs)
+// writeRecord writes the record behind the image proper.
+func writeRecord(out *disk.Writer, rec *disk.Record) error {
+	if err := out.Pad(); err != nil {
+		return err
 	}
-	refs[n.number-1] = n.ref
+	p, err := rec.Encode()
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write(p); err != nil {
+		return err
+	}
+	return out.Pad()
 }
 
 // seconds is t as the format has it: unsigned 32-bit seconds since 1970.
 func seconds(t time.Time) (uint32, error) {
+	if t.IsZero() {
+		t = DefaultTime
+	}
 	s := t.Unix()
 	if s < 0 || s > math.MaxUint32 {
 		return 0, fmt.Errorf("time %s: SquashFS holds times from 1970 to 2106", t.UTC().Format(time.RFC3339))
 	}
 	return uint32(s), nil
-}
-
-// sequentialWriter writes at a position that only grows.
-type sequentialWriter struct {
-	w    io.WriterAt
-	pos  int64
-	hash hash.Hash // of what is written, if it is set
-}
-
-func (s *sequentialWriter) write(p []byte) error {
-	if len(p) == 0 {
-		return nil
-	}
-	if s.hash != nil {
-		s.hash.Write(p)
-	}
-	n, err := s.w.WriteAt(p, s.pos)
-	s.pos += int64(n)
-	return err
-}
-
-// pad writes zeros up to a multiple of padding.
-func (s *sequentialWriter) pad() error {
-	return s.write(zeros[:alignUp(s.pos)-s.pos])
 }

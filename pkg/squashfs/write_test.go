@@ -116,9 +116,9 @@ func TestOwnersTimesAndRootMode(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		st := info.Sys().(*syscall.Stat_t)
-		if st.Uid != 0 || st.Gid != 0 || info.ModTime().Unix() != 1 {
-			t.Errorf("%s: owner %d:%d, time %d, want 0:0 and 1", path, st.Uid, st.Gid, info.ModTime().Unix())
+		st := statOf(info)
+		if st.uid != 0 || st.gid != 0 || info.ModTime().Unix() != 1 {
+			t.Errorf("%s: owner %d:%d, time %d, want 0:0 and 1", path, st.uid, st.gid, info.ModTime().Unix())
 		}
 		if path == mount && info.Mode() != fs.ModeDir|0o755 {
 			t.Errorf("root has mode %v, want drwxr-xr-x", info.Mode())
@@ -227,9 +227,7 @@ func TestErrors(t *testing.T) {
 
 	t.Run("named pipe", func(t *testing.T) {
 		pipe := filepath.Join(t.TempDir(), "pipe")
-		if err := syscall.Mkfifo(pipe, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		mkfifo(t, pipe)
 		if _, err := Scan(context.Background(), []Entry{{Name: "p", Path: pipe}}, nil, nil); err == nil || !strings.Contains(err.Error(), pipe) {
 			t.Errorf("Scan of a named pipe: %v", err)
 		}

@@ -89,6 +89,10 @@ func New(s Settings, blockSize int) (*Codec, error) {
 	return c, err
 }
 
+// Default returns the codec of those who do not care: zstd at its default level, with blocks of
+// [DefaultBlockSize], which every build has.
+func Default() (*Codec, error) { return New(Settings{Name: Zstd}, 0) }
+
 // Open returns the codec of an existing image from its superblock's compressor id and block size,
 // and from its compressor options payload, empty if the image has none. Its settings are those that
 // the image was made with, as far as the payload tells: an uncompressed image opens as gzip, and

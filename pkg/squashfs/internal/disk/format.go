@@ -41,6 +41,7 @@ const (
 	FlagNoFragments           = 1 << 4
 	FlagDuplicates            = 1 << 6
 	FlagExportable            = 1 << 7
+	FlagUncompressedXattrs    = 1 << 8
 	FlagNoXattrs              = 1 << 9
 	FlagCompressorOptions     = 1 << 10
 	FlagUncompressedIDs       = 1 << 11
@@ -175,9 +176,9 @@ type DeviceInode struct {
 	Rdev  uint32
 }
 
-// IpcInode is struct squashfs_ipc_inode after its header; in the extended
+// IPCInode is struct squashfs_ipc_inode after its header; in the extended
 // form a uint32 xattr index follows.
-type IpcInode struct {
+type IPCInode struct {
 	Nlink uint32
 }
 
@@ -242,6 +243,8 @@ var (
 	DirEntrySize      = binary.Size(DirEntry{})
 	FragmentEntrySize = binary.Size(FragmentEntry{})
 	XattrIDSize       = binary.Size(XattrID{})
+	XattrEntrySize    = binary.Size(XattrEntry{})
+	XattrTableSize    = binary.Size(XattrTable{})
 )
 
 const (
@@ -250,4 +253,5 @@ const (
 	InodeRefSize       = 8 // an InodeRef, in the export table
 	TableRefSize       = 8 // a metadata block's position in a lookup table's index
 	IDSize             = 4 // a user or group ID
+	XattrIndexSize     = 4 // an index into the xattr table, or the length of an attribute's value
 )

@@ -24,7 +24,7 @@ func TestSizes(t *testing.T) {
 		{"squashfs_lreg_inode", ExtFileInode{}, header, 56},
 		{"squashfs_symlink_inode", SymlinkInode{}, header, 24},
 		{"squashfs_dev_inode", DeviceInode{}, header, 24},
-		{"squashfs_ipc_inode", IpcInode{}, header, 20},
+		{"squashfs_ipc_inode", IPCInode{}, header, 20},
 		{"squashfs_dir_index", DirIndex{}, 0, 12},
 		{"squashfs_dir_header", DirHeader{}, 0, 12},
 		{"squashfs_dir_entry", DirEntry{}, 0, 8},

@@ -1,18 +1,32 @@
-package squashfs
+package pack
 
 import (
 	"cmp"
 	"slices"
 
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
-// assemble passes pieces on and puts small files into fragment blocks, each
+// assembler passes pieces on and puts small files into fragment blocks, each
 // content once and like beside like.
-func (p *pipeline) assemble() error {
-	defer close(p.assembled)
-	a := &assembler{pipeline: p, known: make(map[identity]*content)}
-	for x := range p.planned {
+type assembler struct {
+	*crew
+	in         <-chan piece
+	out        chan<- piece
+	codec      *codec.Codec
+	first      map[identity]*content // of equal files that were hashed when they were read
+	contents   []*content            // by file number; those that are decided here are written
+	duplicates *tally
+
+	batches  []*batch     // of the window
+	window   []*batchFile // their files
+	fragment *block       // being filled, or nil
+}
+
+func (a *assembler) assemble() error {
+	defer close(a.out)
+	for x := range a.in {
 		var err error
 		switch x := x.(type) {
 		case *batch:
@@ -20,21 +34,13 @@ func (p *pipeline) assemble() error {
 		case windowEnd:
 			err = a.endWindow()
 		default:
-			err = send(p.ctx, p.assembled, x)
+			err = send(a.ctx, a.out, x)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return p.ctx.Err()
-}
-
-type assembler struct {
-	*pipeline
-	known    map[identity]*content // of files hashed when they were read
-	batches  []*batch              // of the window
-	window   []*batchFile          // their files
-	fragment *block                // being filled, or nil
+	return a.ctx.Err()
 }
 
 // batch adds the files of a batch to the window.
@@ -51,17 +57,22 @@ func (a *assembler) batch(b *batch) error {
 
 // endWindow stores the files of the window.
 func (a *assembler) endWindow() error {
-	o := &ordering{future: newFuture(), files: a.dropEqual(), reach: a.opts.Codec.Reach(), blockSize: a.blockSize}
-	if a.opts.Codec.Stores() {
+	o := &ordering{
+		future:    newFuture(),
+		files:     a.dropEqual(),
+		reach:     a.codec.Reach(),
+		blockSize: a.codec.Settings().BlockSize,
+	}
+	if a.codec.Stores() {
 		o.finish(nil) // blocks that are stored as they are gain nothing
-	} else if err := send[job](a.ctx, a.pool, o); err != nil {
+	} else if err := send[job](a.ctx, a.jobs, o); err != nil {
 		return err
 	}
 	if err := o.wait(a.ctx); err != nil {
 		return err
 	}
 	for _, f := range o.files {
-		if err := a.append(f.node.content, f.contents); err != nil {
+		if err := a.append(f.content, f.bytes); err != nil {
 			return err
 		}
 	}
@@ -80,18 +91,20 @@ func (a *assembler) endWindow() error {
 func (a *assembler) dropEqual() []*batchFile {
 	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.rank, y.rank) })
 	for _, f := range byPath {
-		if !f.hash {
+		if f.content != nil {
 			continue
 		}
-		key := identity{size: f.node.size, sum: f.sum}
-		if f.node.content = a.known[key]; f.node.content != nil {
-			a.duplicate(f.node)
-			continue
+		number := f.file.Number
+		id := identity{size: f.file.Size, sum: f.sum}
+		if f.content = a.first[id]; f.content != nil {
+			a.duplicates.add(f.file.Size)
+		} else {
+			f.content = newContent(number)
+			a.first[id] = f.content
 		}
-		f.node.content = newContent(f.node)
-		a.known[key] = f.node.content
+		a.contents[number] = f.content
 	}
-	return slices.DeleteFunc(slices.Clone(a.window), func(f *batchFile) bool { return f.node.content.owner != f.node })
+	return slices.DeleteFunc(slices.Clone(a.window), func(f *batchFile) bool { return f.content.owner != f.file.Number })
 }
 
 // ordering is the job of finding the order of a window's files.
@@ -106,10 +119,10 @@ func (o *ordering) work(w *worker) error {
 	sizes := make([]int, len(o.files))
 	sketches := make([]likeness.Sketch, len(o.files))
 	for i, f := range o.files {
-		sizes[i], sketches[i] = len(f.contents), f.sketch
+		sizes[i], sketches[i] = len(f.bytes), f.sketch
 	}
 	ordered := make([]*batchFile, len(o.files))
-	for i, from := range w.likeness.Order(sizes, sketches, o.reach, o.blockSize) {
+	for i, from := range w.sorter.Order(sizes, sketches, o.reach, o.blockSize) {
 		ordered[i] = o.files[from]
 	}
 	o.files = ordered
@@ -119,7 +132,7 @@ func (o *ordering) work(w *worker) error {
 // append puts a file's contents into the fragment block being filled, or into
 // a new one.
 func (a *assembler) append(c *content, p []byte) error {
-	if a.fragment != nil && a.fragment.length+len(p) > a.blockSize {
+	if a.fragment != nil && a.fragment.length+len(p) > a.codec.Settings().BlockSize {
 		if err := a.endFragment(); err != nil {
 			return err
 		}
@@ -127,7 +140,7 @@ func (a *assembler) append(c *content, p []byte) error {
 	if a.fragment == nil {
 		a.fragment = &block{future: newFuture(), raw: a.buffers.get()}
 	}
-	c.offset = uint32(a.fragment.length)
+	c.Offset = uint32(a.fragment.length)
 	a.fragment.members = append(a.fragment.members, c)
 	a.fragment.length += copy(a.fragment.raw[a.fragment.length:], p)
 	return nil
@@ -140,8 +153,8 @@ func (a *assembler) endFragment() error {
 		return nil
 	}
 	a.fragment = nil
-	if err := send[piece](a.ctx, a.assembled, b); err != nil {
+	if err := send[piece](a.ctx, a.out, b); err != nil {
 		return err
 	}
-	return send[job](a.ctx, a.pool, b)
+	return send[job](a.ctx, a.jobs, b)
 }

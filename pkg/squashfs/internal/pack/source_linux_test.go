@@ -1,4 +1,4 @@
-package squashfs
+package pack
 
 import (
 	"bytes"
@@ -47,8 +47,8 @@ func TestBatchFromDisk(t *testing.T) {
 			if err := os.WriteFile(path, p, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			n := &node{size: uint64(len(p))}
-			b.files = append(b.files, batchFile{smallFile: smallFile{node: n}, source: source{path: path, size: n.size}})
+			f := &File{Entry: &Entry{From: Host{}, Path: dir}, Below: fmt.Sprint("/", i), Size: uint64(len(p))}
+			b.files = append(b.files, batchFile{smallFile: smallFile{file: f}, source: f.source()})
 			contents = append(contents, p)
 			if i%3 > 0 {
 				evict(t, path)
@@ -60,13 +60,13 @@ func TestBatchFromDisk(t *testing.T) {
 	b, _ := newBatch()
 	waited := 0
 	for _, f := range b.files {
-		r, err := f.source.begin(make([]byte, f.node.size+1))
+		wait, err := f.source.begin(make([]byte, f.file.Size+1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r != nil {
+		if wait != nil {
 			waited++
-			if err := r.wait(); err != nil {
+			if err := wait(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -79,7 +79,7 @@ func TestBatchFromDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, f := range whole.files {
-		if !bytes.Equal(f.contents, contents[i]) {
+		if !bytes.Equal(f.bytes, contents[i]) {
 			t.Errorf("file %d of %d bytes reads otherwise", i, len(contents[i]))
 		}
 	}
@@ -101,10 +101,10 @@ func TestBatchFromDisk(t *testing.T) {
 	if _, err := f.ReadAt(make([]byte, page), 0); err != nil {
 		t.Fatal(err)
 	}
-	grown := source{path: path, size: uint64(page)}
-	r, err := grown.begin(make([]byte, page+1))
-	if r != nil {
-		err = r.wait()
+	grown := source{from: Host{}, path: path, size: uint64(page)}
+	wait, err := grown.begin(make([]byte, page+1))
+	if wait != nil {
+		err = wait()
 	}
 	var changed *ChangedError
 	if !errors.As(err, &changed) {

@@ -1,0 +1,233 @@
+package pack
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
+)
+
+// planner goes through the groups in the order of the image. Those that the
+// earlier image has are copied. In the others the large files are cut into
+// blocks, and the small ones, which will be parts of fragment blocks, are
+// gathered in batches.
+type planner struct {
+	*crew
+	out        chan<- piece
+	codec      *codec.Codec
+	limits     Limits
+	earlier    *Earlier // nil if there is none
+	equal      *equality
+	first      map[identity]*content // of equal files
+	contents   []*content            // by file number, as far as they are decided
+	duplicates *tally
+}
+
+func (p *planner) blockSize() int { return p.codec.Settings().BlockSize }
+
+func (p *planner) send(x piece) error { return send(p.ctx, p.out, x) }
+
+func (p *planner) plan(groups []*Group) error {
+	defer close(p.out)
+	for _, g := range groups {
+		settled := p.settle(g)
+		var err error
+		if old := p.sameGroup(g, settled); old != nil {
+			err = p.send(p.planCopy(g, old))
+		} else {
+			err = p.planGroup(g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle decides for each file of a group whether it is stored there, or with
+// an equal one before it. It returns false if that is not known of all of them
+// before they are read: those get no content.
+func (p *planner) settle(g *Group) (all bool) {
+	all = true
+	for i := range g.Files {
+		f := &g.Files[i]
+		if p.equal.hashLater(f) {
+			all = false
+			continue
+		}
+		id, shared := p.equal.identify(f)
+		if c := p.first[id]; shared && c != nil {
+			p.contents[f.Number] = c
+			p.duplicates.add(f.Size)
+			continue
+		}
+		c := newContent(f.Number)
+		p.contents[f.Number] = c
+		if shared {
+			p.first[id] = c
+		}
+	}
+	return all
+}
+
+// planGroup plans a group from its files' origins.
+func (p *planner) planGroup(g *Group) error {
+	if err := p.send(groupStart{g}); err != nil {
+		return err
+	}
+	var small []smallFile
+	for i := range g.Files {
+		f := &g.Files[i]
+		c := p.contents[f.Number]
+		var err error
+		switch {
+		case f.Size < uint64(p.blockSize()):
+			// Duplicates that are known already count where windows are cut: without
+			// an earlier image they would not be known yet.
+			small = append(small, smallFile{file: f, content: c, rank: len(small)})
+		case c.owner != f.Number:
+		case p.earlier.hasFile(f):
+			err = p.send(&copiedFile{content: c, kept: *f.Kept, size: f.Size})
+		default:
+			err = p.planBlocks(f, c)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for len(small) > 0 {
+		n := p.limits.window(small)
+		if err := p.planWindow(small[:n]); err != nil {
+			return err
+		}
+		small = small[n:]
+	}
+	return p.send(groupEnd{g})
+}
+
+// smallFile is a file that is to be a part of a fragment block.
+type smallFile struct {
+	file    *File
+	content *content // nil until it is known whether another file has the same
+	rank    int      // among the small files of the group, in the order of paths
+}
+
+// window is how many of the small files of a group are in its next window.
+func (l Limits) window(files []smallFile) (n int) {
+	bytes := int64(0)
+	for n < len(files) && n < l.WindowFiles && bytes < l.WindowBytes {
+		bytes += int64(files[n].file.Size)
+		n++
+	}
+	return n
+}
+
+// planWindow puts the files of a window in order, but those that are stored with
+// an equal one.
+func (p *planner) planWindow(files []smallFile) error {
+	type kindred struct {
+		smallFile
+		path string
+		kind likeness.Kind
+	}
+	var stored []kindred
+	for _, f := range files {
+		if f.content == nil || f.content.owner == f.file.Number {
+			path := f.file.path()
+			stored = append(stored, kindred{f, path, likeness.KindOf(path)})
+		}
+	}
+	slices.SortFunc(stored, func(a, b kindred) int {
+		return cmp.Or(a.kind.Compare(b.kind), strings.Compare(a.path, b.path))
+	})
+	files = files[:0]
+	for _, f := range stored {
+		files = append(files, f.smallFile)
+	}
+	for len(files) > 0 {
+		n := batchOf(files, p.blockSize())
+		if err := p.hand(newBatch(files[:n], !p.codec.Stores(), max(1, askedFor/cap(p.out)))); err != nil {
+			return err
+		}
+		files = files[n:]
+	}
+	return p.send(windowEnd{})
+}
+
+// hand puts something that is to be read into the order, and gives it to the
+// readers.
+func (p *planner) hand(r interface {
+	reading
+	piece
+}) error {
+	if err := p.send(r); err != nil {
+		return err
+	}
+	return send[reading](p.ctx, p.reads, r)
+}
+
+// planBlocks cuts a large file into blocks.
+func (p *planner) planBlocks(f *File, c *content) (err error) {
+	src := f.source()
+	var holes *holeFinder
+	if f.Sparse {
+		if holes, err = src.findHoles(); err != nil {
+			return err
+		}
+		defer holes.close()
+	}
+	size, blockSize := int64(f.Size), int64(p.blockSize())
+	var stream io.ReadCloser
+	if size > blockSize {
+		if stream, err = src.stream(); err != nil {
+			return err
+		}
+		if stream != nil {
+			defer stream.Close()
+		}
+	}
+	for offset := int64(0); offset < size; offset += blockSize {
+		length := min(size-offset, blockSize)
+		b := &block{
+			future: newFuture(),
+			file:   c,
+			source: src,
+			offset: offset,
+			length: int(length),
+			last:   offset+length == size,
+		}
+		switch {
+		case holes.covers(offset, offset+length):
+			b.hole = true
+			b.finish(nil)
+			err = p.send(b)
+		case stream != nil:
+			err = p.readBlock(b, stream)
+		default:
+			err = p.hand(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readBlock reads a block of a file that can be read in its order only.
+func (p *planner) readBlock(b *block, stream io.Reader) error {
+	b.raw = p.buffers.get()
+	room := b.length
+	if b.last {
+		room++
+	}
+	if err := b.source.readFrom(stream, b.raw[:room], b.length); err != nil {
+		return err
+	}
+	if err := p.send(b); err != nil {
+		return err
+	}
+	return send[job](p.ctx, p.jobs, b)
+}
