@@ -32,8 +32,8 @@ var house = map[string]room{
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
 		[]string{
-			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/store", "pkg/hybridiso", "pkg/squashfs",
-			"pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/progress", "internal/store",
+			"pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {
@@ -74,7 +74,7 @@ var house = map[string]room{
 	},
 	"internal/imagefile": {
 		"an image in a file: compressed or not, whole or not, with its checksum",
-		[]string{"pkg/gpt"},
+		[]string{"internal/progress", "pkg/gpt"},
 	},
 	"internal/loader": {
 		"the boot menus of an image as their user meets them: which keys lead to a serial console",

@@ -22,7 +22,7 @@ func buildHint(e *nix.BuildError) string {
 	case nix.KindHashMismatch:
 		return "the download is not what its hash says: update the hash, or the flake's inputs"
 	}
-	return "the whole log: " + e.LogCommand
+	return "the whole log: " + shellLine(e.LogCommand)
 }
 
 // platformHint is what to add where, so that a platform can be built for.

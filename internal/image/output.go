@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 // OccupiedError says that there is a file in the output's place that
@@ -182,7 +184,7 @@ func (o *Output) Sync(ctx context.Context) (sum string, err error) {
 	group.Go(o.file.Sync)
 	group.Go(func() error {
 		h := sha256.New()
-		if _, err := io.Copy(h, &contextReader{ctx, io.NewSectionReader(o.file, 0, math.MaxInt64)}); err != nil {
+		if _, err := io.Copy(h, progress.NewReader(ctx, io.NewSectionReader(o.file, 0, math.MaxInt64), nil)); err != nil {
 			return err
 		}
 		sum = hex.EncodeToString(h.Sum(nil))
@@ -232,17 +234,4 @@ func syncFolder(path string) error {
 	}
 	defer d.Close()
 	return d.Sync()
-}
-
-// contextReader stops reading when its context ends.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

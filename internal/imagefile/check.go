@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+
+	"github.com/livebuild/livebuild/internal/progress"
 )
 
 // Facts are what one reading of a file tells.
@@ -55,12 +57,12 @@ func (f *File) Check(ctx context.Context, opts CheckOptions) (Facts, error) {
 		return Facts{Size: f.FileSize}, nil
 	}
 	done := int64(0)
-	var r io.Reader = &contextReader{ctx, io.NewSectionReader(f.file, 0, f.FileSize), func(n int) {
+	r := progress.NewReader(ctx, io.NewSectionReader(f.file, 0, f.FileSize), func(n int) {
 		done += int64(n)
 		if opts.Progress != nil {
 			opts.Progress(done, f.FileSize)
 		}
-	}}
+	})
 	keep := &keeper{file: f}
 	var to io.Writer = keep
 	var stored, image hash.Hash

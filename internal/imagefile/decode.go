@@ -2,7 +2,6 @@ package imagefile
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -166,20 +165,4 @@ func skipZeros(r *bufio.Reader) error {
 			return errTrailing
 		}
 	}
-}
-
-// contextReader stops reading when its context ends, and counts.
-type contextReader struct {
-	ctx  context.Context
-	r    io.Reader
-	tell func(n int)
-}
-
-func (c *contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := c.r.Read(p)
-	c.tell(n)
-	return n, err
 }

@@ -89,11 +89,11 @@ func parseBuildFailure(raw string) *BuildError {
 }
 
 // logCommand is the command that prints the whole log of a build.
-func (n *Nix) logCommand(drv string) string {
-	command := "nix-store --read-log " + drv
+func (n *Nix) logCommand(drv string) []string {
+	command := []string{"nix-store", "--read-log", drv}
 	flags := n.options.Flags.Store
 	if i := slices.Index(flags, "--store"); i >= 0 && i+1 < len(flags) {
-		command += " --store '" + strings.ReplaceAll(flags[i+1], "'", `'\''`) + "'" // for a shell
+		command = append(command, "--store", flags[i+1])
 	}
 	return command
 }

@@ -63,8 +63,8 @@ func TestDaemon(t *testing.T) {
 	}
 	l.keep("daemon-build", l.nixStore, slices.Concat(flags.Store, []string{"--realise", "--log-format", "internal-json", targets[0].arg()}))
 
-	log, err := exec.Command("sh", "-c", failed.LogCommand).Output()
+	log, err := exec.Command(failed.LogCommand[0], failed.LogCommand[1:]...).Output()
 	if err != nil || !strings.Contains(string(log), failingBuilds[0].log+"\n") {
-		t.Errorf("%s = %q, %v, want the whole log", failed.LogCommand, log, err)
+		t.Errorf("%q = %q, %v, want the whole log", failed.LogCommand, log, err)
 	}
 }

@@ -45,8 +45,9 @@ type BuildError struct {
 	// Those that could not be built because others failed are not in it.
 	Failed []string
 	Detail string // everything Nix said, in its words
-	// LogCommand is the command that prints the whole log of the build.
-	LogCommand string
+	// LogCommand is the command that prints the whole log of the build, with its
+	// arguments.
+	LogCommand []string
 }
 
 func (e *BuildError) Error() string {
