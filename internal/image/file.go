@@ -44,7 +44,7 @@ func (f *file) finish(size int64, err error) (int64, error) {
 	if f.zstd == nil {
 		return size, err
 	}
-	size, closed := f.zstd.Close()
+	size, closed := f.zstd.Finish()
 	if err == nil && closed != nil {
 		err = fmt.Errorf("compressing the image: %w", closed)
 	}

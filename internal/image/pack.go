@@ -150,12 +150,15 @@ func (m Medium) layout(ctx context.Context, store nix.Store, storeMax int64) (*h
 
 // volumeFile is a file of the boot tree as the volume takes it.
 func volumeFile(f boot.File) hybridiso.File {
-	v := hybridiso.File{Path: f.Path, Executable: f.Executable}
+	v := hybridiso.File{Path: f.Path}
+	if f.Executable {
+		v.Mode = 0o555
+	}
 	switch {
 	case f.Dir:
 		v.Dir = true
 	case f.Link != "":
-		v.Target = f.Link
+		v.Link = f.Link
 	case f.Source == "":
 		v.Data = f.Data
 	default:

@@ -34,7 +34,8 @@ type Image struct {
 	// Serial is the volume serial number: 0x12345678 is shown as 1234-5678.
 	Serial uint32
 
-	// Time is every date of the file system, in UTC, from 1980 to 2107.
+	// Time is every date of the file system, in UTC, from 1980 to 2107. Zero stands
+	// for 1980-01-01, so that nothing depends on the clock.
 	Time time.Time
 
 	// Size is the length of the image in bytes, a multiple of 512.

@@ -127,6 +127,9 @@ const (
 )
 
 func newStamp(t time.Time) (stamp, error) {
+	if t.IsZero() {
+		t = time.Date(minYear, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
 	t = t.UTC()
 	if t.Year() < minYear || t.Year() > maxYear {
 		return stamp{}, fmt.Errorf("year %d is outside of %d to %d", t.Year(), minYear, maxYear)

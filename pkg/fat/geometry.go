@@ -1,6 +1,9 @@
 package fat
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Cluster counts decide the type of a file system (page 14). The last counts of
 // each type are in use, although some old drivers are off by a few.
@@ -28,6 +31,9 @@ type geometry struct {
 
 // newGeometry divides size bytes.
 func newGeometry(size int64, clusterSize int) (geometry, error) {
+	if size == 0 {
+		return geometry{}, errors.New("the size is missing")
+	}
 	if size%sectorSize != 0 {
 		return geometry{}, fmt.Errorf("size %d is no multiple of %d", size, sectorSize)
 	}

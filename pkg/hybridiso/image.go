@@ -3,6 +3,7 @@ package hybridiso
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type Image struct {
 	Application  string
 
 	// Time is every date of the volume, in whole seconds UTC, from 1900 to 2155.
+	// Zero stands for 1980-01-01, so that nothing depends on the clock.
 	Time time.Time
 
 	// Files are the contents of the volume. Parent directories are implied.
@@ -35,7 +37,7 @@ type Image struct {
 	Seed [16]byte
 }
 
-// File is one entry of the volume. At most one of Data, Open, Target, Dir and
+// File is one entry of the volume. At most one of Data, Open, Link, Dir and
 // Stream is set; with none of them the file is regular and empty.
 type File struct {
 	// Path is slash separated, without leading slash, "." or "..". Its names
@@ -50,9 +52,9 @@ type File struct {
 	Open func() (io.ReadCloser, error)
 	Size int64
 
-	// Target makes the entry a symbolic link. Rock Ridge records its
+	// Link makes the entry a symbolic link. Rock Ridge records its
 	// components, so empty ones ("a//b", "a/") are not preserved.
-	Target string
+	Link string
 
 	// Dir makes the entry a directory; needed for empty ones only.
 	Dir bool
@@ -62,8 +64,9 @@ type File struct {
 	Stream  bool
 	MaxSize int64
 
-	// Executable gives a regular file mode 0555 instead of 0444.
-	Executable bool
+	// Mode are the permissions of a regular file or a directory, in Rock Ridge. Zero
+	// stands for 0444 and 0555. Other bits do not count.
+	Mode fs.FileMode
 }
 
 // Boot selects the boot entries of an image. The zero value boots nothing.

@@ -3,6 +3,7 @@ package hybridiso
 import (
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 // partitionBlock is where partition 1 begins: behind the system area, at the
@@ -66,6 +67,9 @@ func (g geometry) sections(n *node) []extent {
 
 // Layout checks the image and decides where everything goes. It reads no files.
 func (img Image) Layout() (*Layout, error) {
+	if img.Time.IsZero() {
+		img.Time = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
 	if err := img.check(); err != nil {
 		return nil, fmt.Errorf("laying out image: %w", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestLayoutRefuses names every limit.
@@ -16,7 +15,7 @@ func TestLayoutRefuses(t *testing.T) {
 		return Image{VolumeID: "V", Time: testTime, Files: []File{
 			{Path: "isolinux.bin", Data: make([]byte, 2048)},
 			{Path: "efi.img", Data: make([]byte, 4096)},
-			{Path: "link", Target: "x"},
+			{Path: "link", Link: "x"},
 		}}
 	}
 	if _, err := valid().Layout(); err != nil {
@@ -44,7 +43,7 @@ func TestLayoutRefuses(t *testing.T) {
 		{"long preparer", func(img *Image) { img.DataPreparer = strings.Repeat("v", 129) }, "data preparer"},
 		{"long application", func(img *Image) { img.Application = strings.Repeat("v", 129) }, "application"},
 		{"long volume set ID", func(img *Image) { img.VolumeSetID = strings.Repeat("v", 129) }, "volume set ID"},
-		{"no time", func(img *Image) { img.Time = time.Time{} }, "year 1 "},
+		{"early time", func(img *Image) { img.Time = testTime.AddDate(-125, 0, 0) }, "year 1899"},
 		{"late time", func(img *Image) { img.Time = testTime.AddDate(132, 0, 0) }, "year 2156"},
 
 		{"empty path", files(File{}), "not clean"},
@@ -59,13 +58,13 @@ func TestLayoutRefuses(t *testing.T) {
 		{"file as directory", files(File{Path: "a"}, File{Path: "a/b"}), `"a" is also the directory`},
 		{"link as directory", files(File{Path: "link/b"}), `"link" is also the directory`},
 		{"stream as directory", files(File{Path: "a", Stream: true}, File{Path: "a/b/c"}), `"a" is also the directory`},
-		{"two kinds", files(File{Path: "a", Dir: true, Target: "b"}), "more than one kind"},
+		{"two kinds", files(File{Path: "a", Dir: true, Link: "b"}), "more than one kind"},
 		{"two streams", files(File{Path: "a", Stream: true}, File{Path: "b", Stream: true}), `"a" and "b" are both streams`},
 		{"negative size", files(File{Path: "a", Open: opener(nil), Size: -1}), "negative"},
 		{"size without content", files(File{Path: "a", Size: 1}), "without Open"},
 		{"maximum without stream", files(File{Path: "a", MaxSize: 1}), "no stream"},
-		{"long target", files(File{Path: "a", Target: strings.Repeat("t", 4096)}), "link target has 4096 bytes"},
-		{"NUL in target", files(File{Path: "a", Target: "\x00"}), "NUL"},
+		{"long target", files(File{Path: "a", Link: strings.Repeat("t", 4096)}), "link target has 4096 bytes"},
+		{"NUL in target", files(File{Path: "a", Link: "\x00"}), "NUL"},
 		{"too many directories", files(manyDirectories...), "65536 directories are more than the 65535"},
 		{"stream too large", files(File{Path: "a", Stream: true, MaxSize: math.MaxInt64}), "is larger than"},
 		{"file too large", files(File{Path: "a", Open: opener(nil), Size: math.MaxInt64}), "is larger than"},
@@ -114,7 +113,7 @@ func TestLayoutAccepts(t *testing.T) {
 	}{
 		{"name of 255 bytes", File{Path: strings.Repeat("n", 255)}},
 		{"path of 4095 bytes", File{Path: strings.Repeat("n/", 2047) + "n"}},
-		{"target of 4095 bytes", File{Path: "a", Target: strings.Repeat("t", 4095)}},
+		{"target of 4095 bytes", File{Path: "a", Link: strings.Repeat("t", 4095)}},
 		{"stream without bytes", File{Path: "a", Stream: true}},
 		{"stream of 4 TiB", File{Path: "a", Stream: true, MaxSize: 4 << 40}},
 	} {

@@ -134,7 +134,7 @@ func (r *Reader) start(d volumeDescriptor, naming Naming) error {
 	var root directoryRecord
 	decode(d.RootDirectoryRecord[:], &root)
 	r.naming = naming
-	r.root = Entry{Path: ".", Mode: fs.ModeDir | 0o555, ModTime: root.RecordingDate.time(), place: -1}
+	r.root = Entry{Path: ".", Mode: fs.ModeDir | 0o555, ModTime: root.RecordingDate.time(), Record: -1}
 	r.root.locate(root)
 	return nil
 }

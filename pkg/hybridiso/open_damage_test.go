@@ -62,14 +62,14 @@ func TestOpenDamage(t *testing.T) {
 		return e
 	}
 	change := func(b []byte, name string, edit func(*directoryRecord)) {
-		place := entry(name).place
+		place := entry(name).Record
 		var rec directoryRecord
 		decode(b[place:], &rec)
 		edit(&rec)
 		copy(b[place:], encode(rec))
 	}
 	signature := func(b []byte, name, was, becomes string) {
-		at := entry(name).place
+		at := entry(name).Record
 		i := bytes.Index(b[at:at+maxRecordLength], []byte(was))
 		if i < 0 {
 			t.Fatalf("%s has no %s entry", name, was)

@@ -291,7 +291,7 @@ func TestOpenZisofs(t *testing.T) {
 // whole and as a partition. Linux is content with names that no fs.FS has.
 func TestOpenOurs(t *testing.T) {
 	for name, img := range variants(t) {
-		img.Files = slices.DeleteFunc(slices.Clone(img.Files), func(f File) bool { return f.Target != "" || !fs.ValidPath(f.Path) })
+		img.Files = slices.DeleteFunc(slices.Clone(img.Files), func(f File) bool { return f.Link != "" || !fs.ValidPath(f.Path) })
 		l, err := img.Layout()
 		if err != nil {
 			t.Fatal(err)

@@ -17,9 +17,9 @@ type Entry struct {
 	Extents  []Extent    // of a regular file, in order; the content is all of them
 	UID, GID uint32
 	ModTime  time.Time // zero if it is not recorded
+	Record   int64     // where the directory record begins, the first of several, in bytes; -1 for the root
 	Zisofs   bool      // the content is compressed, as the extension ZF says, and is read as it is
 
-	place int64 // of the first record in the image, in bytes; -1 for the root
 	block int64 // of a directory
 	bytes int64 // that a directory takes
 }
@@ -45,7 +45,7 @@ type isoDirectory struct {
 // directory reads the directory that dir is.
 func (r *Reader) directory(dir Entry) (*isoDirectory, error) {
 	r.mu.Lock()
-	known := r.directories[dir.place]
+	known := r.directories[dir.Record]
 	r.mu.Unlock()
 	if known != nil {
 		return known, nil
@@ -63,7 +63,7 @@ func (r *Reader) directory(dir Entry) (*isoDirectory, error) {
 		clear(r.directories)
 		r.cached = len(d.entries) + 1
 	}
-	r.directories[dir.place] = d
+	r.directories[dir.Record] = d
 	return d, nil
 }
 
@@ -77,10 +77,10 @@ func (r *Reader) claim(dir Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for block := dir.block; block < dir.block+blocksOf(dir.bytes) && block*blockSize < r.size; block++ {
-		if owner, ok := r.claims[block]; ok && owner != dir.place {
+		if owner, ok := r.claims[block]; ok && owner != dir.Record {
 			return fmt.Errorf("is met twice")
 		}
-		r.claims[block] = dir.place
+		r.claims[block] = dir.Record
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (r *Reader) readDirectory(dir Entry, d *isoDirectory) error {
 		if err != nil {
 			return err
 		}
-		entry.place = place
+		entry.Record = place
 		if use.childBlock != 0 {
 			if err := r.follow(&entry, int64(use.childBlock)); err != nil {
 				return err

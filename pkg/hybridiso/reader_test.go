@@ -191,7 +191,7 @@ func TestReadXorrisoImage(t *testing.T) {
 func fuzzImages(f *testing.F) [][]byte {
 	img := sampleImage(f)
 	img.Files = img.Files[:21] // without the directory of many files
-	small := Image{VolumeID: "V", Time: testTime, Files: []File{{Path: "d/l", Target: "../x"}}, Boot: Boot{Hybrid: true}}
+	small := Image{VolumeID: "V", Time: testTime, Files: []File{{Path: "d/l", Link: "../x"}}, Boot: Boot{Hybrid: true}}
 	var images [][]byte
 	for _, img := range []Image{img, small} {
 		l, err := img.Layout()

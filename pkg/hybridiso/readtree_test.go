@@ -28,8 +28,8 @@ func wantTree(t testing.TB, img Image, stream []byte) map[string]wantEntry {
 		switch {
 		case f.Dir:
 			entry.mode = fs.ModeDir | 0o555
-		case f.Target != "":
-			entry.mode, entry.target = fs.ModeSymlink|0o777, f.Target
+		case f.Link != "":
+			entry.mode, entry.target = fs.ModeSymlink|0o777, f.Link
 		case f.Stream:
 			entry.content = stream
 		case f.Open != nil:
@@ -41,7 +41,7 @@ func wantTree(t testing.TB, img Image, stream []byte) map[string]wantEntry {
 				t.Fatal(err)
 			}
 		}
-		if f.Executable {
+		if f.Mode != 0 {
 			entry.mode |= 0o111
 		}
 		want[f.Path] = entry
@@ -152,11 +152,11 @@ func fuzzImage(description string) Image {
 		case "d":
 			f.Dir = true
 		case "l":
-			f.Target = path
+			f.Link = path
 		case "s":
 			f.Stream, f.MaxSize = true, 3*maxExtent
 		case "x":
-			f.Executable = true
+			f.Mode = 0o555
 			fallthrough
 		default:
 			f.Data = []byte(fmt.Sprint(i))

@@ -85,13 +85,12 @@ const (
 
 // File types and permissions of POSIX (RRIP §4.1.1).
 const (
-	modeDirectory  = 0o040555
-	modeRegular    = 0o100444
-	modeExecutable = 0o100555
-	modeSymlink    = 0o120777
-	fileTypeMask   = 0o170000
-	fileTypeDir    = 0o040000
-	fileTypeLink   = 0o120000
+	modeDirectory = 0o040555
+	modeRegular   = 0o100444
+	modeSymlink   = 0o120777
+	fileTypeMask  = 0o170000
+	fileTypeDir   = 0o040000
+	fileTypeLink  = 0o120000
 )
 
 // The extension's identification (RRIP §4.3).
@@ -113,7 +112,7 @@ func newSUSPHeader(signature string, length int) suspHeader {
 func rockRidgeEntries(n *node, stamp time.Time) [][]byte {
 	entries := append(attributeEntries(n, stamp), nameEntries(n.name)...)
 	if n.kind == symlinkNode {
-		entries = append(entries, linkEntries(n.file.Target)...)
+		entries = append(entries, linkEntries(n.file.Link)...)
 	}
 	return entries
 }
@@ -147,8 +146,9 @@ func attributeEntries(n *node, stamp time.Time) [][]byte {
 		mode = modeSymlink
 	case n.kind == directoryNode:
 		mode = modeDirectory
-	case n.file.Executable:
-		mode = modeExecutable
+	}
+	if perm := uint32(n.file.Mode.Perm()); perm != 0 && n.kind != symlinkNode {
+		mode = mode&fileTypeMask | perm
 	}
 	date := newShortDate(stamp)
 	return [][]byte{

@@ -92,7 +92,7 @@ func checkFile(f File) error {
 		return err
 	}
 	kinds := 0
-	for _, set := range []bool{f.Data != nil, f.Open != nil, f.Target != "", f.Dir, f.Stream} {
+	for _, set := range []bool{f.Data != nil, f.Open != nil, f.Link != "", f.Dir, f.Stream} {
 		if set {
 			kinds++
 		}
@@ -108,9 +108,9 @@ func checkFile(f File) error {
 		return fmt.Errorf("has a maximum size but is no stream")
 	case max(f.Size, f.MaxSize) > maxImage:
 		return fmt.Errorf("is larger than the %d bytes of the largest image", int64(maxImage))
-	case len(f.Target) > maxTarget:
-		return fmt.Errorf("link target has %d bytes, more than %d", len(f.Target), maxTarget)
-	case strings.ContainsRune(f.Target, 0):
+	case len(f.Link) > maxTarget:
+		return fmt.Errorf("link target has %d bytes, more than %d", len(f.Link), maxTarget)
+	case strings.ContainsRune(f.Link, 0):
 		return fmt.Errorf("link target holds a NUL byte")
 	}
 	return nil
@@ -145,7 +145,7 @@ func (t *tree) add(f File) error {
 	switch {
 	case f.Dir:
 		n.kind = directoryNode
-	case f.Target != "":
+	case f.Link != "":
 		n.kind = symlinkNode
 	default:
 		n.kind = regularNode

@@ -76,7 +76,7 @@ type frame struct {
 	late    *latePart   // instead
 }
 
-// NewWriter returns a writer to w, which must not be used by others before Close.
+// NewWriter returns a writer to w, which must not be used by others before Finish.
 // The workers are the compressors at work; 0 stands for one for each processor.
 func NewWriter(w io.WriterAt, late []Part, workers int) (*Writer, error) {
 	if workers <= 0 {
@@ -122,7 +122,7 @@ func NewWriter(w io.WriterAt, late []Part, workers int) (*Writer, error) {
 }
 
 // WriteAt takes content. An error of the file that it goes to may come later, at the
-// latest from Close.
+// latest from Finish.
 func (z *Writer) WriteAt(p []byte, offset int64) (int, error) {
 	for i := range z.late {
 		part := &z.late[i]
@@ -215,9 +215,9 @@ func (z *Writer) writeFrames() error {
 	return nil
 }
 
-// Close ends the content and writes the late parts. It returns the size of the
+// Finish ends the content and writes the late parts. It returns the size of the
 // file in bytes. Whether it fails or not, nothing of the writer is left at work.
-func (z *Writer) Close() (int64, error) {
+func (z *Writer) Finish() (int64, error) {
 	err := z.passLate()
 	if len(z.buffer) > 0 || z.pos == 0 {
 		err = errors.Join(err, z.endFrame())

@@ -68,9 +68,9 @@ func write(t *testing.T, content []byte, late []Part, workers, piece int) []byte
 			t.Fatal(err)
 		}
 	}
-	size, err := z.Close()
+	size, err := z.Finish()
 	if err != nil || size != int64(len(file.data)) {
-		t.Fatalf("Close = %d, %v, and the file has %d bytes", size, err, len(file.data))
+		t.Fatalf("Finish = %d, %v, and the file has %d bytes", size, err, len(file.data))
 	}
 	return file.data
 }
@@ -135,7 +135,7 @@ func TestMisuse(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		steps []step
-		want  string // error of the last step, or of Close
+		want  string // error of the last step, or of Finish
 	}{
 		"gap":              {[]step{{0, 10}, {20, 10}}, "writing at 20, where 10 comes next"},
 		"back":             {[]step{{0, 10}, {0, 10}}, "writing at 0, where 10 comes next"},
@@ -151,7 +151,7 @@ func TestMisuse(t *testing.T) {
 		for _, s := range test.steps {
 			_, err = z.WriteAt(make([]byte, s.size), s.offset)
 		}
-		_, closed := z.Close()
+		_, closed := z.Finish()
 		if all := fmt.Sprint(err, closed); !strings.Contains(all, test.want) {
 			t.Errorf("%s: errors are %s, want %q", name, all, test.want)
 		}
@@ -191,9 +191,9 @@ func TestFullDisk(t *testing.T) {
 		if err == nil {
 			_, err = z.WriteAt(data[:10], 0)
 		}
-		_, closed := z.Close()
+		_, closed := z.Finish()
 		if got, want := errors.Is(closed, errFull), room < 1<<30; got != want {
-			t.Errorf("room for %d bytes: Close = %v after %v", room, closed, err)
+			t.Errorf("room for %d bytes: Finish = %v after %v", room, closed, err)
 		}
 	}
 }
