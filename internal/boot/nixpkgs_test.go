@@ -46,14 +46,14 @@ type oracle struct {
 	} `json:"waits"`
 }
 
-func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error {
+func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) (nix.FlakeConfig, error) {
 	file, err := filepath.Abs("testdata/nixpkgs.nix")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	live, err := filepath.Abs("../nixos/live.nix")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	expression := fmt.Sprintf(`let all = import %s { nixpkgs = %s; liveModule = import %s; }; in { result = (%s) all.configurations; oracle = all.oracle %s; }`,
 		file, n.tree, live, apply, nix.Quote(n.name))
@@ -64,13 +64,13 @@ func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) error 
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("nix-instantiate: %w\n%s", err, &stderr)
+		return nil, fmt.Errorf("nix-instantiate: %w\n%s", err, &stderr)
 	}
 	result := struct {
 		Result any     `json:"result"`
 		Oracle *oracle `json:"oracle"`
 	}{into, &n.oracle}
-	return json.Unmarshal(out, &result)
+	return nil, json.Unmarshal(out, &result)
 }
 
 func (n *nixpkgs) EvalExpression(context.Context, string, any) error {

@@ -93,6 +93,7 @@ func (b *Build) Evaluate(ctx context.Context) error {
 		if err != nil {
 			return Evaluated{}, err
 		}
+		b.nix = b.nix.With(system.FlakeConfig)
 		if system.Extended {
 			progress.Note(b.options.Sink, MadeLive{system.Name})
 		}

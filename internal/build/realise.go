@@ -112,12 +112,12 @@ func (b *Build) missing(ctx context.Context) (nix.Missing, error) {
 // to build where it matters.
 func (b *Build) checkPlatform(ctx context.Context) error {
 	platform := b.plan.System().BuildPlatform
-	by, told, err := b.nix.Builder(ctx, platform)
+	_, flags, err := b.nix.Builder(ctx, platform)
 	var nobody *nix.PlatformError
 	switch {
 	case err != nil && !errors.As(err, &nobody):
 		return err
-	case nobody == nil && !told:
+	case nobody == nil && len(flags) == 0:
 		return nil
 	}
 	missing, err := b.Missing(ctx)
@@ -132,9 +132,8 @@ func (b *Build) checkPlatform(ctx context.Context) error {
 		nobody.Derivations = derivations
 		return nobody
 	}
-	if by == nix.Emulation {
-		progress.Note(b.options.Sink, ToldPlatform{platform})
-	}
+	b.nix = b.nix.WithFlags(flags)
+	progress.Note(b.options.Sink, ToldPlatform{platform})
 	return nil
 }
 

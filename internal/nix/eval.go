@@ -17,19 +17,18 @@ var features = []string{"--extra-experimental-features", "nix-command flakes"}
 // derivations whose paths the result contains are written to the store.
 //
 // Nix writes the lock file of the flake as it always does: a build pins what it
-// was made of. If the user accepts the flake's nixConfig, Missing and Realise
-// use it from now on.
+// was made of. If the user accepts the flake's nixConfig, it is returned, for With.
 //
 // Errors that Nix reports are of type *Error, or *BuildError if something that
 // had to be built during the evaluation failed.
-func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) (err error) {
+func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) (config FlakeConfig, err error) {
 	flags, err := n.evalFlags(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	apply, remove, err := asArgument(apply, pinned)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "-v"},
@@ -39,14 +38,13 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) (err 
 		if errors.As(err, &failed) {
 			failed.explain(ctx, ref)
 		}
-		return err
+		return nil, err
 	}
 	accept, err := n.acceptsFlakeConfig(ctx)
 	if err != nil || !accept {
-		return err
+		return nil, err
 	}
-	n.flakeConfig, err = n.readFlakeConfig(ctx, ref)
-	return err
+	return n.readFlakeConfig(ctx, ref)
 }
 
 // EvalExpression evaluates an expression, which may read any file and the search
@@ -106,7 +104,7 @@ func (n *Nix) evaluate(ctx context.Context, options Options, args []string) (out
 
 // readFlakeConfig returns the nixConfig of the flake as flags for nix-store:
 // Nix itself applies it to the evaluating command only.
-func (n *Nix) readFlakeConfig(ctx context.Context, ref string) ([]string, error) {
+func (n *Nix) readFlakeConfig(ctx context.Context, ref string) (FlakeConfig, error) {
 	var meta struct {
 		URL      string `json:"url"`
 		Path     string `json:"path"`

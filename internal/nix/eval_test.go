@@ -70,10 +70,11 @@ func TestEvalFlakeConfig(t *testing.T) {
 		l.git(filepath.Dir(folder), "init", "-q")
 		l.git(filepath.Dir(folder), "add", ".")
 		var names []string
-		if err := l.Eval(t.Context(), folder, Configurations, "builtins.attrNames", &names); err != nil {
+		config, err := l.Nix.Eval(t.Context(), folder, Configurations, "builtins.attrNames", &names)
+		if err != nil {
 			t.Fatal(err)
 		}
-		got, want := strings.Join(l.flakeConfig, " "), ""
+		got, want := strings.Join(config, " "), ""
 		if test.want {
 			want = "--option extra-substituters a b c --option timeout 1234567"
 		}

@@ -67,6 +67,12 @@ func newLab(t *testing.T, options Options, flags ...string) *lab {
 	return l
 }
 
+// Eval evaluates a flake whose nixConfig does not matter.
+func (l *lab) Eval(ctx context.Context, ref, attr, apply string, into any) error {
+	_, err := l.Nix.Eval(ctx, ref, attr, apply, into)
+	return err
+}
+
 // flake writes a flake and returns its folder. The body is the value of
 // nixosConfigurations; in it, sh NAME SCRIPT is a derivation.
 func (l *lab) flake(name, body string) string {

@@ -20,19 +20,40 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // Nix is the Nix of this machine: its programs and the options for using
-// them. It is not safe for concurrent use.
+// them. It is not safe for concurrent use. Nothing that it is asked changes how it
+// answers the next time; [Nix.With] and [Nix.WithFlags] make another one.
 type Nix struct {
 	Version Version
 
 	nix, nixStore string // program files
 	options       Options
 	settings      *settings // read once, by config
-	flakeConfig   []string  // nixConfig of the last evaluated flake, as nix-store flags
+	flakeConfig   FlakeConfig
+}
+
+// FlakeConfig is the nixConfig of a flake, as flags for nix-store: Nix applies it to
+// the evaluation alone. It is empty unless the user accepts it.
+type FlakeConfig []string
+
+// With returns a Nix that builds with the settings of a flake, and no other flake's.
+func (n *Nix) With(config FlakeConfig) *Nix {
+	with := *n
+	with.flakeConfig = config
+	return &with
+}
+
+// WithFlags returns a Nix that passes further flags on to nix-store.
+func (n *Nix) WithFlags(store []string) *Nix {
+	with := *n
+	with.options.Flags.Store = slices.Concat(n.options.Flags.Store, store)
+	with.settings = nil
+	return &with
 }
 
 // Options says how Nix is to be used. The zero value is usable.

@@ -73,11 +73,11 @@ kill -SEGV $$`)
 		t.Fatal(err)
 	}
 	var value struct{ A int }
-	if err := n.Eval(t.Context(), ".", "x", "x: x", &value); err != nil || value.A != 1 {
+	if _, err := n.Eval(t.Context(), ".", "x", "x: x", &value); err != nil || value.A != 1 {
 		t.Errorf("Eval after a crash = %v, %+v, want a second try without collector", err, value)
 	}
 	t.Setenv("ALWAYS", "1")
-	if err := n.Eval(t.Context(), ".", "x", "x: x", &value); KindOf(err) != KindCrash {
+	if _, err := n.Eval(t.Context(), ".", "x", "x: x", &value); KindOf(err) != KindCrash {
 		t.Errorf("Eval after two crashes = %v, want KindCrash", err)
 	}
 }
@@ -94,7 +94,7 @@ exit 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Eval(t.Context(), ".", "x", "x: x", new(any)); !errors.Is(err, context.Canceled) {
+	if _, err := n.Eval(t.Context(), ".", "x", "x: x", new(any)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Eval = %v, want %v", err, context.Canceled)
 	}
 }

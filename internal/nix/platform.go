@@ -104,47 +104,43 @@ func (e *PlatformError) reason() string {
 // and what the kernel of this machine has registered; whether another machine does
 // its work is not tried.
 //
-// If all that lacks is that Nix knows of the emulation, it is told: its later
-// builds then have the platform in the setting extra-platforms. The result told
-// says so.
-func (n *Nix) Builder(ctx context.Context, platform string) (by BuildsBy, told bool, err error) {
+// If all that lacks is that Nix knows of the emulation, the flags tell it, for
+// WithFlags: they have the platform in the setting extra-platforms.
+func (n *Nix) Builder(ctx context.Context, platform string) (by BuildsBy, flags []string, err error) {
 	s, err := n.stores(ctx)
 	if err != nil {
-		return Nobody, false, err
+		return Nobody, nil, err
 	}
 	if s.remote {
-		return AnotherMachine, false, nil
+		return AnotherMachine, nil, nil
 	}
 	set, err := n.config(ctx)
 	if err != nil {
-		return Nobody, false, err
+		return Nobody, nil, err
 	}
 	known := platform == set.system || slices.Contains(set.extraPlatforms, platform)
 	if known && runsOn(Machine(), platform) {
-		return ThisMachine, false, nil
+		return ThisMachine, nil, nil
 	}
 	if machinesBuild(set.builders, platform, set.system, builderFiles) {
-		return AnotherMachine, false, nil
+		return AnotherMachine, nil, nil
 	}
 	if err := emulates(binfmt.Folder, platform, set); err != nil {
-		return Nobody, false, err
+		return Nobody, nil, err
 	}
 	if known {
-		return Emulation, false, nil
+		return Emulation, nil, nil
 	}
 	if !mayChangeSettings(set) {
-		return Nobody, false, &PlatformError{Platform: platform, Reason: NotTrusted}
+		return Nobody, nil, &PlatformError{Platform: platform, Reason: NotTrusted}
 	}
-	n.addPlatform(set, platform)
-	return Emulation, true, nil
+	return Emulation, tellPlatform(set, platform), nil
 }
 
-// addPlatform lets Nix build for a platform. The setting replaces the one there is.
-func (n *Nix) addPlatform(set settings, platform string) {
+// tellPlatform lets Nix build for a platform. The setting replaces the one there is.
+func tellPlatform(set settings, platform string) (flags []string) {
 	all := append(slices.Clone(set.extraPlatforms), platform)
-	n.options.Flags.Store = append(slices.Clone(n.options.Flags.Store), "--option", "extra-platforms", strings.Join(all, " "))
-	set.extraPlatforms = all
-	n.settings = &set
+	return []string{"--option", "extra-platforms", strings.Join(all, " ")}
 }
 
 // ForPlatform returns those of the derivations that need a machine for the platform.

@@ -181,24 +181,23 @@ func TestBuilder(t *testing.T) {
 			if test.platform == "i686-linux" && machine != "x86_64-linux" {
 				t.Skip("only x86_64 machines run i686 programs")
 			}
-			by, told, err := newLab(t, Options{}, test.flags...).Builder(t.Context(), test.platform)
-			if by != test.want || told || (err != nil) != (test.want == Nobody) {
-				t.Errorf("Builder = %v, %t, %v, want %v", by, told, err, test.want)
+			by, flags, err := newLab(t, Options{}, test.flags...).Builder(t.Context(), test.platform)
+			if by != test.want || len(flags) > 0 || (err != nil) != (test.want == Nobody) {
+				t.Errorf("Builder = %v, %q, %v, want %v", by, flags, err, test.want)
 			}
 		})
 	}
 }
 
-// TestAddPlatform lets the real Nix take the setting.
-func TestAddPlatform(t *testing.T) {
+// TestTellPlatform lets the real Nix take the setting.
+func TestTellPlatform(t *testing.T) {
 	l := newLab(t, Options{})
 	before, err := l.config(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.addPlatform(before, "riscv64-linux")
-	l.settings = nil
-	after, err := l.config(t.Context())
+	told := l.WithFlags(tellPlatform(before, "riscv64-linux"))
+	after, err := told.config(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,9 @@ import (
 
 // An Evaluator evaluates Nix and decodes the JSON result. *nix.Nix is one.
 type Evaluator interface {
-	// Eval applies a function, given as an expression, to an attribute of a flake.
-	Eval(ctx context.Context, ref, attr, apply string, into any) error
+	// Eval applies a function, given as an expression, to an attribute of a flake,
+	// whose nixConfig it returns.
+	Eval(ctx context.Context, ref, attr, apply string, into any) (nix.FlakeConfig, error)
 	// EvalExpression evaluates an expression that may read files and the
 	// search path.
 	EvalExpression(ctx context.Context, expression string, into any) error
@@ -52,10 +53,11 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 	if err != nil {
 		return nil, err
 	}
+	var config nix.FlakeConfig
 	if of.File != "" {
 		err = n.EvalExpression(ctx, "("+apply+") ("+configurations(of)+")", &result)
 	} else {
-		err = n.Eval(ctx, of.Ref, nix.Configurations, apply, &result)
+		config, err = n.Eval(ctx, of.Ref, nix.Configurations, apply, &result)
 	}
 	switch {
 	case err != nil:
@@ -65,6 +67,7 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 	case result.System == nil || len(result.System.Configurations) == 0:
 		return nil, fmt.Errorf("evaluating %s: the result has no configuration", of)
 	}
+	result.System.FlakeConfig = config
 	if err := result.System.check(); err != nil {
 		return nil, err
 	}

@@ -324,7 +324,9 @@ func TestEvaluationFails(t *testing.T) {
 // failing is a Nix that fails, or answers nothing.
 type failing struct{ err error }
 
-func (f failing) Eval(context.Context, string, string, string, any) error { return f.err }
+func (f failing) Eval(context.Context, string, string, string, any) (nix.FlakeConfig, error) {
+	return nil, f.err
+}
 
 func (f failing) EvalExpression(context.Context, string, any) error { return f.err }
 

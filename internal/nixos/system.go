@@ -9,6 +9,8 @@
 // Fields carry the names of the NixOS options that they come from.
 package nixos
 
+import "github.com/livebuild/livebuild/internal/nix"
+
 // System is what a configuration says about its live image. Paths are in the
 // Nix store; most exist only after Realise has been built. An empty path means
 // that the image has no such part.
@@ -87,6 +89,9 @@ type System struct {
 	Sources []string            `json:"sources"`
 
 	Warnings []string `json:"warnings"`
+
+	// FlakeConfig is with which settings its flake wants to be built.
+	FlakeConfig nix.FlakeConfig `json:"-"`
 }
 
 // Configuration is one bootable system of the image.

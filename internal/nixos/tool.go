@@ -35,7 +35,7 @@ func FindTool(ctx context.Context, n Evaluator, of nix.Installable, attribute, p
 	if of.File != "" {
 		err = n.EvalExpression(ctx, "("+function+") ("+configurations(of)+")", &found)
 	} else {
-		err = n.Eval(ctx, of.Ref, nix.Configurations, function, &found)
+		_, err = n.Eval(ctx, of.Ref, nix.Configurations, function, &found)
 	}
 	if err != nil {
 		return Tool{}, err
