@@ -11,5 +11,6 @@ echo "== livebuild iso path:$flake#mini"
 image=$("$livebuild" iso "path:$flake#mini" -o "$work/")
 
 echo "== livebuild test ${image##*/}"
-"$livebuild" test "$image" --logs "$work/logs" --junit "$work/report.xml"
+"$livebuild" test "$image" --expect '^MINI-RESULT PASS' --reject '^MINI-(RESULT FAIL|FAIL )' \
+    --logs "$work/logs" --junit "$work/report.xml"
 grep -h '^MINI-RESULT' "$work"/logs/*.log

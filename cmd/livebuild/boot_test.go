@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"flag"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +15,8 @@ import (
 	"testing"
 
 	need "github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/overlay"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
 // boots is what 'livebuild test --json' prints, as its documentation has it.
@@ -26,6 +32,8 @@ type boots struct {
 		Outcome    string   `json:"outcome"`
 		Line       string   `json:"line"`
 		Serial     string   `json:"serial"`
+		Menus      []string `json:"menus"`
+		Error      string   `json:"error"`
 		Seconds    float64  `json:"seconds"`
 		Console    []string `json:"console"`
 		Log        string   `json:"log"`
@@ -33,10 +41,17 @@ type boots struct {
 	} `json:"boots"`
 }
 
-// testImage runs 'livebuild test', which has to end with a status.
+// miniVerdict is how the live system of the test flake says what it found out about itself.
+var miniVerdict = []string{"--expect", "^MINI-RESULT PASS", "--reject", "^MINI-(RESULT FAIL|FAIL )"}
+
+// testImage runs 'livebuild test', which has to end with a status. Unless the arguments say otherwise,
+// the live system's own verdict counts.
 func testImage(t testing.TB, status int, image string, args ...string) (boots, outcome) {
 	t.Helper()
 	need.QEMU(t)
+	if !slices.Contains(args, "--expect") {
+		args = append(args, miniVerdict...)
+	}
 	o := livebuild(t, append([]string{"test", image, "--json"}, args...)...)
 	if o.status != status {
 		t.Fatalf("livebuild test: status %d, want %d\n%s%s", o.status, status, o.stdout, o.stderr)
@@ -173,13 +188,11 @@ func checkConsole(t testing.TB, r result, mode, console string) {
 	}
 }
 
-// console is the parameter of the kernel that the test flake's menus have.
-const console = "console=ttyS0,115200n8"
-
-// other is a parameter of the same length that means nothing.
+// other is a parameter of the same length as the console's that means nothing.
 const other = "nothing=ttyS0,115200n8"
 
-// TestSerialConsole boots images whose default entry leaves the serial console alone.
+// TestSerialConsole boots images whose default entry leaves the serial console alone, with and without
+// another entry that does not. It is the default entry that is started.
 func TestSerialConsole(t *testing.T) {
 	tests := map[string]func([]byte) []byte{
 		// The entry for it has the parameter once more.
@@ -187,17 +200,156 @@ func TestSerialConsole(t *testing.T) {
 			data = replace(t, data, console, other)
 			return replace(t, data, other+" "+other, other+" "+console)
 		},
-		"typed": func(data []byte) []byte { return replace(t, data, console, other) },
+		"no entry": func(data []byte) []byte { return replace(t, data, console, other) },
 	}
-	for way, change := range tests {
-		t.Run(way, func(t *testing.T) {
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
 			image := changedMini(t, change)
-			b, _ := testImage(t, 0, image, "--modes", "bios-cd,uefi-usb", "--expect", "^MINI-CMDLINE .*"+other+".* "+console)
+			b, _ := testImage(t, 0, image, "--modes", "bios-cd,uefi-usb", "--expect", "^MINI-CMDLINE .*"+other+" "+console+"( initrd=|$)")
 			for _, boot := range b.Boots {
-				if boot.Serial != way {
-					t.Errorf("%s: the serial console came by %q, want %q", boot.Mode, boot.Serial, way)
+				if boot.Serial != "added" {
+					t.Errorf("%s: the serial console came by %q, want added", boot.Mode, boot.Serial)
 				}
 			}
 		})
 	}
 }
+
+// menuCase is how the boot menus of an image behave.
+type menuCase struct {
+	name           string
+	isolinux, grub func(menu string) string
+	serial         string
+	long           bool // left out unless all cases are asked for
+}
+
+// set is a change of texts, the first of each pair into the second.
+func set(pairs ...string) func(string) string {
+	return strings.NewReplacer(pairs...).Replace
+}
+
+// menuCases leave the serial console alone, but for the last.
+var menuCases = []menuCase{
+	{"timeout 0", set("TIMEOUT 10", "TIMEOUT 0"), set("timeout=1", "timeout=0\nset timeout_style=hidden"), "added", false},
+	{"none, by title", set("TIMEOUT 10\n", ""), set("set timeout=1", "set default='Firmware Setup>'"), "added", true},
+	{"waits for ever", set("TIMEOUT 10", "TIMEOUT 0\nPROMPT 1", "UI vesamenu.c32", ""), set("timeout=1", "timeout=-1"), "added", true},
+	{
+		"by identifier", set("DEFAULT boot\n", "DEFAULT boot-debug\nMENU HIDDEN\n"),
+		set("set timeout=1", "timeout=900\ndefault=here", "--class installer {", "--id here {"), "added", false,
+	},
+	{"saved entry", set("DEFAULT boot\n", "ONTIMEOUT reboot.c32\n"), set("set timeout=1", "load_env\nset default=\"${saved_entry}\""), "added", true},
+	{
+		"a submenu, another system", set("DEFAULT boot\n", "DEFAULT disk\nLABEL disk\nLOCALBOOT -1\n"),
+		set("set timeout=1", "timeout=-1\ndefault=1"), "added", false,
+	},
+	{"a password", set("LABEL boot\n", "LABEL boot\nMENU PASSWD secret\n"), set("set timeout=1", "set superusers=root\npassword root secret"), "added", true},
+}
+
+var allMenus = flag.Bool("menus", false, "boot images with every kind of boot menu")
+
+// TestMenuBehaviour boots images whose menus do not start a kernel with a serial console by themselves. Each is
+// good, and has to come up, however slow the machine is.
+func TestMenuBehaviour(t *testing.T) {
+	for _, test := range menuCases {
+		if test.long && !*allMenus {
+			continue
+		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			image := withMenus(t, func(menu string) string { return strings.ReplaceAll(test.isolinux(menu), " "+console, "") },
+				func(menu string) string { return strings.ReplaceAll(test.grub(menu), " "+console, "") })
+			b, o := testImage(t, 0, image, "--modes", "bios-cd,uefi-usb", "--expect", "^MINI-CMDLINE .*"+console, "--jobs", "1")
+			for _, boot := range b.Boots {
+				if boot.Serial != test.serial || len(boot.Menus) == 0 {
+					t.Errorf("%s: the serial console came by %q, with the menus %q, want %q", boot.Mode, boot.Serial, boot.Menus, test.serial)
+				}
+			}
+			if !strings.Contains(o.stderr, "uefi-usb: the boot loader is shown a changed EFI system partition: EFI/BOOT/grub.cfg") {
+				t.Errorf("nothing is said about the changed menu:\n%s", o.stderr)
+			}
+		})
+	}
+}
+
+// withMenus is the shared image with other menus, on the medium and in its EFI system partition.
+func withMenus(t testing.TB, isolinux, grub func(string) string) string {
+	t.Helper()
+	data := readFile(t, miniISO(t).File)
+	v, err := hybridiso.ReadVolume(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := overlay.New(bytes.NewReader(data), int64(len(data)))
+	var files []overlay.File
+	for _, p := range v.Partitions {
+		inside, err := overlay.ISO(bytes.NewReader(data), p.Offset, int64(len(data)))
+		if err != nil {
+			inside, err = overlay.FAT(bytes.NewReader(data), p.Offset, int64(len(data)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, inside...)
+	}
+	whole, err := overlay.ISO(bytes.NewReader(data), 0, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for _, f := range append(files, whole...) {
+		change := map[string]func(string) string{"isolinux.cfg": isolinux, "grub.cfg": grub}[strings.ToLower(filepath.Base(f.Path))]
+		if change == nil {
+			continue
+		}
+		text, err := f.Text(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := disk.Replace(f, []byte(change(text))); err != nil {
+			t.Fatal(err)
+		}
+		changed++
+	}
+	if changed < 3 {
+		t.Fatalf("%d menus are changed, want those of both loaders", changed)
+	}
+	image := filepath.Join(t.TempDir(), "menus.iso")
+	out, err := io.ReadAll(io.NewSectionReader(disk, 0, disk.Size()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(image, out, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// TestNotJudged boots an image whose menu is not found, and whose system says nothing. Nothing follows from
+// that.
+func TestNotJudged(t *testing.T) {
+	t.Parallel()
+	image := withMenus(t, func(menu string) string { return strings.ReplaceAll(menu, " "+console, "") },
+		func(string) string { return "terminal_output console\nlinux /absent ${root}; halt\n" })
+	data := readFile(t, image)
+	data = rename(t, data, "grub.cfg", "absent-g")
+	if err := os.WriteFile(image, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	junit := filepath.Join(t.TempDir(), "report.xml")
+	b, o := testImage(t, 1, image, "--modes", "uefi-usb", "--junit", junit)
+	boot := b.Boots[0]
+	if boot.Outcome != "not-judged" || boot.Serial != "unknown" || boot.Error == "" || boot.Passed {
+		t.Errorf("boot = %+v, want not-judged", boot)
+	}
+	checkRefusal(t, outcome{o.status, "", o.stderr}, 1, "error: uefi-usb cannot be judged", "console=ttyS0,115200n8")
+	if suite := readReport(t, junit).Suites[0]; suite.Errors != 1 || suite.Failures != 0 {
+		t.Errorf("report = %+v, want an error and no failure", suite)
+	}
+	before, _, ok := strings.Cut(o.stderr, "booting menus as")
+	if !ok || !strings.Contains(before, "uefi-usb: no boot menu was found, so the boot can be judged only if") {
+		t.Errorf("it is not said before the boot:\n%s", o.stderr)
+	}
+}
+
+// console is the parameter of the kernel that the test flake's menus have.
+const console = "console=ttyS0,115200n8"

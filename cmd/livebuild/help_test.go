@@ -16,12 +16,12 @@ func TestHelp(t *testing.T) {
 		"-v, --verbose", "--progress", "-h, --help"}, nixFlags)
 	planFlags := append([]string{"--compression", "--json"}, common...)
 	guestFlags := []string{"--memory", "--no-network"}
-	bootFlags := append([]string{"--modes", "--expect", "--logs"}, guestFlags...)
+	bootFlags := append([]string{"--modes", "--expect", "--reject", "--logs"}, guestFlags...)
 	benchFlags := append([]string{"--compression", "--sample", "--jobs", "--json"}, common...)
 	stickFlags := []string{"--yes", "--serial", "--unmount", "--full", "--no-verify", "--eject", "--stall-timeout"}
 	isoFlags := slices.Concat([]string{"-o, --output", "--force", "--jobs", "--reuse", "--dry-run", "--write", "--test", "--test-timeout"}, stickFlags, bootFlags, planFlags)
 	writeFlags := append([]string{"livebuild write IMAGE DEVICE... [flags]", "--verify-only", "--sha256", "--json"}, stickFlags...)
-	runFlags := slices.Concat([]string{"--bios", "--uefi", "--usb", "-m, --memory", "--ssh", "--disk", "--serial", "--display",
+	runFlags := slices.Concat([]string{"--bios", "--uefi", "--usb", "-m, --memory", "--ssh", "--disk", "--console", "--display",
 		"--print", "--no-network", "--compression"}, common)
 	testFlags := append([]string{"--timeout", "--jobs", "--junit", "--json"}, bootFlags...)
 	tests := map[string]struct {

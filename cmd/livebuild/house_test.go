@@ -16,7 +16,7 @@ var house = map[string]room{
 	"internal/cli": {
 		"verbs, flags, terminal, all advice on errors; nothing else prints",
 		[]string{
-			"internal/boot", "internal/build", "internal/device", "internal/image", "internal/imagefile", "internal/loader",
+			"internal/boot", "internal/boottest", "internal/build", "internal/device", "internal/image", "internal/imagefile",
 			"internal/nix", "internal/nixos", "internal/progress", "internal/qemu", "internal/trial", "pkg/squashfs",
 			"pkg/squashfs/codec",
 		},
@@ -76,12 +76,24 @@ var house = map[string]room{
 		"an image in a file: compressed or not, whole or not, with its checksum",
 		[]string{"internal/progress", "pkg/gpt"},
 	},
+	"internal/boottest": {
+		"image × boot modes → verdicts",
+		[]string{"internal/image", "internal/loader", "internal/overlay", "internal/progress", "internal/qemu", "pkg/gpt", "pkg/hybridiso"},
+	},
 	"internal/loader": {
-		"the boot menus of an image as their user meets them: which keys lead to a serial console",
-		[]string{"internal/qemu"},
+		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",
+		nil,
+	},
+	"internal/overlay": {
+		"a medium with some of its files changed, of which not a byte is written",
+		[]string{"pkg/fat", "pkg/hybridiso"},
 	},
 	"internal/qemu": {
-		"boots an image in a virtual machine, types at its boot loader, and judges it",
+		"boots a medium in a virtual machine, and judges its console",
+		[]string{"internal/nbd"},
+	},
+	"internal/nbd": {
+		"serves a medium to a virtual machine",
 		nil,
 	},
 	"cmd/bench": {

@@ -89,7 +89,7 @@ func TestRunPrints(t *testing.T) {
 		{[]string{"--uefi", "--no-network", "--memory", "3G"}, []string{"pflash", "-nic none", "-m 3072"}, nil},
 		{[]string{"--ssh=22022", "--disk", "20G"}, []string{"hostfwd=tcp:127.0.0.1:22022-:22", "null-co,size=21474836480,"}, nil},
 		{[]string{"--ssh"}, []string{"hostfwd=tcp:127.0.0.1:"}, nil},
-		{[]string{"--display", "vnc", "--serial"}, []string{"-display vnc=127.0.0.1:", "-serial mon:stdio"}, nil},
+		{[]string{"--display", "vnc", "--console"}, []string{"-display vnc=127.0.0.1:", "-serial mon:stdio"}, nil},
 		{[]string{"--display", "gtk"}, []string{"-display gtk", "-serial none -monitor none", "usb-tablet"}, nil},
 		{[]string{"--", "-smp", "2"}, []string{" -smp 2"}, nil},
 	}
@@ -109,6 +109,12 @@ func TestRunPrints(t *testing.T) {
 				t.Errorf("%q: %q in %s", test.args, text, o.stdout)
 			}
 		}
+	}
+
+	// By its former name.
+	if o := livebuild(t, "run", image, "--print", "--display", "vnc", "--serial"); o.status != 0 || !strings.Contains(o.stdout, "-serial mon:stdio") ||
+		!strings.HasPrefix(o.stderr, "warning: --serial of 'livebuild run' is --console now") {
+		t.Errorf("--serial: status %d\n%s%s", o.status, o.stdout, o.stderr)
 	}
 
 	// The monitor takes "quit" from standard input as soon as it runs.
@@ -206,6 +212,7 @@ func TestImagesRefused(t *testing.T) {
 		"installable":        {call{}, []string{"test", ".#mini"}, 2, []string{"iso INSTALLABLE --test"}},
 		"unknown mode":       {call{}, []string{"test", image, "--modes", "bios-cd,efi"}, 2, []string{`"efi"`, "uefi-usb"}},
 		"bad expression":     {call{}, []string{"test", image, "--expect", "("}, 2, []string{"--expect", "missing closing )"}},
+		"bad rejection":      {call{}, []string{"test", image, "--reject", "["}, 2, []string{"--reject", "missing closing ]"}},
 		"no time":            {call{}, []string{"test", image, "--timeout", "0s"}, 2, []string{"90s"}},
 		"time without unit":  {call{}, []string{"test", image, "--timeout", "90"}, 2, []string{"--timeout", `"90"`, "90s"}},
 		"boots of no test":   {call{}, []string{"iso", ".#a", "--expect", "x"}, 2, []string{"--expect", "--test"}},

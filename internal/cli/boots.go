@@ -1,18 +1,18 @@
 package cli
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-	"sync"
 
+	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -30,16 +30,17 @@ type testResult struct {
 func (testResult) text(io.Writer) error { return nil }
 
 type bootResult struct {
-	Mode       image.Mode `json:"mode"`
-	Passed     bool       `json:"passed"`
-	Outcome    string     `json:"outcome"`
-	Line       string     `json:"line"`   // of the console, which decided
-	Serial     string     `json:"serial"` // how the kernel got its console: default, entry, typed or unknown
-	Seconds    float64    `json:"seconds"`
-	Console    []string   `json:"console,omitempty"` // the last lines of a failed boot
-	Log        string     `json:"log,omitempty"`     // files that were kept
-	Screenshot string     `json:"screenshot,omitempty"`
-	Error      string     `json:"error,omitempty"` // why it could not be tried
+	Mode       image.Mode      `json:"mode"`
+	Passed     bool            `json:"passed"`
+	Outcome    string          `json:"outcome"`
+	Line       string          `json:"line"`            // of the console, which decided
+	Serial     boottest.Serial `json:"serial"`          // how the kernel got its console: default, added or unknown
+	Menus      []string        `json:"menus,omitempty"` // files that the boot loader was shown changed
+	Seconds    float64         `json:"seconds"`
+	Console    []string        `json:"console,omitempty"` // the last lines of a failed boot
+	Log        string          `json:"log,omitempty"`     // files that were kept
+	Screenshot string          `json:"screenshot,omitempty"`
+	Error      string          `json:"error,omitempty"` // why it could not be tried
 
 	verdict qemu.Verdict
 	err     error // it could not be tried
@@ -73,8 +74,8 @@ func (e *notBootedError) Error() string {
 
 // boot tries an image in these modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (a *app) boot(ctx context.Context, t *test, host qemu.Machine, m *medium, modes []image.Mode, tell func(string) error) ([]bootResult, error) {
-	atOnce, err := host.SideBySide(len(modes), runtime.NumCPU())
+func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium, modes []image.Mode, tell func(string) error) ([]bootResult, error) {
+	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
 		return nil, err
 	}
@@ -84,66 +85,47 @@ func (a *app) boot(ctx context.Context, t *test, host qemu.Machine, m *medium, m
 	if err := t.makeFolder(); err != nil {
 		return nil, err
 	}
-	results := make([]bootResult, len(modes))
-	slots := make(chan struct{}, atOnce)
-	var boots sync.WaitGroup
-	var telling sync.Mutex // one boot after the other
-	for n, mode := range modes {
-		slots <- struct{}{}
-		boots.Add(1)
-		go func() {
-			defer boots.Done()
-			defer func() { <-slots }()
-			results[n] = a.bootOnce(ctx, t, host, m, mode)
-			if ctx.Err() != nil {
-				return
-			}
-			telling.Lock()
-			defer telling.Unlock()
-			if err := a.report(&results[n], tell); err != nil {
-				results[n].err = err
-			}
-		}()
+	var results []bootResult
+	opts := t.options
+	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, a.console
+	opts.Done = func(r *boottest.Result) {
+		result := newBootResult(r)
+		a.keep(t, m, &result, r.Log)
+		if err := a.report(&result, tell); err != nil {
+			result.err = err
+		}
+		results = append(results, result)
 	}
-	boots.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if _, err := boottest.Run(ctx, boottest.Image{Path: m.path, Name: m.name, Inspection: m.Inspection}, modes, opts); err != nil {
+		return nil, err
 	}
+	slices.SortFunc(results, func(a, b bootResult) int { return slices.Index(modes, a.Mode) - slices.Index(modes, b.Mode) })
 	return results, nil
 }
+
+func newBootResult(r *boottest.Result) bootResult {
+	result := bootResult{Mode: r.Mode, Passed: r.Passed(), Serial: r.Serial, Menus: r.Menus, verdict: r.Verdict, err: r.Err}
+	var unheard *boottest.UnheardError
+	switch {
+	case errors.As(r.Err, &unheard):
+		result.Outcome, result.Seconds, result.Console = notJudged, r.Verdict.Duration.Seconds(), r.Verdict.Console
+	case r.Err == nil:
+		result.Outcome, result.Line, result.Seconds = r.Verdict.Outcome.Name(), r.Verdict.Line, r.Verdict.Duration.Seconds()
+		if !result.Passed {
+			result.Console = r.Verdict.Console
+		}
+	}
+	return result
+}
+
+// notJudged is the outcome of a boot of which nothing was heard, and from which nothing follows.
+const notJudged = "not-judged"
 
 func (t *test) makeFolder() error {
 	if t.logs == "" {
 		return nil
 	}
 	return os.MkdirAll(t.logs, 0o777)
-}
-
-// bootOnce tries one mode.
-func (a *app) bootOnce(ctx context.Context, t *test, host qemu.Machine, m *medium, mode image.Mode) bootResult {
-	r := bootResult{Mode: mode}
-	way, keys, err := serial(m.Inspection, mode)
-	if err != nil {
-		r.err = err
-		return r
-	}
-	task := progress.Begin(a.console, "booting", m.name+" as "+string(mode))
-	defer task.End(nil) // the verdict is told when the files about it are written
-	r.Serial = serialWays[way]
-	watch := t.watch
-	watch.Keys = keys
-	log := &consoleLog{tell: func(line string) { task.Moved(line) }}
-	watch.Copy = log
-	r.verdict, r.err = qemu.Run(ctx, machineFor(host, m.path, mode), watch)
-	if r.err != nil {
-		return r
-	}
-	r.Passed, r.Outcome, r.Line, r.Seconds = r.verdict.OK(), r.verdict.Outcome.Name(), r.verdict.Line, r.verdict.Duration.Seconds()
-	if !r.Passed {
-		r.Console = r.verdict.Console
-	}
-	a.keep(t, m, &r, log.text.Bytes())
-	return r
 }
 
 // keep writes the files that are kept of a boot.
@@ -173,7 +155,10 @@ const shownLines = 12
 func (a *app) report(r *bootResult, tell func(string) error) error {
 	if r.err != nil {
 		r.Error = r.err.Error()
-		return nil // also the error of the run
+		if r.Outcome != notJudged {
+			return nil // also the error of the run
+		}
+		return tell(r.Error)
 	}
 	if !r.Passed {
 		for _, line := range r.Console[max(0, len(r.Console)-shownLines):] {
@@ -189,36 +174,21 @@ func (a *app) report(r *bootResult, tell func(string) error) error {
 	return err
 }
 
-// failure is the error of a boot that could not be tried, or a *notBootedError if one failed.
+// failure is a *notBootedError if a boot failed, else the error of one that could not be tried or not be
+// judged.
 func failure(boots []bootResult) error {
 	e := &notBootedError{boots: len(boots)}
+	var untried error
 	for _, r := range boots {
-		if r.err != nil {
-			return r.err
-		}
-		if !r.Passed {
+		switch {
+		case r.err != nil && untried == nil:
+			untried = r.err
+		case r.err == nil && !r.Passed:
 			e.failed = append(e.failed, r)
 		}
 	}
 	if len(e.failed) == 0 {
-		return nil
+		return untried
 	}
 	return e
-}
-
-// consoleLog keeps what a guest writes, up to a bound, and tells each line.
-type consoleLog struct {
-	tell func(line string)
-	text bytes.Buffer
-}
-
-// maxLog is more than any sound boot writes, in bytes.
-const maxLog = 4 << 20
-
-func (l *consoleLog) Write(line []byte) (int, error) {
-	if l.text.Len()+len(line) <= maxLog {
-		l.text.Write(line)
-	}
-	l.tell(strings.TrimRight(string(line), "\n"))
-	return len(line), nil
 }

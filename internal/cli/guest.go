@@ -11,15 +11,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
-// hostMachine completes a machine with what this host has for running guests of an architecture by
-// these modes, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
+// hostMachines completes a machine, for each of these boot modes, with what this host has for running guests
+// of an architecture, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
 // is not on the PATH; b is nil where there is no configuration.
-func (a *app) hostMachine(ctx context.Context, b *build.Build, guest qemu.Machine, modes []image.Mode) (qemu.Machine, error) {
+func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machine, modes []image.Mode) (boottest.Machines, error) {
 	var err error
 	guest.Program, err = qemu.FindProgram(guest.Arch)
 	var missing *qemu.ProgramError
@@ -27,19 +28,16 @@ func (a *app) hostMachine(ctx context.Context, b *build.Build, guest qemu.Machin
 		guest.Program, err = b.Tool(ctx, "QEMU", "qemu", missing.Program)
 	}
 	if err != nil {
-		return qemu.Machine{}, err
+		return nil, err
 	}
-	for _, mode := range modes {
-		complete, err := machineFor(guest, "", mode).Complete(ctx)
-		if err != nil {
-			return qemu.Machine{}, err
-		}
-		guest.Accel = complete.Accel
+	machines, err := boottest.Complete(ctx, guest, modes)
+	if err != nil {
+		return nil, err
 	}
-	if guest.Accel == qemu.TCG {
+	if machines.Accel() == qemu.TCG {
 		a.console.line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
 	}
-	return guest, nil
+	return machines, nil
 }
 
 // planned is the machine that an image is for.

@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -124,6 +125,8 @@ func hintFor(err error) string {
 		return "store paths do not change: check the store with 'nix-store --verify --check-contents'"
 	case errors.As(err, &notBooted):
 		return notBootedHint(notBooted)
+	case is[*boottest.UnheardError](err):
+		return unheardHint
 	case is[*image.ForeignError](err):
 		return "an image is an .iso file, compressed or not, or a disc or stick that one was copied to"
 	case errors.As(err, &mode):

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livebuild/livebuild/internal/loader"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -12,9 +11,6 @@ import (
 func notBootedHint(e *notBootedError) string {
 	r := e.failed[0]
 	outcome := r.verdict.Outcome
-	if r.Serial == serialWays[loader.NoWay] && (outcome == qemu.Silent || outcome == qemu.TimedOut) {
-		return "the kernel needs console=ttyS0,115200n8 (console=ttyAMA0,115200n8 on aarch64), and no boot menu was found to add it to; see " + r.seen()
-	}
 	switch outcome {
 	case qemu.Silent:
 		return "what the firmware started never spoke: the boot loader may be damaged; see " + r.seen()
@@ -29,6 +25,9 @@ func notBootedHint(e *notBootedError) string {
 	}
 	return "see " + r.seen()
 }
+
+// unheardHint is advice on a boot that said nothing.
+const unheardHint = "give the kernel console=ttyS0,115200n8 (console=ttyAMA0,115200n8 on aarch64); --expect takes what the system says itself"
 
 // seen is where a failed boot can be looked at.
 func (r *bootResult) seen() string {
@@ -45,7 +44,7 @@ func hostHint(e *qemu.HostError) string {
 	case strings.Contains(e.Message, "Cannot allocate memory"):
 		return "give the guest less memory with --memory, or free some"
 	case strings.Contains(e.Message, "gtk"):
-		return "this QEMU has no window here (Debian: qemu-system-gui): --display vnc, or --display none --serial"
+		return "this QEMU has no window here (Debian: qemu-system-gui): --display vnc, or --display none --console"
 	case strings.Contains(e.Message, "KVM"):
 		return "KVM fails on this machine: keep QEMU from it by taking the permission to open /dev/kvm away"
 	}

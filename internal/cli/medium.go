@@ -13,9 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
-	"github.com/livebuild/livebuild/internal/loader"
 	"github.com/livebuild/livebuild/internal/progress"
-	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // medium is an image that virtual machines are to start from.
@@ -131,44 +129,6 @@ func mediumName(path string) string {
 		name = strings.TrimSuffix(name, extension)
 	}
 	return name
-}
-
-// serialPorts are the names that Linux has for the first serial port.
-var serialPorts = map[qemu.Arch]string{qemu.X86_64: "ttyS0", qemu.AArch64: "ttyAMA0"}
-
-// serialWays are what programs read about how the kernel got its serial console.
-var serialWays = map[loader.Way]string{
-	loader.ByItself: "default",
-	loader.ByEntry:  "entry",
-	loader.ByTyping: "typed",
-	loader.NoWay:    "unknown",
-}
-
-// serial returns the keys that make the system of an image use its serial console.
-func serial(i *image.Inspection, mode image.Mode) (loader.Way, []qemu.Key, error) {
-	kind := loader.SYSLINUX
-	if mode.UEFI() {
-		kind = loader.GRUB
-	}
-	menu, found, err := loader.Find(i, kind)
-	if err != nil || !found {
-		return loader.NoWay, nil, err
-	}
-	way, keys := menu.Serial(serialPorts[qemu.Arch(i.Arch)])
-	return way, keys, nil
-}
-
-// machineFor is the machine that starts the medium in a mode.
-func machineFor(host qemu.Machine, path string, mode image.Mode) qemu.Machine {
-	m := host
-	m.Image = path
-	if mode.UEFI() {
-		m.Firmware = qemu.UEFI
-	}
-	if mode.USB() {
-		m.Medium = qemu.USB
-	}
-	return m
 }
 
 // namesImage tells an image from an installable: it is a file, or named as one. A Nix file is an

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
@@ -21,7 +23,8 @@ type runOptions struct {
 	bios, uefi, usb bool
 	ssh             string
 	disk            string
-	serial          bool
+	console         bool
+	serial          bool // console by its former name
 	display         string
 	print           bool
 	extra           []string // arguments of QEMU
@@ -40,7 +43,7 @@ serial console is in this terminal: there, ctrl-a x ends the machine. What the
 system writes to its medium or to its disk is gone afterwards.`,
 		Example: `  livebuild run nixos.iso
   livebuild run .#exampleIso --compression zstd:3
-  livebuild run nixos.iso --serial --usb --bios
+  livebuild run nixos.iso --console --usb --bios
   livebuild run nixos.iso --disk 20G --ssh -m 4G
   livebuild run nixos.iso -- -device virtio-rng-pci`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -68,7 +71,9 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.StringVar(&opts.ssh, "ssh", "", "forward `PORT` of this machine to the guest's SSH server (default: 2222, or a free one)")
 	f.Lookup("ssh").NoOptDefVal = anyPort
 	f.StringVar(&opts.disk, "disk", "", "add an empty disk of `SIZE`, as 20G, to install onto")
-	f.BoolVar(&opts.serial, "serial", false, "use this terminal as the guest's serial console")
+	f.BoolVar(&opts.console, "console", false, "use this terminal as the guest's serial console")
+	f.BoolVar(&opts.serial, "serial", false, "the former name of --console")
+	f.Lookup("serial").Hidden = true
 	f.StringVar(&opts.display, "display", "", "show the guest's display by `KIND`: gtk, vnc or none (default: gtk in a graphical session)")
 	f.BoolVar(&opts.print, "print", false, "print QEMU's command line and start nothing")
 	return cmd
@@ -87,6 +92,10 @@ func splitAtDash(cmd *cobra.Command, args []string) (before, after []string) {
 const anyPort = "any"
 
 func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err error) {
+	if opts.serial {
+		a.console.warn("--serial of 'livebuild run' is --console now: elsewhere it is the number of a disk")
+		opts.console = true
+	}
 	guest, err := opts.guest()
 	if err != nil {
 		return err
@@ -118,9 +127,11 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 	if err != nil {
 		return err
 	}
-	if guest, err = a.hostMachine(ctx, b, guest, []image.Mode{mode}); err != nil {
+	machines, err := a.hostMachines(ctx, b, guest, []image.Mode{mode})
+	if err != nil {
 		return err
 	}
+	guest = machines[mode]
 	if guest.Accel == qemu.KVM {
 		guest.Processors = min(runtime.NumCPU(), mostProcessors)
 	}
@@ -141,9 +152,6 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
 	}
-	if guest, err = machineFor(guest, m.path, mode).Complete(ctx); err != nil {
-		return err
-	}
 	return a.attend(ctx, m, mode, guest, opts.print)
 }
 
@@ -159,8 +167,11 @@ func claims(m *medium, b *build.Build) (qemu.Machine, []image.Mode) {
 const mostProcessors = 4
 
 // attend starts the machine and leaves it to the user, or prints how to.
-func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu.Machine, printOnly bool) error {
+func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu.Machine, printOnly bool) (err error) {
 	if printOnly {
+		if guest.Image, err = filepath.Abs(m.path); err != nil {
+			return err
+		}
 		args, err := guest.Args()
 		if err != nil {
 			return err
@@ -168,12 +179,18 @@ func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu
 		_, err = fmt.Fprintln(a.out, shellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	var keys []qemu.Key
 	if guest.Serial == qemu.SerialTerminal {
-		var err error
-		if _, keys, err = serial(m.Inspection, mode); err != nil {
+		start, err := boottest.Prepare(m.path, m.Inspection, mode)
+		if err != nil {
 			return err
 		}
+		defer start.Close() // it is only read
+		guest = start.Machine(guest)
+		if len(start.Menus) > 0 {
+			a.console.line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
+		}
+	} else if guest.Image, err = filepath.Abs(m.path); err != nil {
+		return err
 	}
 	a.console.line(fmt.Sprintf("starting %s as %s", m.name, mode))
 	if guest.SSHPort != 0 {
@@ -187,7 +204,7 @@ func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu
 		a.console.line("end with ctrl-a x")
 	}
 	a.console.finish()
-	return qemu.Attend(ctx, guest, keys, a.in, a.out)
+	return qemu.Attend(ctx, guest, a.in, a.out)
 }
 
 // guest is the machine that the flags describe.
@@ -218,7 +235,7 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 	if m.Display, err = display(o.display); err != nil {
 		return m, err
 	}
-	if o.serial || m.Display == "none" {
+	if o.console || m.Display == "none" {
 		m.Serial = qemu.SerialTerminal
 	}
 	return m, nil

@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
@@ -21,7 +23,9 @@ type testOptions struct {
 	guestOptions
 	modes   []string
 	expect  string
+	reject  string
 	timeout time.Duration
+	timed   *pflag.Flag // of timeout
 	jobs    int
 	logs    string
 	junit   string
@@ -38,8 +42,11 @@ serial console until it shows a login prompt, or --expect matches a line. A
 kernel panic, an emergency shell, a prompt of the boot loader and the like end a
 boot at once. The image is only read; it can be anyone's.
 
-A system that does not use the serial console by itself is told to: by the
-entry that its boot menu has for that, or by typing the parameter there.
+A system that leaves the serial console alone, or whose boot menu waits, is booted
+with a changed menu: the boot loader reads a copy in which the default entry has a
+serial console and starts by itself. The kernel finds the medium as it is. An image
+that can be made to speak in no way is not judged, instead of called one that does
+not boot.
 
 One line for each boot is printed on standard output. Of a boot that failed, the
 console and a screenshot are kept as NAME.MODE.log and NAME.MODE.png. The exit
@@ -65,14 +72,16 @@ func (o *testOptions) addFlags(cmd *cobra.Command, timeout string) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
-	f.DurationVar(&o.timeout, timeout, 5*time.Minute, "give up on a boot after `TIME`")
+	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
+	f.DurationVar(&o.timeout, timeout, 0, "give up on a boot after `TIME` (default: 5m, 20m where the processor is emulated)")
+	o.timed = f.Lookup(timeout)
 	o.guestOptions.addFlags(cmd, "", "1G")
 	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
 }
 
 // testFlag is one of the flags about boots that 'livebuild iso' was given, or empty.
 func testFlag(cmd *cobra.Command) string {
-	for _, name := range []string{"modes", "expect", "test-timeout", "memory", "no-network", "logs"} {
+	for _, name := range []string{"modes", "expect", "reject", "test-timeout", "memory", "no-network", "logs"} {
 		if cmd.Flags().Changed(name) {
 			return name
 		}
@@ -87,7 +96,7 @@ func oneImage(_ *cobra.Command, args []string) error {
 // test is what is to be tried, checked.
 type test struct {
 	modes   []image.Mode // empty: those that the image claims
-	watch   qemu.Watch
+	options boottest.Options
 	memory  int // MiB
 	jobs    int // 0: as many as the host allows
 	network bool
@@ -97,7 +106,7 @@ type test struct {
 
 func (o *testOptions) check() (*test, error) {
 	t := &test{
-		watch:   qemu.Watch{Expect: qemu.CameUp, Reject: qemu.WentWrong, Limit: o.timeout},
+		options: boottest.Options{Limit: o.timeout},
 		jobs:    o.jobs,
 		network: !o.noNetwork,
 		logs:    o.logs,
@@ -112,17 +121,23 @@ func (o *testOptions) check() (*test, error) {
 			t.modes = append(t.modes, mode)
 		}
 	}
-	if o.expect != "" {
-		expect, err := regexp.Compile(o.expect)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("--expect: %w", err)}
+	for _, flag := range []struct {
+		name, text string
+		to         **regexp.Regexp
+	}{{"expect", o.expect, &t.options.Expect}, {"reject", o.reject, &t.options.Reject}} {
+		if flag.text == "" {
+			continue
 		}
-		t.watch.Expect = expect
+		expression, err := regexp.Compile(flag.text)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("--%s: %w", flag.name, err)}
+		}
+		*flag.to = expression
 	}
 	if o.jobs < 0 {
 		return nil, &usageError{fmt.Errorf("--jobs needs a number of boots, not %d", o.jobs)}
 	}
-	if o.timeout <= 0 {
+	if o.timeout < 0 || o.timeout == 0 && o.timed.Changed {
 		return nil, &usageError{fmt.Errorf("the time for a boot is one such as 90s or 5m, not %s", o.timeout)}
 	}
 	var err error
@@ -147,11 +162,11 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	if err != nil {
 		return err
 	}
-	host, err := a.hostMachine(ctx, nil, t.guest(m.guest()), modes)
+	machines, err := a.hostMachines(ctx, nil, t.guest(m.guest()), modes)
 	if err != nil {
 		return err
 	}
-	boots, err := a.boot(ctx, t, host, m, modes, a.teller(opts.json))
+	boots, err := a.boot(ctx, t, machines, m, modes, a.teller(opts.json))
 	if err != nil {
 		return err
 	}
@@ -161,7 +176,7 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	}
 	failed := failure(boots)
 	err = a.print(testResult{
-		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: host.Accel, Passed: failed == nil, Boots: boots,
+		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
 	}, opts.json)
 	if opts.junit != "" {
 		err = errors.Join(err, writeJUnit(opts.junit, filepath.Base(path), boots))
@@ -205,10 +220,10 @@ func (t *test) modesOf(claimed []image.Mode) ([]image.Mode, error) {
 
 // isoTester tries the image of a configuration before it is put in its place.
 type isoTester struct {
-	app   *app
-	test  *test
-	host  qemu.Machine
-	modes []image.Mode
+	app      *app
+	test     *test
+	machines boottest.Machines
+	modes    []image.Mode
 }
 
 // newISOTester finds out before the build whether the image can be tried.
@@ -217,8 +232,8 @@ func (a *app) newISOTester(ctx context.Context, b *build.Build, t *test) (*isoTe
 	if err != nil {
 		return nil, err
 	}
-	host, err := a.hostMachine(ctx, b, t.guest(planned(b.Plan())), modes)
-	return &isoTester{a, t, host, modes}, err
+	machines, err := a.hostMachines(ctx, b, t.guest(planned(b.Plan())), modes)
+	return &isoTester{a, t, machines, modes}, err
 }
 
 // boot tries the image that is to become a file. The error is a *notBootedError if it does not
@@ -229,7 +244,7 @@ func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (b
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
-	boots, err = t.app.boot(ctx, t.test, t.host, m, t.modes, t.app.teller(true))
+	boots, err = t.app.boot(ctx, t.test, t.machines, m, t.modes, t.app.teller(true))
 	if err != nil {
 		return nil, err
 	}

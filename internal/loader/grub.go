@@ -1,207 +1,192 @@
 package loader
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ParseGRUB reads a script of GRUB (GNU GRUB Manual 2.12, §6.3 "Writing full configuration
 // files directly").
 func ParseGRUB(text string) Menu {
-	p := &grub{lexer: lexer{rest: text, line: 1}}
-	menu := Menu{Loader: GRUB, Items: p.block()}
-	if n, err := strconv.Atoi(p.defaultEntry); err == nil && n > 0 && n < len(menu.Items) {
-		menu.Default = n
+	p := readGRUB(text)
+	menu := Menu{Loader: GRUB, Items: p.items, Timeout: Forever}
+	if seconds, err := strconv.Atoi(p.timeout); err == nil && seconds >= 0 {
+		menu.Timeout = time.Duration(seconds) * time.Second
 	}
+	// What conditions and variables make of a menu is not known.
+	menu.Sure = !p.conditional && !strings.Contains(p.timeout+p.defaultEntry, "$")
+	menu.Default = resolve(p.items, p.defaultEntry)
 	return menu
+}
+
+// resolve returns the way to the entry that a value of the variable "default" means (§16.1.5,
+// "default"): a number, a title or an identifier, and more of them, after ">", in submenus. Of one
+// that means nothing the first entry is taken.
+func resolve(items []Item, value string) []int {
+	if len(items) == 0 {
+		return nil
+	}
+	first, rest, nested := strings.Cut(strings.ReplaceAll(value, ">>", "\x00"), ">")
+	first = strings.ReplaceAll(first, "\x00", ">")
+	n := slices.IndexFunc(items, func(i Item) bool { return first != "" && (i.Title == first || i.ID == first) })
+	if number, err := strconv.Atoi(first); err == nil {
+		n = number
+	}
+	if n < 0 || n >= len(items) {
+		return []int{0}
+	}
+	if !nested || len(items[n].Items) == 0 {
+		return []int{n}
+	}
+	return append([]int{n}, resolve(items[n].Items, strings.ReplaceAll(rest, "\x00", ">>"))...)
 }
 
 // grub is the state of a parser.
 type grub struct {
 	lexer
+	items  []Item
+	lines  []kernelLine // all of the script
+	source []string     // other scripts that this one reads
+
 	defaultEntry string
+	timeout      string
+	conditions   int  // that commands are read under
+	conditional  bool // entries or settings are under some
 	depth        int
+}
+
+// kernelLine is a command that loads a kernel.
+type kernelLine struct {
+	end  int // offset behind its last word
+	line string
 }
 
 // maxBlocks bounds how deep blocks lie in each other.
 const maxBlocks = 32
 
+func readGRUB(text string) *grub {
+	p := &grub{lexer: lexer{text: text}}
+	for p.at < len(text) { // after a brace too many
+		p.items = append(p.items, p.block(nil)...)
+	}
+	return p
+}
+
+// statement returns the next command without the words that structure scripts around it.
+func (p *grub) statement() (words []string, e end) {
+	words, e = p.command()
+	for len(words) > 0 {
+		switch words[0] {
+		case "if", "while", "until", "for":
+			p.conditions++
+		case "fi", "done":
+			p.conditions = max(0, p.conditions-1)
+		case "then", "else", "elif", "do", "!":
+		default:
+			return words, e
+		}
+		words = words[1:]
+	}
+	return words, e
+}
+
 // block reads commands up to the end of the block, or of the text, and returns the items that
-// they put into the menu.
-func (p *grub) block() []Item {
+// they put into the menu. What loads a kernel is noted in the item of the block, if it is one's.
+func (p *grub) block(item *Item) []Item {
 	p.depth++
 	defer func() { p.depth-- }()
 	var items []Item
 	for {
-		words, line, end := p.command()
+		words, e := p.statement()
+		opened := e == openBlock
 		if len(words) > 0 {
-			switch words[0] {
-			case "menuentry", "submenu":
-				if end != openBlock {
-					break
+			switch name := words[0]; {
+			case (name == "menuentry" || name == "submenu") && opened:
+				items = append(items, p.item(words))
+				opened = false
+			case strings.HasPrefix(name, "linux") && len(words) > 1:
+				line := strings.Join(words[1:], " ")
+				p.lines = append(p.lines, kernelLine{p.wordEnd, line})
+				if item != nil && item.CommandLine == "" {
+					item.CommandLine = line
 				}
-				items = append(items, p.item(words, line))
-				continue
-			case "set":
-				if name, value, _ := strings.Cut(last(words), "="); name == "default" && p.depth == 1 {
-					p.defaultEntry = value
-				}
+			case (name == "configfile" || name == "source" || name == "normal" || name == ".") && len(words) == 2:
+				p.source = append(p.source, words[1])
+			default:
+				p.assign(words)
 			}
 		}
-		switch end {
-		case openBlock: // of a function, or of an entry that is hidden
+		switch {
+		case opened: // of a function, or of an entry that is hidden
 			if p.depth < maxBlocks {
-				p.block()
+				p.block(nil)
 			}
-		case closeBlock, endOfText:
+		case e == closeBlock || e == endOfText:
 			return items
 		}
 	}
 }
 
-// item reads the block of an entry or of a submenu, which begins on a line.
-func (p *grub) item(words []string, begin int) Item {
-	item := Item{}
-	if len(words) > 1 {
-		item.Title = words[1]
+// assign notes the settings of the outermost menu: "set name=value", or without the first word.
+func (p *grub) assign(words []string) {
+	if words[0] == "set" && len(words) > 1 {
+		words = words[1:]
 	}
+	name, value, ok := strings.Cut(words[0], "=")
+	if !ok || p.depth != 1 {
+		return
+	}
+	switch name {
+	case "default":
+		p.defaultEntry = value
+	case "timeout":
+		p.timeout = value
+	default:
+		return
+	}
+	p.conditional = p.conditional || p.conditions > 0
+}
+
+// item reads the block of an entry or of a submenu.
+func (p *grub) item(words []string) Item {
+	item := Item{}
+	p.conditional = p.conditional || p.conditions > 0
+	item.Title, item.ID = titleOf(words[1:])
 	if p.depth >= maxBlocks {
 		return item
 	}
-	if words[0] == "submenu" {
-		item.Items = p.block()
-		return item
+	outer := p.conditions
+	p.conditions = 0
+	defer func() { p.conditions = outer }()
+	if items := p.block(&item); words[0] == "submenu" {
+		item.Items = items
+		item.CommandLine = ""
 	}
-	p.depth++
-	defer func() { p.depth-- }()
-	for {
-		words, line, end := p.command()
-		if len(words) > 1 && item.CommandLine == "" && strings.HasPrefix(words[0], "linux") {
-			item.CommandLine = strings.Join(words[1:], " ")
-			// The editor shows the arguments of the entry in a line of their own, then
-			// all that stands after the brace.
-			item.kernelLine = 1 + line - begin
-		}
-		switch end {
-		case openBlock:
-			if p.depth < maxBlocks {
-				p.block()
+	return item
+}
+
+// titleOf returns the title and the identifier of a menuentry (§16.1.1).
+func titleOf(words []string) (title, id string) {
+	titled := false
+	for i := 0; i < len(words); i++ {
+		name, value, valued := strings.Cut(words[i], "=")
+		switch name {
+		case "--class", "--users", "--hotkey", "--source", "--id", "$menuentry_id_option", "${menuentry_id_option}":
+			if !valued && i+1 < len(words) {
+				i++
+				value = words[i]
 			}
-		case closeBlock, endOfText:
-			return item
-		}
-	}
-}
-
-func last(words []string) string { return words[len(words)-1] }
-
-// lexer cuts a script into commands.
-type lexer struct {
-	rest string
-	line int
-}
-
-// end is what a command ends with.
-type end int
-
-const (
-	endOfCommand end = iota
-	openBlock
-	closeBlock
-	endOfText
-)
-
-// command returns the words of the next command, without quotes, the line that it begins on,
-// and what ends it.
-func (l *lexer) command() (words []string, line int, e end) {
-	for {
-		l.skipBlanks()
-		if l.rest == "" {
-			return words, line, endOfText
-		}
-		if len(words) == 0 {
-			line = l.line
-		}
-		switch c := l.rest[0]; {
-		case c == '\n':
-			l.next()
-			return words, line, endOfCommand
-		case c == ';' || c == '&' || c == '|':
-			l.next()
-			return words, line, endOfCommand
-		case c == '{':
-			l.next()
-			return words, line, openBlock
-		case c == '}':
-			l.next()
-			return words, line, closeBlock
-		case c == '#':
-			for l.rest != "" && l.rest[0] != '\n' {
-				l.next()
+			if strings.Contains(name, "id") {
+				id = value
 			}
+		case "--unrestricted":
 		default:
-			words = append(words, l.word())
+			if !titled {
+				title, titled = words[i], true
+			}
 		}
 	}
-}
-
-// next takes a byte.
-func (l *lexer) next() byte {
-	c := l.rest[0]
-	l.rest = l.rest[1:]
-	if c == '\n' {
-		l.line++
-	}
-	return c
-}
-
-// skipBlanks skips blanks, and line ends that a backslash hides.
-func (l *lexer) skipBlanks() {
-	for l.rest != "" {
-		switch {
-		case strings.HasPrefix(l.rest, "\\\n"):
-			l.next()
-			l.next()
-		case l.rest[0] == ' ' || l.rest[0] == '\t' || l.rest[0] == '\r':
-			l.next()
-		default:
-			return
-		}
-	}
-}
-
-// word takes a word. Its variables stay as they are.
-func (l *lexer) word() string {
-	var b strings.Builder
-	for l.rest != "" && !strings.ContainsRune(" \t\r\n;&|{}", rune(l.rest[0])) {
-		switch c := l.next(); {
-		case c == '\\' && l.rest != "":
-			b.WriteByte(l.next())
-		case c == '\'':
-			l.until('\'', false, &b)
-		case c == '"':
-			l.until('"', true, &b)
-		case c == '$' && strings.HasPrefix(l.rest, "{"):
-			b.WriteByte(c)
-			l.until('}', false, &b)
-			b.WriteByte('}')
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
-// until takes all up to a closing character, which it leaves out.
-func (l *lexer) until(closing byte, escapes bool, b *strings.Builder) {
-	for l.rest != "" {
-		c := l.next()
-		if c == closing {
-			return
-		}
-		if escapes && c == '\\' && l.rest != "" {
-			c = l.next()
-		}
-		b.WriteByte(c)
-	}
+	return title, id
 }

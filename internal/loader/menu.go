@@ -1,5 +1,5 @@
-// Package loader reads the menus of boot loaders as their user meets them, and says which
-// keys start a kernel that writes to a serial console.
+// Package loader reads the menus of boot loaders as their user meets them, and changes them so
+// that an entry starts by itself and its kernel writes to a serial console.
 //
 // It understands SYSLINUX's configuration files, as menu.c32 and vesamenu.c32 show
 // them, and GRUB's scripts as far as menus go: entries and submenus, not what conditions and
@@ -9,16 +9,23 @@ package loader
 import (
 	"slices"
 	"strings"
-
-	"github.com/livebuild/livebuild/internal/qemu"
+	"time"
 )
 
 // Menu is a boot menu.
 type Menu struct {
 	Loader  Loader
 	Items   []Item
-	Default int // index of the item that starts by itself
+	Default []int // indices that lead to the item that starts by itself, through submenus
+	Timeout time.Duration
+
+	// Sure is false if conditions or variables decide about the items, the default
+	// or the timeout.
+	Sure bool
 }
+
+// Forever is the timeout of a menu that waits for its user.
+const Forever = time.Duration(1<<63 - 1)
 
 // Loader is a kind of boot loader.
 type Loader int
@@ -32,83 +39,50 @@ const (
 // Item is a line of a menu that can be chosen.
 type Item struct {
 	Title string
+	ID    string // by which other lines name it; SYSLINUX' label
 	Items []Item // of a submenu
 
 	CommandLine string // of the kernel; "" if the item starts none
-
-	// kernelLine is the number of lines in GRUB's editor before the one with the kernel.
-	kernelLine int
 }
 
-// Way is how a kernel gets its serial console.
-type Way int
-
-// ByItself means that the default entry has one, ByEntry that the menu has an entry for it, and
-// ByTyping that the parameter is added to the default entry. NoWay means that there is no
-// entry to add it to.
-const (
-	ByItself Way = iota
-	ByEntry
-	ByTyping
-	NoWay
-)
-
-// Serial returns the keys to press, from the first entry of the menu on, for a kernel that uses the
-// serial port with this name, such as "ttyS0".
-func (m Menu) Serial(port string) (Way, []qemu.Key) {
-	if m.Default >= len(m.Items) || m.Items[m.Default].CommandLine == "" {
-		return NoWay, nil
-	}
-	line := m.Items[m.Default].CommandLine
-	if hasConsole(line, port) {
-		return ByItself, nil
-	}
-	if path := findConsole(m.Items, kernel(line), port); path != nil {
-		var keys []qemu.Key
-		for i, index := range path {
-			if i > 0 {
-				keys = append(keys, qemu.Settle, qemu.KeyHome)
-			}
-			keys = append(keys, down(index)...)
-			keys = append(keys, qemu.KeyEnter)
+// DefaultItem returns the item that starts by itself, without one if there is none.
+func (m Menu) DefaultItem() (item Item) {
+	items := m.Items
+	for _, n := range m.Default {
+		if n >= len(items) {
+			return Item{}
 		}
-		return ByEntry, keys
+		item = items[n]
+		items = item.Items
 	}
-	return ByTyping, slices.Concat(down(m.Default), m.addToKernel(" console="+port+",115200n8"))
+	return item
 }
 
-func down(lines int) []qemu.Key { return slices.Repeat([]qemu.Key{qemu.KeyDown}, lines) }
+// patience is how long a menu may wait for its user without being told not to.
+const patience = 30 * time.Second
 
-// addToKernel returns the keys that add text to the kernel's line of the entry that is
-// highlighted, and start it.
-func (m Menu) addToKernel(text string) []qemu.Key {
-	if m.Loader == SYSLINUX {
-		return slices.Concat([]qemu.Key{qemu.KeyTab, qemu.Settle}, qemu.Text(text), []qemu.Key{qemu.KeyEnter})
-	}
-	return slices.Concat(
-		[]qemu.Key{"e", qemu.Settle}, down(m.Items[m.Default].kernelLine), []qemu.Key{qemu.KeyEnd},
-		qemu.Text(text), []qemu.Key{"ctrl-x"})
+// Speaks reports whether the menu, as it is, certainly starts a kernel that writes to a serial port with
+// this name, such as "ttyS0", and soon.
+func (m Menu) Speaks(port string) bool {
+	return m.Sure && m.Timeout <= patience && hasConsole(m.DefaultItem().CommandLine, port)
 }
 
-// findConsole returns the indices that lead to the first entry with the kernel and the console, or
-// nil. Another kernel may be none: memory tests have the parameter, too.
-func findConsole(items []Item, image, port string) []int {
-	for i, item := range items {
-		if kernel(item.CommandLine) == image && hasConsole(item.CommandLine, port) {
-			return []int{i}
+// firstKernel returns the way to the first item of some that starts a kernel, or nil.
+func firstKernel(items []Item) []int {
+	for n, item := range items {
+		if item.CommandLine != "" {
+			return []int{n}
 		}
-		if path := findConsole(item.Items, image, port); path != nil {
-			return append([]int{i}, path...)
+		if path := firstKernel(item.Items); path != nil {
+			return append([]int{n}, path...)
 		}
 	}
 	return nil
 }
 
-// kernel is the file that a command line begins with.
-func kernel(line string) string {
-	image, _, _ := strings.Cut(line, " ")
-	return image
-}
+// consoleParameter is what makes a kernel write to a port, and with the speed that systems
+// expect there.
+func consoleParameter(port string) string { return "console=" + port + ",115200n8" }
 
 // hasConsole reports whether a kernel's command line names the console (kernel-parameters.txt,
 // console=).
@@ -117,4 +91,37 @@ func hasConsole(line, port string) bool {
 		name, _, _ := strings.Cut(strings.TrimPrefix(word, "console="), ",")
 		return strings.HasPrefix(word, "console=") && name == port
 	})
+}
+
+// edit changes a text in one place.
+type edit struct {
+	cut
+	insert string
+}
+
+// apply makes edits, which do not overlap but may begin in the same place.
+func apply(text string, edits []edit) string {
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.from - b.from })
+	var b strings.Builder
+	at := 0
+	for _, e := range edits {
+		b.WriteString(text[at:max(at, e.from)])
+		b.WriteString(e.insert)
+		at = max(at, e.to)
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+// squeeze is apply, without what has no meaning if the text would not fit otherwise. It
+// returns false if it does not fit even so.
+func squeeze(text string, edits []edit, spare []cut, room int) (string, bool) {
+	if changed := apply(text, edits); len(changed) <= room {
+		return changed, true
+	}
+	for _, c := range spare {
+		edits = append(edits, edit{cut: c})
+	}
+	changed := apply(text, edits)
+	return changed, len(changed) <= room
 }

@@ -2,13 +2,9 @@ package loader
 
 import (
 	"errors"
-	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/livebuild/livebuild/internal/boot"
-	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // Menus as nixpkgs 24.05 writes them, shortened.
@@ -98,95 +94,52 @@ menuentry 'Shutdown' --class shutdown { halt }
 `
 )
 
-func press(keys ...any) []qemu.Key {
-	var all []qemu.Key
-	for _, k := range keys {
-		switch k := k.(type) {
-		case int:
-			all = append(all, slices.Repeat([]qemu.Key{qemu.KeyDown}, k)...)
-		case qemu.Key:
-			all = append(all, k)
-		case string:
-			all = append(all, qemu.Text(k)...)
-		}
-	}
-	return all
-}
+func noInclude(string) (string, bool) { return "", false }
 
-const typed = " console=ttyS0,115200n8"
+const plenty = 1 << 20
 
-func TestSerial(t *testing.T) {
-	noInclude := func(string) (string, bool) { return "", false }
-	without := func(menu, text string) string { return strings.ReplaceAll(menu, text, "") }
-	sub := []any{qemu.KeyEnter, qemu.Settle, qemu.KeyHome}
-	tests := []struct {
-		name string
+// TestSpeaks has menus that start a kernel with a console by themselves, and others.
+func TestSpeaks(t *testing.T) {
+	const linux = "linux /k console=ttyS0\n}\n"
+	isolinux := strings.Replace(isolinux2405, "DEFAULT boot", "DEFAULT boot-serial", 1)
+	for name, test := range map[string]struct {
 		menu Menu
-		way  Way
-		keys []qemu.Key
+		want bool
 	}{
-		{"isolinux with an entry", ParseSYSLINUX(isolinux2405, noInclude), ByEntry, press(2, qemu.KeyEnter)},
-		{
-			"isolinux without", ParseSYSLINUX(without(isolinux2405, " console=ttyS0,115200n8\nINITRD"), noInclude), ByTyping,
-			press(qemu.KeyTab, qemu.Settle, typed, qemu.KeyEnter),
-		},
-		{
-			"isolinux by itself", ParseSYSLINUX(strings.Replace(isolinux2405, "DEFAULT boot", "DEFAULT boot-serial", 1), noInclude),
-			ByItself, nil,
-		},
-		{
-			"GRUB with an entry", ParseGRUB(grub2405), ByEntry,
-			press(append(append([]any{2}, sub...), append([]any{2}, append(sub, qemu.KeyEnter)...)...)...),
-		},
-		{
-			"GRUB without", ParseGRUB(without(grub2405, "console=ttyS0,115200n8 ")), ByTyping,
-			press(qemu.Key("e"), qemu.Settle, 5, qemu.KeyEnd, typed, qemu.Key("ctrl-x")),
-		},
-		{
-			"GRUB with another default", ParseGRUB("set default=\"1\"\n" + without(grub2405, "console=ttyS0,115200n8 ")), ByTyping,
-			press(1, qemu.Key("e"), qemu.Settle, 3, qemu.KeyEnd, typed, qemu.Key("ctrl-x")),
-		},
-		{"GRUB by itself", ParseGRUB(strings.Replace(grub2405, "loglevel=4", "console=ttyS0 loglevel=4", 1)), ByItself, nil},
-		{"other port", ParseGRUB("menuentry a {\nlinux /k console=ttyS00 console=tty0\n}"), ByTyping, press(qemu.Key("e"), qemu.Settle, 2, qemu.KeyEnd, typed, qemu.Key("ctrl-x"))},
-		{"no kernel", ParseGRUB("menuentry a { chainloader /x.efi }"), NoWay, nil},
-		{"nothing", ParseGRUB("echo hello"), NoWay, nil},
-		{"nothing of isolinux", ParseSYSLINUX("PROMPT 1\nMENU END\nMENU HIDE", noInclude), NoWay, nil},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			way, keys := test.menu.Serial("ttyS0")
-			if way != test.way || !slices.Equal(keys, test.keys) {
-				t.Errorf("Serial = %d, %q, want %d, %q", way, keys, test.way, test.keys)
-			}
-		})
-	}
-}
+		"isolinux":                  {ParseSYSLINUX(isolinux, noInclude), true},
+		"isolinux, other default":   {ParseSYSLINUX(isolinux2405, noInclude), false},
+		"isolinux waits":            {ParseSYSLINUX(strings.Replace(isolinux, "TIMEOUT 100", "TIMEOUT 0", 1), noInclude), false},
+		"isolinux without timeout":  {ParseSYSLINUX(strings.Replace(isolinux, "TIMEOUT 100\n", "", 1), noInclude), false},
+		"isolinux waits for long":   {ParseSYSLINUX(strings.Replace(isolinux, "TIMEOUT 100", "TIMEOUT 9000", 1), noInclude), false},
+		"isolinux, no menu":         {ParseSYSLINUX(strings.Replace(isolinux, "UI vesamenu.c32", "", 1), noInclude), true},
+		"isolinux, prompt":          {ParseSYSLINUX("PROMPT 1\nDEFAULT a\nLABEL a\nLINUX /k\nAPPEND console=ttyS0\n", noInclude), false},
+		"isolinux, on timeout":      {ParseSYSLINUX(isolinux2405+"ONTIMEOUT boot-serial\n", noInclude), true},
+		"isolinux, another command": {ParseSYSLINUX(isolinux+"ONTIMEOUT reboot.c32\n", noInclude), false},
+		"isolinux, memory test":     {ParseSYSLINUX(strings.Replace(isolinux2405, "DEFAULT boot", "DEFAULT memtest", 1), noInclude), true},
 
-// TestMenusWrittenHere finds the way through what internal/boot writes.
-func TestMenusWrittenHere(t *testing.T) {
-	entry := func(label, title, extra string) boot.Entry {
-		return boot.Entry{Label: label, Title: title, Class: "installer", Kernel: "/boot/k", Initrd: "/boot/i",
-			Params: []string{"init=/nix/store/x/init", "quiet", extra}}
-	}
-	menu := &boot.Menu{
-		Entries: []boot.Entry{entry("boot", "NixOS it's", "a"), entry("boot-two", "NixOS \"two\"", "b")},
-		Options: []boot.Group{
-			{Title: "No modesetting", Class: "nomodeset", Entries: []boot.Entry{entry("n1", "NixOS", "nomodeset"), entry("n2", "NixOS", "nomodeset")}},
-			{Title: "Serial", Class: "serial", Entries: []boot.Entry{entry("s1", "NixOS", "console=ttyS0,115200n8"), entry("s2", "NixOS", "console=ttyS0,115200n8")}},
-		},
-		Theme: true,
-	}
-	want := press(2, qemu.KeyEnter, qemu.Settle, qemu.KeyHome, 1, qemu.KeyEnter, qemu.Settle, qemu.KeyHome, qemu.KeyEnter)
-	menus := map[string]Menu{
-		"isolinux": ParseSYSLINUX(string(menu.Isolinux()), nil),
-		"GRUB":     ParseGRUB(string(menu.Grub([]string{"a.pf2"}, nil))),
-	}
-	for name, m := range menus {
-		if way, keys := m.Serial("ttyS0"); way != ByEntry || !slices.Equal(keys, want) {
-			t.Errorf("%s: Serial = %d, %q, want the entry by %q", name, way, keys, want)
-		}
-		if m.Items[0].Title != "NixOS it's" || m.Items[2].Title != boot.OptionsTitle {
-			t.Errorf("%s: the menu is read as %+v", name, m)
+		"GRUB":                       {ParseGRUB("set timeout=5\nmenuentry a {\n" + linux), true},
+		"GRUB at once":               {ParseGRUB("timeout=0\nmenuentry a {\n" + linux), true},
+		"GRUB waits":                 {ParseGRUB("set timeout=-1\nmenuentry a {\n" + linux), false},
+		"GRUB without timeout":       {ParseGRUB("menuentry a {\n" + linux), false},
+		"GRUB waits for long":        {ParseGRUB("set timeout=60\nmenuentry a {\n" + linux), false},
+		"GRUB, other port":           {ParseGRUB("set timeout=5\nmenuentry a {\nlinux /k console=ttyS00 console=tty0\n}"), false},
+		"GRUB by number":             {ParseGRUB("timeout=5\ndefault=1\nmenuentry a {\n}\nmenuentry b {\n" + linux), true},
+		"GRUB by title":              {ParseGRUB("timeout=5\nset default='b c'\nmenuentry a {\n}\nmenuentry 'b c' {\n" + linux), true},
+		"GRUB by identifier":         {ParseGRUB("timeout=5\nset default=x\nmenuentry a {\n}\nmenuentry b --id x {\n" + linux), true},
+		"GRUB by grub-mkconfig's":    {ParseGRUB("timeout=5\nset default=x\nmenuentry a {\n}\nmenuentry b $menuentry_id_option 'x' {\n" + linux), true},
+		"GRUB in a submenu":          {ParseGRUB("timeout=5\nset default='0>b'\nsubmenu a {\nmenuentry a {\n}\nmenuentry b {\n" + linux + "}\n"), true},
+		"GRUB, a submenu":            {ParseGRUB("timeout=5\nsubmenu a {\nmenuentry b {\n" + linux + "}\n"), false},
+		"GRUB, absent default":       {ParseGRUB("timeout=5\nset default=absent\nmenuentry a {\n" + linux), true},
+		"GRUB, saved entry":          {ParseGRUB("timeout=5\nset default=\"${saved_entry}\"\nmenuentry a {\n" + linux), false},
+		"GRUB, conditional entry":    {ParseGRUB("timeout=5\nif true; then\nmenuentry x {\n}\nfi\nmenuentry a {\n" + linux), false},
+		"GRUB, conditional timeout":  {ParseGRUB("timeout=5\nif true; then set timeout=-1; fi\nmenuentry a {\n" + linux), false},
+		"GRUB, condition in a block": {ParseGRUB("timeout=5\nmenuentry a {\nif true; then linux /k console=ttyS0; fi\n}"), true},
+		"GRUB of nixpkgs":            {ParseGRUB(grub2405), false},
+		"nothing":                    {ParseGRUB("echo hello"), false},
+		"nothing of isolinux":        {ParseSYSLINUX("PROMPT 1\nMENU END\nMENU HIDE", noInclude), false},
+	} {
+		if got := test.menu.Speaks("ttyS0"); got != test.want {
+			t.Errorf("%s: Speaks = %t, want %t: %+v", name, got, test.want, test.menu)
 		}
 	}
 }
@@ -202,27 +155,29 @@ func TestParseSYSLINUX(t *testing.T) {
 		return text, ok
 	}
 	m := ParseSYSLINUX("default vesamenu.c32\nmenu begin adv\n menu title Advanced\n label inner\n menu default\n  kernel /k\nmenu end\ninclude menu.cfg\ninclude absent.cfg", include)
-	got := fmt.Sprintf("%+v", m)
-	want := "{Loader:0 Items:[{Title:Advanced Items:[{Title:inner Items:[] CommandLine:/k kernelLine:0}] CommandLine: kernelLine:0} " +
-		"{Title:Help Items:[] CommandLine:/k x kernelLine:0} {Title:last Items:[] CommandLine:/k kernelLine:0}] Default:1}"
-	if got != want {
-		t.Errorf("ParseSYSLINUX =\n%s, want\n%s", got, want)
+	adv := Item{Title: "Advanced", Items: []Item{{Title: "inner", ID: "inner", CommandLine: "/k"}}}
+	want := Menu{Loader: SYSLINUX, Items: []Item{adv, {Title: "Help", ID: "help", CommandLine: "/k x"}, {Title: "last", ID: "last", CommandLine: "/k"}},
+		Default: []int{1}, Timeout: Forever, Sure: true}
+	if !reflect.DeepEqual(m, want) {
+		t.Errorf("ParseSYSLINUX =\n%+v, want\n%+v", m, want)
 	}
 	if m := ParseSYSLINUX(files["loop.cfg"], include); len(m.Items) != maxIncludes+1 {
 		t.Errorf("a file that includes itself gives %d items, want %d", len(m.Items), maxIncludes+1)
+	}
+	many := strings.Repeat("include many.cfg\nmenu include many.cfg\nlabel a\n", 100)
+	if m := ParseSYSLINUX(many, func(string) (string, bool) { return many, true }); len(m.Items) > (maxFiles+1)*100 {
+		t.Errorf("files that include themselves often give %d items", len(m.Items))
 	}
 }
 
 func TestParseGRUBWords(t *testing.T) {
 	m := ParseGRUB("function f {\n menuentry no { true }\n}\n" +
-		"menuentry \"a \\\"b\\\" $c\" --id 'x{y}' { # comment {\n" +
+		"menuentry --class c \"a \\\"b\\\" $c\" --id 'x{y}' { # comment {\n" +
 		"  if true; then linux16 /k ${d} e\\\n    'f g' # h\n  fi\n}\n" +
 		"menuentry open {\n linuxefi /l\n")
-	got := fmt.Sprintf("%+v", m.Items)
-	want := "[{Title:a \"b\" $c Items:[] CommandLine: kernelLine:0} {Title:open Items:[] CommandLine:/l kernelLine:2}]"
-	// A command after "then" is not looked for.
-	if got != want {
-		t.Errorf("ParseGRUB =\n%s, want\n%s", got, want)
+	want := []Item{{Title: "a \"b\" $c", ID: "x{y}", CommandLine: "/k ${d} e f g"}, {Title: "open", CommandLine: "/l"}}
+	if !reflect.DeepEqual(m.Items, want) {
+		t.Errorf("ParseGRUB =\n%+v, want\n%+v", m.Items, want)
 	}
 }
 
@@ -262,20 +217,4 @@ func TestFind(t *testing.T) {
 	if _, _, err := Find(medium{"isolinux.cfg": "INCLUDE /broken.cfg"}, SYSLINUX); err == nil {
 		t.Error("Find has no error where a file cannot be read")
 	}
-}
-
-func FuzzMenus(f *testing.F) {
-	f.Add(isolinux2405)
-	f.Add(grub2405)
-	f.Add("menuentry a { { { } submenu b { menuentry '")
-	f.Add("MENU BEGIN\nMENU BEGIN\nLABEL x\nMENU END\nTEXT HELP\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		include := func(string) (string, bool) { return "LABEL x\nMENU END\n", true }
-		for _, m := range []Menu{ParseSYSLINUX(text, include), ParseGRUB(text)} {
-			way, keys := m.Serial("ttyS0")
-			if (way == ByEntry || way == ByTyping) != (len(keys) > 0) {
-				t.Errorf("Serial = %d, %q", way, keys)
-			}
-		}
-	})
 }

@@ -1,27 +1,72 @@
 package loader
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // ParseSYSLINUX reads a configuration file of SYSLINUX, ISOLINUX or PXELINUX (wiki.syslinux.org,
 // "Config" and "Comboot/menu.c32"). Include returns the text of a file that it includes, or
 // false.
 func ParseSYSLINUX(text string, include func(name string) (string, bool)) Menu {
+	return readSYSLINUX(text, include).finish()
+}
+
+func readSYSLINUX(text string, include func(name string) (string, bool)) *syslinux {
 	p := &syslinux{include: include}
-	p.read(text, 0)
+	p.read(text)
 	for len(p.open) > 0 {
 		p.endMenu()
 	}
-	menu := Menu{Loader: SYSLINUX}
-	for _, e := range p.current.entries {
-		if e.hidden {
-			continue
-		}
-		if e.isDefault || !p.hasDefault && e.label != "" && e.label == p.defaultLabel {
-			menu.Default = len(menu.Items)
-		}
-		menu.Items = append(menu.Items, e.Item)
+	return p
+}
+
+// finish returns the menu that was read.
+func (p *syslinux) finish() Menu {
+	menu := Menu{Loader: SYSLINUX, Timeout: p.waits(), Sure: true}
+	start, found := p.defaultLabel, false
+	if p.onTimeout != "" {
+		start, p.hasDefault = p.onTimeout, false
 	}
+	start = firstWord(start)
+	for _, e := range p.current.entries {
+		if !e.hidden && e.isDefault && p.hasDefault || !p.hasDefault && e.label != "" && e.label == start {
+			menu.Default, found = []int{len(menu.Items)}, true
+		}
+		if !e.hidden || e.label == start {
+			menu.Items = append(menu.Items, p.item(e))
+		}
+	}
+	if len(menu.Items) > 0 && menu.Default == nil {
+		menu.Default = []int{0}
+	}
+	// A label of another menu, or a command.
+	menu.Sure = found || start == "" || p.shown && isModule(start)
 	return menu
+}
+
+// waits returns how long SYSLINUX or its menu waits (wiki.syslinux.org, "Config": PROMPT, TIMEOUT).
+func (p *syslinux) waits() time.Duration {
+	tenths, err := strconv.Atoi(p.timeout)
+	switch {
+	case !p.shown && !p.prompt:
+		return 0
+	case err != nil || tenths <= 0:
+		return Forever
+	}
+	return time.Duration(tenths) * time.Second / 10
+}
+
+// isModule reports whether the file of a KERNEL line, by its name, is a program for SYSLINUX or a boot
+// sector, and no kernel ("Config": KERNEL).
+func isModule(file string) bool {
+	for _, extension := range []string{".c32", ".com", ".cbt", ".bs", ".bin", ".bss", ".0", ".img", ".efi", ".iso"} {
+		if strings.HasSuffix(strings.ToLower(file), extension) {
+			return true
+		}
+	}
+	return strings.HasSuffix(strings.ToLower(file), "memdisk")
 }
 
 // syslinux is the state of a parser.
@@ -33,7 +78,14 @@ type syslinux struct {
 	help    bool           // between TEXT HELP and ENDTEXT
 
 	defaultLabel string
-	hasDefault   bool // some entry of the outermost menu has MENU DEFAULT
+	onTimeout    string // label that starts instead of the default one
+	hasDefault   bool   // some entry of the outermost menu has MENU DEFAULT
+	common       string // parameters of entries that have none of their own
+	timeout      string
+	prompt       bool
+	shown        bool // as a menu, by a module
+	depth        int  // of files in files
+	included     []string
 }
 
 type syslinuxMenu struct {
@@ -44,16 +96,36 @@ type syslinuxMenu struct {
 
 type syslinuxEntry struct {
 	Item
-	label     string
-	kernel    string
-	hidden    bool // or not to be chosen
-	isDefault bool
+	label      string
+	kernel     string
+	linux      bool // by LINUX: a kernel whatever its name
+	parameters string
+	appended   bool // it has parameters of its own
+	hidden     bool // or not to be chosen
+	isDefault  bool
 }
 
-// maxIncludes bounds how deep files include each other.
-const maxIncludes = 8
+// maxIncludes bounds how deep files include each other, and maxFiles how many they are.
+const (
+	maxIncludes = 8
+	maxFiles    = 64
+)
 
-func (p *syslinux) read(text string, depth int) {
+func (p *syslinux) includes(name string) {
+	if p.depth >= maxIncludes || len(p.included) >= maxFiles {
+		return
+	}
+	text, ok := p.include(name)
+	if !ok {
+		return
+	}
+	p.included = append(p.included, name)
+	p.depth++
+	p.read(text)
+	p.depth--
+}
+
+func (p *syslinux) read(text string) {
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
@@ -68,21 +140,29 @@ func (p *syslinux) read(text string, depth int) {
 		entry := p.entry()
 		switch keyword {
 		case "INCLUDE":
-			if included, ok := p.include(value); ok && depth < maxIncludes {
-				p.read(included, depth+1)
-			}
+			p.includes(value)
 		case "DEFAULT":
-			p.defaultLabel, _, _ = strings.Cut(value, " ")
+			p.defaultLabel = value
+			p.shown = p.shown || isModule(firstWord(value))
+		case "UI":
+			p.shown = true
+		case "ONTIMEOUT":
+			p.onTimeout = value
+		case "TIMEOUT":
+			p.timeout = value
+		case "PROMPT":
+			p.prompt = value != "" && value != "0"
 		case "LABEL":
-			p.current.entries = append(p.current.entries, syslinuxEntry{Item: Item{Title: value}, label: value})
+			p.current.entries = append(p.current.entries, syslinuxEntry{Item: Item{Title: value, ID: value}, label: value})
 		case "LINUX", "KERNEL":
 			if entry != nil {
-				entry.kernel = value
-				entry.CommandLine = strings.TrimSpace(value + " " + entry.CommandLine)
+				entry.kernel, entry.linux = value, keyword == "LINUX"
 			}
 		case "APPEND":
 			if entry != nil {
-				entry.CommandLine = strings.TrimSpace(entry.kernel + " " + value)
+				entry.parameters, entry.appended = value, true
+			} else {
+				p.common = value
 			}
 		case "TEXT":
 			p.help = strings.EqualFold(value, "HELP")
@@ -98,6 +178,8 @@ func (p *syslinux) read(text string, depth int) {
 func (p *syslinux) menu(keyword, value string) {
 	entry := p.entry()
 	switch keyword {
+	case "INCLUDE":
+		p.includes(value)
 	case "BEGIN":
 		p.open = append(p.open, p.current)
 		p.current = syslinuxMenu{title: value}
@@ -126,7 +208,7 @@ func (p *syslinux) menu(keyword, value string) {
 		}
 	case "EXIT", "QUIT", "GOTO":
 		if entry != nil {
-			entry.CommandLine = ""
+			entry.kernel = ""
 		}
 	}
 }
@@ -146,13 +228,34 @@ func (p *syslinux) endMenu() {
 	}
 	for _, e := range p.current.entries {
 		if !e.hidden {
-			item.Items = append(item.Items, e.Item)
+			item.Items = append(item.Items, p.item(e))
 		}
 	}
 	p.current = p.open[len(p.open)-1]
 	p.open = p.open[:len(p.open)-1]
 	// Without a label of its own: further lines are not about it.
 	p.current.entries = append(p.current.entries, syslinuxEntry{Item: item})
+}
+
+// item returns the item of an entry.
+func (p *syslinux) item(e syslinuxEntry) Item {
+	if !e.appended {
+		e.parameters = p.common
+	}
+	if e.startsLinux() {
+		e.CommandLine = strings.TrimSpace(e.kernel + " " + strings.TrimPrefix(e.parameters, "-"))
+	}
+	return e.Item
+}
+
+// startsLinux reports whether an entry starts a kernel that has parameters.
+func (e syslinuxEntry) startsLinux() bool {
+	return e.kernel != "" && (e.linux || !isModule(e.kernel))
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(s, " ")
+	return word
 }
 
 // after is what follows the first word of a line.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -22,17 +21,12 @@ func FindProgram(arch Arch) (string, error) {
 }
 
 // Complete fills in what the machine leaves open and this host decides: the program, the
-// accelerator, the files of the firmware. The image's path becomes one that QEMU cannot
-// take for a protocol. The error is a [ProgramError], a [FirmwareError], or one about the image.
+// accelerator, the files of the firmware. The error is a [ProgramError], a [FirmwareError], or a
+// [FirmwareMemoryError].
 func (m Machine) Complete(ctx context.Context) (Machine, error) {
 	var err error
 	if m.Program == "" {
 		if m.Program, err = FindProgram(m.Arch); err != nil {
-			return m, err
-		}
-	}
-	if m.Image != "" {
-		if m.Image, err = absolute(m.Image); err != nil {
 			return m, err
 		}
 	}
@@ -45,18 +39,6 @@ func (m Machine) Complete(ctx context.Context) (Machine, error) {
 		m.Accel = ChooseAccel(ctx, m.Arch, m.Program)
 	}
 	return m, m.check()
-}
-
-// absolute returns the absolute path of an image that exists.
-func absolute(image string) (string, error) {
-	if _, err := os.Stat(image); err != nil {
-		return "", fmt.Errorf("reading image: %w", err)
-	}
-	path, err := filepath.Abs(image)
-	if err != nil {
-		return "", fmt.Errorf("locating image %s: %w", image, err)
-	}
-	return path, nil
 }
 
 // overheadMiB is what QEMU takes beside the guest's memory, its translations of code for one.

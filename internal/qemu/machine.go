@@ -3,18 +3,20 @@
 //
 // A [Machine] describes the hardware; [Machine.Complete] fills in what the host has;
 // [Machine.Args] turns it into QEMU's command line without looking at the host. [Run]
-// starts it, types at its boot loader if told to, watches its console and stops it;
-// [Attend] leaves it to the user. Machines are x86_64 (q35; SeaBIOS or OVMF) and aarch64
+// starts it, watches its console and stops it; [Attend] leaves it to the user. Machines are x86_64 (q35; SeaBIOS or OVMF) and aarch64
 // (virt; UEFI). The image is their medium, and is never written to.
 //
 // The guest has to use the serial console: one that shows itself on a screen alone runs
-// into the time limit. That is what typing is for.
+// into the time limit.
 package qemu
 
 import (
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/nbd"
 )
 
 // Arch is a processor architecture as QEMU names it.
@@ -97,8 +99,9 @@ type Machine struct {
 	Arch       Arch
 	Firmware   Firmware
 	Firmware32 bool   // UEFI is of 32 bits, as on some computers with an x86_64 processor
-	Image      string // raw image that the medium holds, never written to; "" for no medium
+	Image      string // absolute path of the raw image that the medium holds, never written to; "" for no medium
 	Medium     Medium
+	Served     nbd.Disk // what the medium holds instead of Image: this process answers each reading of it; nil for none
 
 	Processors int    // 0 for 1
 	MemoryMiB  int    // 0 for 1024
@@ -150,6 +153,8 @@ func (m Machine) check() error {
 		return fmt.Errorf("machine with UEFI lacks its firmware files")
 	case m.MemoryMiB < 0:
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
+	case m.Image != "" && !filepath.IsAbs(m.Image): // QEMU might take it for a protocol
+		return fmt.Errorf("path of the image %q is not absolute", m.Image)
 	case m.DiskBytes < 0 || m.DiskBytes%sectorSize != 0:
 		return fmt.Errorf("disk of %d bytes, which is no multiple of %d", m.DiskBytes, sectorSize)
 	case m.Firmware == UEFI && m.memoryMiB() < minimumUEFIMiB:
@@ -207,7 +212,7 @@ func (m Machine) display() []string {
 }
 
 func (m Machine) needsUSB() bool {
-	return m.Arch == AArch64 || m.Medium == USB && m.Image != "" || m.Display != "" && m.Display != "none"
+	return m.Arch == AArch64 || m.Medium == USB && m.hasMedium() || m.Display != "" && m.Display != "none"
 }
 
 func (m Machine) network() []string {
@@ -272,14 +277,21 @@ func (m Machine) disk() []string {
 	}
 }
 
+func (m Machine) hasMedium() bool { return m.Image != "" || m.Served != nil }
+
 // mediumID is what QEMU's monitor calls the medium.
 const mediumID = "medium"
 
 func (m Machine) medium() []string {
-	if m.Image == "" {
+	if !m.hasMedium() {
 		return nil
 	}
-	drive := "if=none,id=" + mediumID + ",format=raw,readonly=on,file=" + escape(m.Image)
+	drive := "if=none,id=" + mediumID + ",format=raw,readonly=on,"
+	if m.Served != nil {
+		drive += fmt.Sprintf("file.driver=nbd,file.server.type=fd,file.server.str=%d", servedFD)
+	} else {
+		drive += "file=" + escape(m.Image)
+	}
 	device := "drive=" + mediumID + ",bootindex=1"
 	switch m.Medium {
 	case USB:

@@ -54,6 +54,12 @@ func TestArgs(t *testing.T) {
 			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -m 1024 -display none -netdev user,id=network -device virtio-net-pci,netdev=network,romfile= -serial mon:stdio",
 		},
 		{
+			"served", Machine{Arch: X86_64, Served: &served{}, Medium: USB, Serial: SerialNone},
+			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -m 1024 -display none -device qemu-xhci -nic none -serial none -monitor none " +
+				"-drive if=none,id=medium,format=raw,readonly=on,file.driver=nbd,file.server.type=fd,file.server.str=4 " +
+				"-device usb-storage,removable=on,drive=medium,bootindex=1",
+		},
+		{
 			"no medium", Machine{Arch: X86_64},
 			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -m 1024 -display none -nic none -monitor none -no-reboot -no-shutdown " +
 				"-chardev stdio,id=console,mux=on,signal=off -serial chardev:console -device isa-debugcon,iobase=0x402,chardev=console",
@@ -95,6 +101,7 @@ func TestArgsErrors(t *testing.T) {
 		{Machine{Arch: X86_64, Firmware: UEFI}, "machine with UEFI lacks its firmware files"},
 		{Machine{Arch: X86_64, Firmware: UEFI, Flash: flash, MemoryMiB: 256}, "memory of 256 MiB: UEFI firmware needs 512"},
 		{Machine{Arch: X86_64, MemoryMiB: -1}, "memory of -1 MiB"},
+		{Machine{Arch: X86_64, Image: "nbd:a.iso"}, `path of the image "nbd:a.iso" is not absolute`},
 		{Machine{Arch: X86_64, DiskBytes: 1000}, "disk of 1000 bytes, which is no multiple of 512"},
 	}
 	for _, test := range tests {

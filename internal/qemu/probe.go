@@ -74,12 +74,12 @@ func probe(ctx context.Context, arch Arch, program string, accel Accel) bool {
 	if err != nil {
 		return false
 	}
-	machine.Accel = accel
+	machine.Accel, machine.Program = accel, program
 	args, err := machine.Args()
 	if err != nil {
 		return false
 	}
-	verdict, err := run(ctx, program, args, Watch{Expect: probeText, Limit: probeLimit})
+	verdict, err := machine.run(ctx, args, Watch{Expect: probeText, Limit: probeLimit})
 	return err == nil && verdict.OK()
 }
 

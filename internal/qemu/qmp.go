@@ -36,28 +36,39 @@ type reply struct {
 // replyLimit is how long a command may take. A busy host makes QEMU slow to answer.
 const replyLimit = 30 * time.Second
 
-// controlArgs are the arguments that connect QEMU's monitor to its file descriptor 3, the
-// first of exec.Cmd.ExtraFiles.
+// QEMU's file descriptors of exec.Cmd.ExtraFiles: its monitor, and what serves its medium.
+const servedFD = 4
+
+// controlArgs are the arguments that connect QEMU's monitor to its file descriptor 3.
 var controlArgs = []string{"-chardev", "socket,id=control,fd=3", "-mon", "chardev=control,mode=control"}
 
-// newControl returns a connection and its other end, for QEMU.
+// newControl returns a connection to a monitor and its other end, for QEMU.
 func newControl() (*control, *os.File, error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	conn, theirs, err := socketPair()
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a socket for QEMU's monitor: %w", err)
-	}
-	syscall.CloseOnExec(pair[0])
-	syscall.CloseOnExec(pair[1])
-	ours, theirs := os.NewFile(uintptr(pair[0]), "monitor"), os.NewFile(uintptr(pair[1]), "monitor")
-	conn, err := net.FileConn(ours) // which duplicates it
-	ours.Close()
-	if err != nil {
-		theirs.Close()
 		return nil, nil, fmt.Errorf("making a socket for QEMU's monitor: %w", err)
 	}
 	c := &control{conn: conn, replies: make(chan reply, 1), off: make(chan struct{})}
 	go c.read()
 	return c, theirs, nil
+}
+
+// socketPair returns a connection of this process and its other end, for QEMU.
+func socketPair() (net.Conn, *os.File, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	syscall.CloseOnExec(pair[0])
+	syscall.CloseOnExec(pair[1])
+	ours, theirs := os.NewFile(uintptr(pair[0]), "socket"), os.NewFile(uintptr(pair[1]), "socket")
+	conn, err := net.FileConn(ours) // which duplicates it
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn, theirs, nil
 }
 
 func (c *control) close() { c.conn.Close() }
@@ -128,29 +139,3 @@ func (c *control) execute(command string, arguments, result any) error {
 }
 
 var errNoReply = errors.New("no reply from QEMU's monitor")
-
-// reads is how a guest used its medium.
-type reads struct {
-	bytes int64
-	idle  time.Duration // since the last time
-}
-
-// mediumReads asks for the reads of the medium.
-func (c *control) mediumReads() (reads, error) {
-	var devices []struct {
-		Device string `json:"device"`
-		Stats  struct {
-			Bytes int64 `json:"rd_bytes"`
-			Idle  int64 `json:"idle_time_ns"`
-		} `json:"stats"`
-	}
-	if err := c.execute("query-blockstats", nil, &devices); err != nil {
-		return reads{}, err
-	}
-	for _, d := range devices {
-		if d.Device == mediumID {
-			return reads{bytes: d.Stats.Bytes, idle: time.Duration(d.Stats.Idle)}, nil
-		}
-	}
-	return reads{}, errors.New("query-blockstats: no medium")
-}

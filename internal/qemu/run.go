@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/nbd"
 )
 
 const (
@@ -17,52 +21,41 @@ const (
 	stopGrace   = 5 * time.Second // between asking QEMU to end and killing it
 )
 
-// Run starts the machine, which Complete fills in, watches its console until something is
+// Run starts the machine, which is complete, watches its console until something is
 // decided, and ends it. QEMU has ended when Run returns.
 //
-// The error is a [ProgramError], a [FirmwareError], a [HostError], or the cause of ctx ending.
+// The error is a [HostError], or the cause of ctx ending.
 func Run(ctx context.Context, m Machine, w Watch) (Verdict, error) {
-	m, err := m.Complete(ctx)
-	if err != nil {
-		return Verdict{}, err
-	}
 	args, err := m.Args()
 	if err != nil {
 		return Verdict{}, err
 	}
-	return run(ctx, m.Program, args, w)
+	return m.run(ctx, args, w)
 }
 
-// Attend starts the machine, which Complete fills in, and leaves it to the user until it
-// ends: nothing is watched. The keys are typed at the boot loader. The guest's console, if it
-// is SerialTerminal, uses stdin and stdout.
+// Attend starts the machine, which is complete, and leaves it to the user until it
+// ends: nothing is watched. The guest's console, if it is SerialTerminal, uses stdin and stdout.
 //
-// The error is a [ProgramError], a [FirmwareError], a [HostError], or the cause of ctx ending.
-func Attend(ctx context.Context, m Machine, keys []Key, stdin io.Reader, stdout io.Writer) error {
-	m, err := m.Complete(ctx)
-	if err != nil {
-		return err
-	}
+// The error is a [HostError], or the cause of ctx ending.
+func Attend(ctx context.Context, m Machine, stdin io.Reader, stdout io.Writer) error {
 	args, err := m.Args()
 	if err != nil {
 		return err
 	}
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	g := newGuest(running, m.Program, args)
+	g := newGuest(running, m, args)
 	// In the terminal's foreground, or it could not read from it.
 	endWithParent(g.cmd)
 	message := &tail{limit: keptMessage}
 	g.cmd.Stdin, g.cmd.Stdout, g.cmd.Stderr = stdin, stdout, message
-	if err := g.start(); err != nil {
+	if err := g.start(stop); err != nil {
 		return err
 	}
-	typed := g.typeKeys(running, keys, stop)
 	err = g.cmd.Wait()
-	cause := context.Cause(running) // set if ctx ended, or typing failed
+	cause := context.Cause(running) // set if ctx ended, or the medium could not be read
 	stop(nil)
-	<-typed
-	g.control.close()
+	g.close()
 	switch {
 	case cause != nil:
 		return fmt.Errorf("running %s: %w", m.Program, cause)
@@ -75,54 +68,67 @@ func Attend(ctx context.Context, m Machine, keys []Key, stdin io.Reader, stdout 
 // guest is a running QEMU.
 type guest struct {
 	cmd     *exec.Cmd
+	disk    nbd.Disk // or nil
 	control *control
+	medium  net.Conn // that the disk is served on, or nil
 }
 
 // newGuest prepares a QEMU that is asked to end when ctx does.
-func newGuest(ctx context.Context, program string, args []string) *guest {
-	cmd := exec.CommandContext(ctx, program, append(args[:len(args):len(args)], controlArgs...)...)
+func newGuest(ctx context.Context, m Machine, args []string) *guest {
+	cmd := exec.CommandContext(ctx, m.Program, append(args[:len(args):len(args)], controlArgs...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopGrace
-	return &guest{cmd: cmd}
+	return &guest{cmd: cmd, disk: m.Served}
 }
 
-func (g *guest) start() error {
+// start starts QEMU, serves its medium, and begins to listen to its monitor. The guest is to be closed when it
+// has ended. If it cannot go on, fail is called with the reason.
+func (g *guest) start(fail func(error)) error {
 	control, theirs, err := newControl()
 	if err != nil {
 		return err
 	}
 	g.control = control
 	g.cmd.ExtraFiles = []*os.File{theirs}
+	if g.disk != nil {
+		var served *os.File
+		if g.medium, served, err = socketPair(); err != nil {
+			theirs.Close()
+			control.close()
+			return fmt.Errorf("making a socket for the medium: %w", err)
+		}
+		g.cmd.ExtraFiles = append(g.cmd.ExtraFiles, served)
+	}
 	err = g.cmd.Start()
-	theirs.Close()
+	for _, f := range g.cmd.ExtraFiles {
+		f.Close()
+	}
 	if err != nil {
-		control.close()
+		g.close()
 		return &HostError{Program: g.cmd.Path, Err: err}
 	}
+	if g.disk != nil {
+		go func() {
+			if err := nbd.Serve(g.medium, g.disk); err != nil {
+				fail(err)
+			}
+		}()
+	}
+	go control.negotiate() // without it QEMU only cannot be asked for a picture
 	return nil
 }
 
-// typeKeys begins to talk to QEMU's monitor and to type. The channel is closed when that is
-// done. If it cannot be done, fail is called with the reason.
-func (g *guest) typeKeys(ctx context.Context, keys []Key, fail func(error)) (done <-chan struct{}) {
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		err := g.control.negotiate()
-		if err == nil && len(keys) > 0 {
-			err = typeKeys(ctx, g.control, keys)
-		}
-		if err != nil && len(keys) > 0 && ctx.Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-			fail(fmt.Errorf("typing at the boot loader: %w", err))
-		}
-	}()
-	return finished
+func (g *guest) close() {
+	g.control.close()
+	if g.medium != nil {
+		g.medium.Close()
+	}
 }
 
-func run(ctx context.Context, program string, args []string, w Watch) (Verdict, error) {
+func (m Machine) run(ctx context.Context, args []string, w Watch) (Verdict, error) {
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	g := newGuest(running, program, args)
+	g := newGuest(running, m, args)
 	detach(g.cmd)
 	message := &tail{limit: keptMessage}
 	g.cmd.Stderr = message
@@ -130,10 +136,10 @@ func run(ctx context.Context, program string, args []string, w Watch) (Verdict, 
 	g.cmd.Stdout = chunks{output}
 
 	start := time.Now()
-	if err := g.start(); err != nil {
+	if err := g.start(stop); err != nil {
 		return Verdict{}, err
 	}
-	defer g.control.close()
+	defer g.close()
 	ended := make(chan error, 1)
 	go func() {
 		err := g.cmd.Wait()
@@ -141,32 +147,39 @@ func run(ctx context.Context, program string, args []string, w Watch) (Verdict, 
 		ended <- err
 	}()
 
-	typed := g.typeKeys(running, w.Keys, stop)
-	verdict, decided := w.watch(running, output, g.control.off)
-	verdict.Duration = time.Since(start)
-	cause := context.Cause(running) // set if ctx ended, or typing failed
-	if decided && !verdict.OK() {
+	var screen []byte
+	var once sync.Once
+	photograph := func() {
 		// Of a QEMU that gives no picture the verdict is as good.
-		verdict.Screen, _ = g.control.screenshot()
+		once.Do(func() { screen, _ = g.control.screenshot() })
+	}
+	verdict, decided := w.watch(running, output, g.control.off, func() {
+		photograph()
+		g.control.execute("quit", nil, nil)
+	})
+	verdict.Duration = time.Since(start)
+	cause := context.Cause(running) // set if ctx ended, or the medium could not be read
+	if decided && !verdict.OK() {
+		photograph()
+		verdict.Screen = screen
 	}
 	stop(nil)
 	for range output { // what QEMU still writes must not block it
 	}
 	err := <-ended
-	<-typed
 
 	switch {
 	case decided && verdict.Outcome != TimedOut:
 		return verdict, nil
 	case cause != nil:
-		return verdict, fmt.Errorf("running %s: %w", program, cause)
+		return verdict, fmt.Errorf("running %s: %w", m.Program, cause)
 	case strings.Contains(message.String(), "KVM internal error"):
 		// QEMU stops the guest then and stays: to the console it looks like a hanging guest.
-		return verdict, &HostError{Program: program, Message: message.String(), Err: errors.New("guest stopped")}
+		return verdict, &HostError{Program: m.Program, Message: message.String(), Err: errors.New("guest stopped")}
 	case decided:
 		return verdict, nil
 	case err != nil:
-		return verdict, &HostError{Program: program, Message: message.String(), Err: err}
+		return verdict, &HostError{Program: m.Program, Message: message.String(), Err: err}
 	}
 	verdict.Outcome = PoweredOff
 	return verdict, nil

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,15 @@ func bootDisk(t *testing.T, code []byte) string {
 	return path
 }
 
+// complete runs a machine with what it leaves open filled in.
+func complete(ctx context.Context, m Machine, w Watch) (Verdict, error) {
+	m, err := m.Complete(ctx)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return Run(ctx, m, w)
+}
+
 // halt stops the processor for good; reset pulls the reset line of the keyboard controller.
 var (
 	halt  = []byte{0xfa, 0xf4, 0xeb, 0xfd}       // cli; 1: hlt; jmp 1b
@@ -46,7 +56,7 @@ var (
 func TestRunFindsNothingToBoot(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
+	verdict, err := complete(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +76,50 @@ func TestProbeGuest(t *testing.T) {
 		m.Accel = TCG
 		for _, medium := range []Medium{Disk, USB} {
 			m.Medium = medium
-			verdict, err := Run(context.Background(), m, Watch{Expect: probeText, Limit: 5 * time.Minute})
+			verdict, err := complete(context.Background(), m, Watch{Expect: probeText, Limit: 5 * time.Minute})
 			if err != nil || !verdict.OK() {
 				t.Errorf("%s from %v: %v, %v, want it to come up", arch, medium, verdict, err)
 			}
 		}
+	}
+}
+
+// served is a disk in memory that counts what is read, and fails at its end if it is to.
+type served struct {
+	data  []byte
+	fail  bool
+	bytes atomic.Int64
+}
+
+var errServed = errors.New("the medium is gone")
+
+func (s *served) Size() int64 { return int64(len(s.data)) }
+
+func (s *served) ReadAt(b []byte, offset int64) (int, error) {
+	if s.fail {
+		return 0, errServed
+	}
+	s.bytes.Add(int64(len(b)))
+	return copy(b, s.data[offset:]), nil
+}
+
+// TestServedMedium runs the probe's guest from media that this process serves, which takes no file.
+func TestServedMedium(t *testing.T) {
+	needQEMU(t)
+	t.Setenv("TMPDIR", "/absent")
+	for _, medium := range []Medium{Disk, USB} {
+		disk := &served{data: probeImage()}
+		m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: medium, Served: disk}
+		verdict, err := complete(context.Background(), m, Watch{Expect: probeText, Limit: 5 * time.Minute})
+		if err != nil || !verdict.OK() || disk.bytes.Load() == 0 {
+			t.Errorf("from %v: %v, %v, with %d bytes read, want it to come up", medium, verdict, err, disk.bytes.Load())
+		}
+	}
+	// An error of reading is one of the guest's medium.
+	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Served: &served{data: probeImage(), fail: true}}
+	verdict, err := complete(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
+	if err != nil || verdict.Outcome != NoBootDevice {
+		t.Errorf("from an unreadable medium: %v, %v, want NoBootDevice", verdict, err)
 	}
 }
 
@@ -83,7 +132,7 @@ func TestAArch64(t *testing.T) {
 	}
 	for _, medium := range []Medium{CD, USB} {
 		m := Machine{Arch: AArch64, Firmware: UEFI, Image: image, Medium: medium, Network: true, DiskBytes: 1 << 30}
-		verdict, err := Run(context.Background(), m, Watch{Expect: never})
+		verdict, err := complete(context.Background(), m, Watch{Expect: never})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +159,7 @@ func TestChooseAccelIsStable(t *testing.T) {
 func TestRunHearsNothing(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, halt)}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 20 * time.Second})
+	verdict, err := complete(context.Background(), m, Watch{Expect: never, Limit: 20 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +171,7 @@ func TestRunHearsNothing(t *testing.T) {
 func TestRunPowersOff(t *testing.T) {
 	needQEMU(t)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, reset)}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
+	verdict, err := complete(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +197,7 @@ func TestRunCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	m := Machine{Arch: X86_64, Accel: TCG, MemoryMiB: 64, Medium: Disk, Image: bootDisk(t, halt)}
-	_, err := Run(ctx, m, Watch{Expect: never, Limit: 5 * time.Minute, Copy: &signalling{call: func() { cancel(errStop) }}})
+	_, err := complete(ctx, m, Watch{Expect: never, Limit: 5 * time.Minute, Copy: &signalling{call: func() { cancel(errStop) }}})
 	if !errors.Is(err, errStop) {
 		t.Errorf("Run error = %v, want the cause %v", err, errStop)
 	}
@@ -172,7 +221,7 @@ func TestRunLeavesNothing(t *testing.T) {
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG, Flash: own, DiskBytes: 1 << 30}
-	verdict, err := Run(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
+	verdict, err := complete(context.Background(), m, Watch{Expect: never, Limit: 5 * time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,28 +244,29 @@ func TestRunErrors(t *testing.T) {
 
 	t.Run("program missing", func(t *testing.T) {
 		t.Setenv("PATH", dir)
-		_, err := Run(ctx, Machine{Arch: X86_64}, Watch{})
+		_, err := complete(ctx, Machine{Arch: X86_64}, Watch{})
 		var missing *ProgramError
 		if !errors.As(err, &missing) || missing.Program != "qemu-system-x86_64" || !errors.Is(err, exec.ErrNotFound) {
 			t.Errorf("error = %v, want a ProgramError", err)
 		}
 	})
 	t.Run("image missing", func(t *testing.T) {
-		_, err := Run(ctx, Machine{Arch: X86_64, Image: filepath.Join(dir, "absent.iso")}, Watch{})
-		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "absent.iso") {
-			t.Errorf("error = %v, want one that names absent.iso", err)
+		_, err := complete(ctx, Machine{Arch: X86_64, Accel: TCG, Image: filepath.Join(dir, "absent.iso")}, Watch{})
+		var host *HostError
+		if !errors.As(err, &host) || !strings.Contains(host.Message, "absent.iso") {
+			t.Errorf("error = %v, want a HostError that names absent.iso", err)
 		}
 	})
 	t.Run("firmware vanished", func(t *testing.T) {
 		m := Machine{Arch: X86_64, Firmware: UEFI, Accel: TCG, Flash: Flash{Code: "/absent/code", Vars: "/absent/vars"}}
-		_, err := Run(ctx, m, Watch{})
+		_, err := complete(ctx, m, Watch{})
 		var host *HostError
 		if !errors.As(err, &host) || !strings.Contains(host.Message, "/absent/code") {
 			t.Errorf("error = %v, want a HostError that names the file", err)
 		}
 	})
 	t.Run("image is a directory", func(t *testing.T) {
-		_, err := Run(ctx, Machine{Arch: X86_64, Accel: TCG, Image: dir}, Watch{Limit: 5 * time.Minute})
+		_, err := complete(ctx, Machine{Arch: X86_64, Accel: TCG, Image: dir}, Watch{Limit: 5 * time.Minute})
 		var host *HostError
 		if !errors.As(err, &host) || !strings.Contains(host.Message, dir) {
 			t.Errorf("error = %v, want a HostError with QEMU's words", err)
@@ -232,7 +282,7 @@ func TestStubbornProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	verdict, err := run(context.Background(), script, nil, Watch{Expect: regexp.MustCompile("ready"), Copy: &log, Limit: 5 * time.Minute})
+	verdict, err := Machine{Program: script}.run(context.Background(), nil, Watch{Expect: regexp.MustCompile("ready"), Copy: &log, Limit: 5 * time.Minute})
 	if err != nil || !verdict.OK() || log.String() != "ready\n" {
 		t.Errorf("run = %v, %v, console %q", verdict, err, log.String())
 	}

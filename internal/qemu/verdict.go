@@ -90,13 +90,6 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("%s: %s", v.Outcome, v.Line)
 }
 
-// CameUp matches what a NixOS system says when it has started: agetty's prompt, or systemd about its
-// target; and the success of the demonstration system, whose failures WentWrong matches.
-var (
-	CameUp    = regexp.MustCompile(`\blogin:|Reached target (multi-user\.target|Multi-User System)|^MINI-RESULT PASS`)
-	WentWrong = regexp.MustCompile(`^MINI-(RESULT FAIL|FAIL )`)
-)
-
 // failures are the texts that no working boot shows, by who writes them. Texts that some
 // later step may still make good (SeaBIOS's "Boot failed", which it prints for each device) are not among them.
 var failures = []struct {

@@ -34,7 +34,7 @@ func feed(t *testing.T, w Watch, text []byte, size int) Verdict {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	verdict, decided := w.watch(ctx, output, nil)
+	verdict, decided := w.watch(ctx, output, nil, func() {})
 	if !decided {
 		t.Fatalf("nothing decided; console ends in %q", verdict.Console)
 	}
@@ -148,7 +148,7 @@ func TestWatchEnds(t *testing.T) {
 		output := make(chan []byte, 1)
 		output <- []byte("last words")
 		close(output)
-		verdict, decided := Watch{}.watch(context.Background(), output, nil)
+		verdict, decided := Watch{}.watch(context.Background(), output, nil, func() {})
 		if decided || !slices.Equal(verdict.Console, []string{"last words"}) {
 			t.Errorf("watch = %+v, %v, want the last words and no decision", verdict, decided)
 		}
@@ -157,15 +157,36 @@ func TestWatchEnds(t *testing.T) {
 		output := make(chan []byte, 1)
 		output <- []byte("MINI-RESULT PASS")
 		close(output)
-		verdict, decided := marker.watch(context.Background(), output, nil)
+		verdict, decided := marker.watch(context.Background(), output, nil, func() {})
 		if !decided || !verdict.OK() {
 			t.Errorf("watch = %+v, %v, want Passed", verdict, decided)
+		}
+	})
+	t.Run("last words of a guest that went off", func(t *testing.T) {
+		// However late they are read: QEMU ends the console when it is asked to.
+		output, off := make(chan []byte), make(chan struct{})
+		close(off)
+		verdict, decided := marker.watch(context.Background(), output, off, func() {
+			output <- []byte("MINI-RESULT ")
+			output <- []byte("PASS\n")
+			close(output)
+		})
+		if !decided || !verdict.OK() {
+			t.Errorf("watch = %+v, %v, want Passed", verdict, decided)
+		}
+	})
+	t.Run("a guest that went off in silence", func(t *testing.T) {
+		output, off := make(chan []byte), make(chan struct{})
+		close(off)
+		verdict, decided := marker.watch(context.Background(), output, off, func() { close(output) })
+		if !decided || verdict.Outcome != PoweredOff {
+			t.Errorf("watch = %+v, %v, want PoweredOff", verdict, decided)
 		}
 	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if verdict, decided := (Watch{}).watch(ctx, nil, nil); decided {
+		if verdict, decided := (Watch{}).watch(ctx, nil, nil, func() {}); decided {
 			t.Errorf("watch = %+v, want no decision", verdict)
 		}
 	})

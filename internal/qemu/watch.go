@@ -8,37 +8,39 @@ import (
 	"time"
 )
 
-// Watch says what to look for on the console, line by line, and what to type before.
+// Watch says what to look for on the console, line by line.
 type Watch struct {
 	Expect *regexp.Regexp // a line that matches means that the guest came up
 	Reject *regexp.Regexp // a line that matches means that it did not; may be nil
 	Limit  time.Duration  // how long it may take; 0 for five minutes
 	Copy   io.Writer      // receives the console's lines as plain text, its errors are ignored; may be nil
-	Keys   []Key          // typed at the boot loader, beginning at the first entry of its menu
 }
 
 const (
 	defaultLimit = 5 * time.Minute
 	keptLines    = 40 // of the console, for the Verdict
 
-	// settle is how long the console has to be silent before a line without an end is judged:
-	// a prompt stays, the first half of a line does not.
+	// settle is how long the console has to be silent before a line without an end counts as what
+	// is expected, and doubt how long before it counts as a failure. A prompt stays,
+	// the first half of a line does not, unless a busy host stops the guest for so long.
 	settle = 300 * time.Millisecond
+	doubt  = 10 * time.Second
 )
 
 // watch reads the console until a line decides, the guest went off, or the time is over. It
-// returns false if ctx or the console ended before that.
-func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struct{}) (Verdict, bool) {
+// returns false if ctx or the console ended before that. Of a guest that went off, all that it wrote is
+// read first: quit makes QEMU, which stays without its guest, end the console.
+func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struct{}, quit func()) (Verdict, bool) {
 	limit := w.Limit
 	if limit == 0 {
 		limit = defaultLimit
 	}
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	silence := time.NewTimer(settle)
+	silence, longSilence := time.NewTimer(settle), time.NewTimer(doubt)
 	defer silence.Stop()
-
-	var lastWords <-chan time.Time // when what the guest wrote before it went off has been read
+	defer longSilence.Stop()
+	wentOff := false
 
 	var text console
 	var verdict Verdict
@@ -66,7 +68,10 @@ func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struc
 		case data, open := <-output:
 			if !open {
 				keep(text.partial())
-				return verdict, decides(text.partial())
+				if wentOff && !decides(text.partial()) {
+					verdict.Outcome = PoweredOff
+				}
+				return verdict, wentOff || decides(text.partial())
 			}
 			for _, line := range text.write(data) {
 				keep(line)
@@ -75,19 +80,20 @@ func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struc
 				}
 			}
 			silence.Reset(settle)
+			longSilence.Reset(doubt)
 		case <-silence.C:
+			if outcome, ok := w.judge(text.partial()); ok && outcome == Passed && decides(text.partial()) {
+				keep(text.partial())
+				return verdict, true
+			}
+		case <-longSilence.C:
 			if decides(text.partial()) {
 				keep(text.partial())
 				return verdict, true
 			}
 		case <-off:
-			off, lastWords = nil, time.After(settle)
-		case <-lastWords:
-			keep(text.partial())
-			if !decides(text.partial()) {
-				verdict.Outcome = PoweredOff
-			}
-			return verdict, true
+			off, wentOff = nil, true
+			go quit()
 		case <-deadline.C:
 			keep(text.partial())
 			verdict.Outcome = TimedOut

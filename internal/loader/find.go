@@ -1,0 +1,180 @@
+package loader
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Files are those of a medium: Text returns one of them, in whatever case its name is written,
+// and false if there is none.
+type Files interface {
+	Text(path string) (text string, ok bool, err error)
+}
+
+// Where the loaders look for their menus: isolinux (isolinux.txt in the sources of SYSLINUX,
+// and the names that its mkisofs examples use), GRUB by the prefixes that makers of images
+// give it. The first that has entries counts.
+var (
+	syslinuxMenus = []string{
+		"boot/isolinux/isolinux.cfg", "isolinux/isolinux.cfg", "isolinux.cfg",
+		"boot/syslinux/isolinux.cfg", "boot/syslinux/syslinux.cfg", "syslinux/isolinux.cfg", "syslinux/syslinux.cfg", "syslinux.cfg",
+	}
+	grubMenus = []string{
+		"EFI/BOOT/grub.cfg", "boot/grub/grub.cfg", "boot/grub2/grub.cfg", "EFI/grub/grub.cfg", "grub/grub.cfg", "boot/grub/x86_64-efi/grub.cfg",
+		"EFI/debian/grub.cfg", "EFI/ubuntu/grub.cfg", "EFI/fedora/grub.cfg",
+	}
+)
+
+// File is a menu's file and what it holds.
+type File struct{ Path, Text string }
+
+// Menus is what a loader shows.
+type Menus struct {
+	Menu
+	Files []File // of SYSLINUX the outermost first, then those that it includes; of GRUB all scripts that load kernels
+}
+
+// Find returns the menu that the loader shows, or false if none is found.
+func Find(files Files, loader Loader) (Menus, bool, error) {
+	if loader == SYSLINUX {
+		return findSYSLINUX(files)
+	}
+	return findGRUB(files)
+}
+
+func findSYSLINUX(files Files) (Menus, bool, error) {
+	for _, name := range syslinuxMenus {
+		text, ok, err := files.Text(name)
+		if err != nil {
+			return Menus{}, false, err
+		}
+		if !ok {
+			continue
+		}
+		found := Menus{Files: []File{{name, text}}}
+		var failed error
+		p := readSYSLINUX(text, func(included string) (string, bool) {
+			included = resolveInclude(name, included)
+			text, ok, err := files.Text(included)
+			if err != nil {
+				failed = err
+			}
+			if ok && !slices.ContainsFunc(found.Files, func(f File) bool { return f.Path == included }) {
+				found.Files = append(found.Files, File{included, text})
+			}
+			return text, ok
+		})
+		if failed != nil {
+			return Menus{}, false, failed
+		}
+		if found.Menu = p.finish(); len(found.Items) > 0 {
+			return found, true, nil
+		}
+	}
+	return Menus{}, false, nil
+}
+
+// resolveInclude returns the path of a file that the menu at a path names.
+func resolveInclude(menu, name string) string {
+	if !strings.HasPrefix(name, "/") {
+		name = path.Join(path.Dir(menu), name)
+	}
+	return strings.TrimPrefix(path.Clean(name), "/")
+}
+
+// maxScripts bounds how many scripts of GRUB are read.
+const maxScripts = 64
+
+func findGRUB(files Files) (Menus, bool, error) {
+	var found Menus
+	pending, seen := slices.Clone(grubMenus), map[string]bool{}
+	for len(pending) > 0 && len(seen) < maxScripts {
+		name := pending[0]
+		pending = pending[1:]
+		if seen[strings.ToLower(name)] {
+			continue
+		}
+		seen[strings.ToLower(name)] = true
+		text, ok, err := files.Text(name)
+		if err != nil {
+			return Menus{}, false, err
+		}
+		if !ok {
+			continue
+		}
+		pending = append(pending, GRUBSources(text)...)
+		menu := ParseGRUB(text)
+		if len(menu.Items) > 0 && len(found.Items) == 0 {
+			found.Menu = menu
+		}
+		if firstKernel(menu.Items) != nil || len(readGRUB(text).lines) > 0 {
+			found.Files = append(found.Files, File{name, text})
+		}
+	}
+	found.Sure = found.Sure && len(found.Files) == 1
+	return found, len(found.Items) > 0, nil
+}
+
+// Speak returns new texts of the menu's files, by their paths, with which an entry starts by itself
+// and its kernel writes to a serial port; see [SpeakGRUB] and [SpeakSYSLINUX].
+// Room is how large a file may become.
+func (m Menus) Speak(port string, room func(path string) int) (changed map[string]string, ok bool) {
+	changed = map[string]string{}
+	if m.Loader == GRUB {
+		for _, f := range m.Files {
+			text, ok := SpeakGRUB(f.Text, port, room(f.Path))
+			if !ok {
+				return nil, false
+			}
+			changed[f.Path] = text
+		}
+		return changed, len(changed) > 0
+	}
+	main := m.Files[0]
+	pathOf := func(name string) string {
+		if name == "" {
+			return main.Path
+		}
+		return resolveInclude(main.Path, name)
+	}
+	texts, ok := SpeakSYSLINUX(main.Text, port, func(name string) (string, bool) {
+		n := slices.IndexFunc(m.Files, func(f File) bool { return f.Path == pathOf(name) })
+		if n < 0 {
+			return "", false
+		}
+		return m.Files[n].Text, true
+	}, func(name string) int { return room(pathOf(name)) })
+	for name, text := range texts {
+		changed[pathOf(name)] = text
+	}
+	return changed, ok
+}
+
+// Kernels returns the files of the kernels that the menu's entries start, as they name them without
+// a device, as far as they are written out.
+func (m Menus) Kernels() (paths []string) {
+	var add func(items []Item)
+	add = func(items []Item) {
+		for _, item := range items {
+			add(item.Items)
+			file := firstWord(item.CommandLine)
+			if i := strings.IndexByte(file, '/'); i >= 0 {
+				file = file[i:]
+			}
+			if m.Loader == SYSLINUX {
+				file = "/" + resolveInclude(m.Files[0].Path, file)
+			}
+			if file = strings.TrimPrefix(path.Clean(file), "/"); item.CommandLine != "" && !strings.Contains(file, "$") && !slices.Contains(paths, file) {
+				paths = append(paths, file)
+			}
+		}
+	}
+	add(m.Items)
+	return paths
+}
+
+// StartsKernel reports whether an entry starts a kernel.
+func (m Menus) StartsKernel() bool {
+	return firstKernel(m.Items) != nil || m.Loader == GRUB && len(m.Files) > 0
+}

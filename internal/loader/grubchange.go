@@ -1,0 +1,64 @@
+package loader
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// consoleVariable is what changed scripts of GRUB have the parameter in: it takes less room on each
+// line.
+const consoleVariable = "serialconsole"
+
+// SpeakGRUB changes a script so that its menu starts an entry by itself, and every kernel that it loads
+// writes to a serial port. Everything else stays: what the script does, the entries,
+// which of them is the default. Only where the default starts no kernel, it becomes the first entry that
+// does. It returns false if the script loads no kernel, if it ends in the middle of a word, or if its new
+// text would be longer than room in bytes.
+func SpeakGRUB(text, port string, room int) (changed string, ok bool) {
+	p := readGRUB(text)
+	if len(p.lines) == 0 || p.open {
+		return "", false
+	}
+	head := "set " + consoleVariable + "=" + consoleParameter(port) + "\nexport " + consoleVariable + "\n"
+	edits := []edit{{insert: head}}
+	for _, l := range p.lines {
+		if !hasConsole(l.line, port) {
+			edits = append(edits, edit{cut{l.end, l.end}, " $" + consoleVariable})
+		}
+	}
+	// What comes last counts.
+	tail := "\nset timeout=1\n"
+	menu := ParseGRUB(text)
+	if menu.DefaultItem().CommandLine == "" && !strings.Contains(p.defaultEntry, "$") {
+		from := slices.Clone(menu.Default)
+		path := firstKernel(menu.DefaultItem().Items)
+		if path == nil {
+			from, path = nil, firstKernel(menu.Items)
+		}
+		if path != nil {
+			var words []string
+			for _, n := range append(from, path...) {
+				words = append(words, strconv.Itoa(n))
+			}
+			tail += "set default=\"" + strings.Join(words, ">") + "\"\n"
+		}
+	}
+	if strings.Contains(text, "superusers") {
+		tail += "unset superusers\n" // or it would ask for a password
+	}
+	edits = append(edits, edit{cut{len(text), len(text)}, tail})
+	return squeeze(text, edits, p.spare, room)
+}
+
+// GRUBSources returns the paths of further scripts that a script reads, without the device that
+// they are on, as far as they are written out.
+func GRUBSources(text string) []string {
+	var paths []string
+	for _, path := range readGRUB(text).source {
+		if i := strings.IndexByte(path, '/'); i >= 0 && !strings.Contains(path[i:], "$") {
+			paths = append(paths, strings.TrimPrefix(path[i:], "/"))
+		}
+	}
+	return paths
+}
