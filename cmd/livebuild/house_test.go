@@ -33,7 +33,7 @@ var house = map[string]room{
 		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
 		[]string{
 			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/progress", "internal/store",
-			"pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"pkg/fat", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {

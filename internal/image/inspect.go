@@ -1,13 +1,13 @@
 package image
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/pkg/fat"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
@@ -130,35 +130,29 @@ func (i *Inspection) loader() (efiLoader, error) {
 		return efiLoader{arch: "x86_64"}, nil
 	}
 	for _, e := range i.Volume.BootEntries {
-		partition, err := io.ReadAll(io.NewSectionReader(i.r, e.Offset, maxPartition))
-		if err != nil {
-			return efiLoader{}, err
-		}
-		for _, l := range efiLoaders {
-			if hasShortName(partition, l.file) {
-				return l, nil
-			}
+		if l, ok := loaderIn(io.NewSectionReader(i.r, e.Offset, maxPartition)); ok {
+			return l, nil
 		}
 	}
 	return efiLoader{}, &ForeignError{"no boot loader for x86_64 or aarch64"}
 }
 
-// maxPartition is how much of an EFI system partition is looked through, in bytes.
-const maxPartition = 64 << 20
+// maxPartition is more than an EFI system partition has, in bytes.
+const maxPartition = 4 << 30
 
-// hasShortName reports whether a FAT file system has a file with a name of at most 8 + 3
-// characters, in whatever directory. Directory entries begin with it, padded, and are of
-// 32 bytes (FAT 1.03, "FAT Directory Structure").
-func hasShortName(fat []byte, name string) bool {
-	const entrySize = 32
-	stem, extension, _ := strings.Cut(name, ".")
-	padded := fmt.Appendf(nil, "%-8s%-3s", stem, extension)
-	for ; len(fat) >= entrySize; fat = fat[entrySize:] {
-		if bytes.HasPrefix(fat, padded) {
-			return true
+// loaderIn returns the loader in an EFI system partition. One that cannot be read has none, for
+// firmware neither.
+func loaderIn(partition *io.SectionReader) (efiLoader, bool) {
+	esp, err := fat.Open(partition, partition.Size())
+	if err != nil {
+		return efiLoader{}, false
+	}
+	for _, l := range efiLoaders {
+		if e, err := esp.Lookup(efiFolder + l.file); err == nil && !e.IsDir() {
+			return l, true
 		}
 	}
-	return false
+	return efiLoader{}, false
 }
 
 // Has reports whether there is a file with this path, in whatever case: firmware and boot
