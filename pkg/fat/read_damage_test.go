@@ -173,11 +173,26 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// FuzzOpen: whatever the bytes, reading ends without a panic, and what Check
+// damage overwrites bytes of a copy of image. The patches are runs of a sector,
+// an offset in it in units of 2 bytes, a length, and the bytes.
+func damage(image, patches []byte) []byte {
+	image = bytes.Clone(image)
+	for len(patches) > 4 {
+		sector, unit, length := int(patches[0])|int(patches[1])<<8, int(patches[2]), int(patches[3])
+		patches = patches[4:]
+		n := min(length, len(patches))
+		copy(image[(sector*sectorSize+unit*2)%len(image):], patches[:n])
+		patches = patches[n:]
+	}
+	return image
+}
+
+// FuzzOpen: whatever the damage, reading ends without a panic, and what Check
 // accepts can be read.
 func FuzzOpen(f *testing.F) {
+	var images [][]byte
 	for _, bits := range []int{12, 16} {
-		size := int64(400<<10) << (bits / 16 * 3)
+		size := int64(60<<10) << (bits / 16 * 6)
 		image := build(f, Image{Size: size, ClusterSize: sectorSize, Time: millennium, Label: "FUZZ", Files: []File{
 			{Path: "EFI/BOOT/BOOTX64.EFI", Data: pattern(3000)}, {Path: "a long name indeed.text"}, {Path: "d/e/f", Data: []byte("x")},
 		}})
@@ -185,11 +200,23 @@ func FuzzOpen(f *testing.F) {
 		if r.info.Bits != bits {
 			f.Fatalf("seed of FAT%d instead of FAT%d", r.info.Bits, bits)
 		}
-		f.Add(image[:r.dataStart+40<<9]) // more is free
+		images = append(images, image[:r.dataStart+30<<9]) // more is free
 	}
-	image, _ := theirs(f, 32, 40, "-s", "1")
-	f.Add(image[:open(f, image).dataStart+60<<9])
-	f.Fuzz(func(t *testing.T, image []byte) {
+	image, _ := theirs(f, 32, 34, "-s", "1")
+	images = append(images, image[:open(f, image).dataStart+60<<9])
+	for which, image := range images {
+		r := open(f, image)
+		f.Add(uint8(which), []byte{})
+		for _, at := range []int64{0, r.tableStart, r.rootStart, r.dataStart, r.dataStart + sectorSize, r.dataStart + 2*sectorSize} {
+			low, high := byte(at/sectorSize), byte(at/sectorSize>>8)
+			for unit := byte(0); unit < 40; unit += 3 {
+				f.Add(uint8(which), []byte{low, high, unit, 2, 0xFF, 0xFF})
+				f.Add(uint8(which), []byte{low, high, unit, 2, 2, 0})
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, patches []byte) {
+		image := damage(images[int(which)%len(images)], patches)
 		if err := readAll(image); err != nil && strings.Contains(err.Error(), "Check accepts") {
 			t.Error(err)
 		}
