@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(judge.Main(m))
 }
 
 // makeCorpus makes what corpus.sh makes, of two small packages.
@@ -34,7 +34,7 @@ func makeCorpus(t *testing.T) string {
 		if err := os.Symlink("tool", filepath.Join(folder, "bin", "alias")); err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command("nix-store", "--store", filepath.Join(dir, "store"), "--add", folder)
+		cmd := exec.Command(judge.Path(t, "nix-bin", "nix-store"), "--store", filepath.Join(dir, "store"), "--add", folder)
 		cmd.Env = append(os.Environ(), "NIX_CONFIG=build-users-group =")
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()

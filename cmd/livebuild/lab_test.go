@@ -118,11 +118,7 @@ func judge(t testing.TB, debianPackage, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(need.Path(t, debianPackage, name), args...)
 	cmd.Env = environment(t)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return string(out)
+	return need.Output(t, cmd)
 }
 
 // miniFlake is the folder of the assembled test flake: a copy, because in a
@@ -199,6 +195,7 @@ var shared struct {
 
 func miniISO(t testing.TB) result {
 	t.Helper()
+	miniFlake(t)
 	shared.Do(func() {
 		r := iso(t, "mini")
 		kept := filepath.Join(filepath.Dir(program), "mini.iso")

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	need "github.com/livebuild/livebuild/internal/judge"
 )
 
 // TestScripts runs the sessions of testdata/script, a file each, in parallel. One alone:
@@ -44,6 +46,8 @@ import (
 //	                           the folder for temporary files or that for links of the collector.
 //	flake FILE                 makes the working folder a locked flake. FILE has the expression for its
 //	                           nixosConfigurations, in which nixosSystem is the function of testdata/mini.
+//	need WHAT...               leaves the script out, and counts it, without WHAT: root, nix, qemu, or a
+//	                           program. What flake and mini need they say themselves.
 //	mini                       sets $MINI to the folder of testdata/mini as a flake: "$MINI'#mini'".
 //
 // Temporary files go to $WORK/.tmp, caches to $WORK/.cache.
@@ -58,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"refusal":   scriptRefusal,
 			"flake":     scriptFlake,
 			"mini":      scriptMini,
+			"need":      scriptNeed,
 		},
 	})
 }
@@ -156,6 +161,25 @@ func scriptMini(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: mini")
 	}
 	ts.Setenv("MINI", miniFlake(scriptTest(ts)))
+}
+
+func scriptNeed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: need WHAT...")
+	}
+	t := scriptTest(ts)
+	for _, what := range args {
+		switch what {
+		case "root":
+			need.Root(t)
+		case "nix":
+			need.Nix(t)
+		case "qemu":
+			need.QEMU(t)
+		default:
+			need.Path(t, what, what)
+		}
+	}
 }
 
 // files are those below a folder by relative name, with what shows that one was changed. Folders

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -30,14 +31,11 @@ func installer(t *testing.T) *nixos.System {
 		return file
 	}
 	link := func(name, target, debian string) {
-		if _, err := os.Stat(target); err != nil {
-			t.Fatalf("%s is missing: apt-get install %s", target, debian)
-		}
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(target, file); err != nil {
+		if err := os.Symlink(judge.File(t, debian, target), file); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -155,18 +155,22 @@ func TestContent(t *testing.T) {
 	}
 	squashfs, iso := filepath.Join(folder, "s"), filepath.Join(folder, "i")
 	for name, test := range map[string]struct {
-		make func(file string) // in the file
-		file string            // if made otherwise
+		make func(t *testing.T, file string) // in the file
+		file string                          // if made otherwise
 	}{
-		"nothing":  {make: func(string) {}},
-		"ext4":     {make: func(f string) { judge.Run(t, "e2fsprogs", "mkfs.ext4", "-q", "-L", "my label", f) }},
-		"FAT16":    {make: func(f string) { judge.Run(t, "dosfstools", "mkfs.vfat", "-F16", "-n", "MYLABEL", f) }},
-		"FAT32":    {make: func(f string) { judge.Run(t, "dosfstools", "mkfs.vfat", "-F32", "-s1", "-n", "MY LABEL", f) }},
-		"unnamed":  {make: func(f string) { judge.Run(t, "dosfstools", "mkfs.vfat", "-F16", f) }},
-		"swap":     {make: func(f string) { judge.Run(t, "util-linux", "mkswap", "-L", "myswap", f) }},
-		"GPT":      {make: func(f string) { judge.Run(t, "gdisk", "sgdisk", "--new=1:0:0", f) }},
-		"squashfs": {file: squashfs, make: func(string) { judge.Run(t, "squashfs-tools", "mksquashfs", filepath.Join(folder, "file"), squashfs) }},
-		"ISO 9660": {file: iso, make: func(string) {
+		"nothing": {make: func(*testing.T, string) {}},
+		"ext4":    {make: func(t *testing.T, f string) { judge.Run(t, "e2fsprogs", "mkfs.ext4", "-q", "-L", "my label", f) }},
+		"FAT16":   {make: func(t *testing.T, f string) { judge.Run(t, "dosfstools", "mkfs.vfat", "-F16", "-n", "MYLABEL", f) }},
+		"FAT32": {make: func(t *testing.T, f string) {
+			judge.Run(t, "dosfstools", "mkfs.vfat", "-F32", "-s1", "-n", "MY LABEL", f)
+		}},
+		"unnamed": {make: func(t *testing.T, f string) { judge.Run(t, "dosfstools", "mkfs.vfat", "-F16", f) }},
+		"swap":    {make: func(t *testing.T, f string) { judge.Run(t, "util-linux", "mkswap", "-L", "myswap", f) }},
+		"GPT":     {make: func(t *testing.T, f string) { judge.Run(t, "gdisk", "sgdisk", "--new=1:0:0", f) }},
+		"squashfs": {file: squashfs, make: func(t *testing.T, _ string) {
+			judge.Run(t, "squashfs-tools", "mksquashfs", filepath.Join(folder, "file"), squashfs)
+		}},
+		"ISO 9660": {file: iso, make: func(t *testing.T, _ string) {
 			judge.Run(t, "xorriso", "xorriso", "-as", "mkisofs", "-V", "MY_VOLUME", "-o", iso, filepath.Join(folder, "file"))
 		}},
 	} {
@@ -175,7 +179,7 @@ func TestContent(t *testing.T) {
 			if file == "" {
 				file = testdisk.Sparse(t, 40*mib)
 			}
-			test.make(file)
+			test.make(t, file)
 			got := find(t, testdisk.Loop(t, file)).Content
 			tag := func(name string) string {
 				cmd := exec.Command(judge.Path(t, "util-linux", "blkid"), "--probe", "--match-tag", name, "--output", "value", file)

@@ -3,10 +3,11 @@ package store
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 func TestBase32(t *testing.T) {
@@ -20,11 +21,8 @@ func TestBase32(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		output, err := exec.Command("nix-hash", "--type", "sha256", "--to-base32", hash).Output()
-		if err != nil {
-			t.Fatalf("nix-hash (Debian package nix-bin): %v", err)
-		}
-		if got, want := base32(info[0].NarHash[:]), strings.TrimSpace(string(output)); got != want {
+		output := judge.Run(t, "nix-bin", "nix-hash", "--type", "sha256", "--to-base32", hash)
+		if got, want := base32(info[0].NarHash[:]), strings.TrimSpace(output); got != want {
 			t.Errorf("base32(%s) = %s, want %s", hash, got, want)
 		}
 	}

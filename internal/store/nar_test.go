@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // tell tells a tree on disk to an archive.
@@ -81,7 +83,7 @@ func TestNarHash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd := exec.Command("sh", "-c", `nix-store --dump "$0" | sha256sum`, path)
+		cmd := exec.Command("sh", "-c", `"$1" --dump "$0" | sha256sum`, path, judge.Path(t, "nix-bin", "nix-store"))
 		cmd.Env = append(os.Environ(), "NIX_REMOTE=dummy://")
 		out, err := cmd.Output()
 		if err != nil {

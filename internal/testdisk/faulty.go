@@ -11,6 +11,8 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // Faulty is a file, in a file system of its own, that does not always do what
@@ -38,6 +40,7 @@ func (s span) meets(offset int64, n int) bool { return offset < s.end && offset+
 // otherwise. It is gone after the test.
 func NewFaulty(t testing.TB, size int64) *Faulty {
 	t.Helper()
+	judge.Root(t)
 	f := &Faulty{size: size, flip: -1, errno: syscall.EIO}
 	var err error
 	if f.file, err = os.OpenFile(Sparse(t, size), os.O_RDWR, 0); err != nil {

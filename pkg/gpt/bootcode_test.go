@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // TestBoots asks of programs and of what is none.
@@ -18,9 +20,9 @@ func TestBoots(t *testing.T) {
 		"/usr/lib/ISOLINUX/isohdpfx.bin", "/usr/lib/ISOLINUX/isohdppx.bin", "/usr/lib/syslinux/mbr/mbr.bin",
 		"/usr/lib/syslinux/mbr/gptmbr.bin", "/usr/lib/syslinux/mbr/altmbr.bin",
 	} {
-		code, err := os.ReadFile(file)
+		code, err := os.ReadFile(judge.File(t, "isolinux and syslinux-common", file))
 		if err != nil {
-			t.Fatalf("install the Debian packages isolinux and syslinux-common: %v", err)
+			t.Fatal(err)
 		}
 		if !boots(code) {
 			t.Errorf("%s is no boot code", file)

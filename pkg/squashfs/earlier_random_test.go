@@ -179,14 +179,17 @@ func (s *scene) file(t testing.TB, at string) {
 	case 1: // of a size that hardly another has
 		p = s.contents(1+s.random.IntN(3000), 4096)
 	}
-	write(t, s.dir, at, p, 0o444)
+	write(t, s.dir, at, p, 0o644)
+	path := filepath.Join(s.dir, at)
 	if len(p) > 0 && bytes.Count(p, []byte{0}) == len(p) && s.random.IntN(2) == 0 { // nothing but a hole
-		path := filepath.Join(s.dir, at)
 		for _, size := range []int64{0, int64(len(p))} {
 			if err := os.Truncate(path, size); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	if err := os.Chmod(path, 0o444); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -363,6 +363,7 @@ func TestEarlierSharesBlocks(t *testing.T) {
 	}
 	judge.Run(t, "xfsprogs", "mkfs.xfs", "-q", "-m", "reflink=1", disk)
 	folder := t.TempDir()
+	judge.Root(t)
 	judge.Run(t, "mount", "mount", "-o", "loop", disk, folder)
 	t.Cleanup(func() { judge.Run(t, "mount", "umount", folder) })
 

@@ -107,6 +107,7 @@ func hashFile(t testing.TB, path string) [sha256.Size]byte {
 func mountImage(t testing.TB, image string) string {
 	t.Helper()
 	dir := t.TempDir()
+	judge.Root(t)
 	judge.Run(t, "mount", "mount", "-t", "squashfs", "-o", "loop,ro", image, dir)
 	t.Cleanup(func() { judge.Run(t, "mount", "umount", dir) })
 	return dir
