@@ -3,6 +3,7 @@ package squashfs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
@@ -16,8 +17,13 @@ import (
 // does (MAXSYMLINKS).
 const maxLinks = 40
 
+// maxReadFile is the largest file that is read at once, in bytes. A small image
+// can have files of any size, of zeros or with few blocks.
+const maxReadFile = 4 << 30
+
 // FS returns the image as a file system that also implements [fs.StatFS],
-// [fs.ReadDirFS] and [fs.ReadLinkFS]. Its paths are those of [fs.ValidPath]:
+// [fs.ReadDirFS], [fs.ReadFileFS] and [fs.ReadLinkFS]. ReadFile refuses files above
+// 4 GiB, which can be opened. Its paths are those of [fs.ValidPath]:
 // a name that is not UTF-8 is listed but cannot be opened. Symbolic links are
 // followed inside the image, absolute ones from its root directory.
 func (r *Reader) FS() fs.FS { return &imageFS{r: r} }
@@ -88,6 +94,30 @@ func (f *imageFS) ReadDir(name string) ([]fs.DirEntry, error) {
 		entries[i] = namedEntry{f.r, e}
 	}
 	return entries, nil
+}
+
+// ReadFile implements [fs.ReadFileFS].
+func (f *imageFS) ReadFile(name string) ([]byte, error) {
+	file, err := f.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	open, ok := file.(*fsfile.File)
+	switch {
+	case !ok:
+		err = errors.New("is a directory")
+	case open.Size() > maxReadFile:
+		err = fmt.Errorf("%d bytes are more than the %d that are read at once", open.Size(), int64(maxReadFile))
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	// Room is made as contents come: a block may be damaged.
+	p, err := io.ReadAll(open)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return p, nil
 }
 
 // find looks name up, and through the symbolic link that it may be if follow

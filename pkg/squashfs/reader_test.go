@@ -266,6 +266,9 @@ func TestSparseFileBeyond4GiB(t *testing.T) {
 	judge.Run(t, "squashfs-tools", "mksquashfs", dir, image, "-quiet", "-no-progress", "-b", "1M")
 	r := openImage(t, image)
 	mustDo(t, r.Check(context.Background()))
+	if _, err := fs.ReadFile(r.FS(), "sparse"); err == nil || !strings.Contains(err.Error(), "read at once") {
+		t.Errorf("ReadFile = %v, want a refusal", err)
+	}
 	ino, err := r.Lookup("sparse")
 	mustDo(t, err)
 	if ino.Size != size {
