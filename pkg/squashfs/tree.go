@@ -173,6 +173,11 @@ func (s scanner) node(a Attributes, path string) (node, error) {
 	}
 	n.attr = &attributes{uid: a.UID, gid: a.GID, modTime: modTime, device: a.Device, link: a.Link, links: 1}
 	n.attr.xattrs = slices.SortedFunc(slices.Values(a.Xattrs), func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
+	for i := range n.attr.xattrs {
+		if name := n.attr.xattrs[i].Name; i > 0 && name == n.attr.xattrs[i-1].Name {
+			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("extended attribute %q twice", name)}
+		}
+	}
 	return n, nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func mkfifo(t testing.TB, path string) {
@@ -19,10 +21,10 @@ func mkfifo(t testing.TB, path string) {
 type unixInode struct {
 	uid, gid      uint32
 	number, links uint64
-	device        uint64 // that it is
+	major, minor  uint32 // of the device that it is
 }
 
 func statOf(info fs.FileInfo) unixInode {
 	st := info.Sys().(*syscall.Stat_t)
-	return unixInode{uid: st.Uid, gid: st.Gid, number: uint64(st.Ino), links: uint64(st.Nlink), device: uint64(st.Rdev)}
+	return unixInode{uid: st.Uid, gid: st.Gid, number: uint64(st.Ino), links: uint64(st.Nlink), major: unix.Major(uint64(st.Rdev)), minor: unix.Minor(uint64(st.Rdev))}
 }

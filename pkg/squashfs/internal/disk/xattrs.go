@@ -45,13 +45,14 @@ func (x *Xattrs) Add(attributes []Xattr) (uint32, error) {
 		return InvalidXattr, nil
 	}
 	var p []byte
-	names := 0
+	names, values := 0, 0
 	for _, a := range attributes {
 		var err error
 		if p, err = a.append(p); err != nil {
 			return 0, fmt.Errorf("extended attribute %q: %w", a.Name, err)
 		}
 		names += len(a.Name) + 1
+		values += len(a.Value)
 	}
 	if names > XattrListMax {
 		return 0, fmt.Errorf("extended attributes with names of %d bytes, %d are possible", names, XattrListMax)
@@ -64,7 +65,7 @@ func (x *Xattrs) Add(attributes []Xattr) (uint32, error) {
 		return 0, err
 	}
 	id := uint32(len(x.ids))
-	x.ids = append(x.ids, XattrID{Xattr: NewInodeRef(block, offset), Count: uint32(len(attributes)), Size: uint32(names)})
+	x.ids = append(x.ids, XattrID{Xattr: NewInodeRef(block, offset), Count: uint32(len(attributes)), Size: uint32(names + values)})
 	x.known[string(p)] = id
 	return id, x.attributes.Add(p)
 }
