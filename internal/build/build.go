@@ -21,7 +21,7 @@ type Options struct {
 	Nix     nix.Flags // that the user passes through
 	Changes nixos.Changes
 	Image   image.Options
-	Cache   string        // the user's folder for what can be made again
+	Cache   string        // livebuild's folder for what can be made again
 	Sink    progress.Sink // nil: nobody is told
 	Verbose bool          // pass on what Nix says about its work
 }

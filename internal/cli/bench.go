@@ -197,7 +197,7 @@ func sameCompression(a, b codec.Settings) bool {
 func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, list []codec.Settings, opts benchOptions) (_ benchResult, err error) {
 	// In the folder for temporary files, which can be a file system in memory,
 	// an image of everything may not fit.
-	scratch, err := image.CreateScratch(scratchFolder())
+	scratch, err := image.CreateScratch(cacheFolder())
 	if err != nil {
 		return benchResult{}, err
 	}

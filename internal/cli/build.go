@@ -55,23 +55,20 @@ func (a *app) newBuild(ctx context.Context, of nix.Installable, opts planOptions
 		Nix:     a.nixFlags,
 		Changes: changes,
 		Image:   images,
-		Cache:   userCache(),
+		Cache:   cacheFolder(),
 		Sink:    a.console,
 		Verbose: a.console.verbose,
 	})
 }
 
-// userCache is the folder for what can be made again.
-func userCache() string {
+// cacheFolder is livebuild's folder for what can be made again.
+func cacheFolder() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
 	}
-	return cache
+	return filepath.Join(cache, "livebuild")
 }
-
-// scratchFolder is where files are that are gone afterwards.
-func scratchFolder() string { return filepath.Join(userCache(), "livebuild") }
 
 // Where iso looks for what has been packed before.
 const (

@@ -20,6 +20,7 @@ import (
 type console struct {
 	w       io.Writer
 	verbose bool
+	chosen  bool // somebody said how it is to look
 
 	mu    sync.Mutex
 	view  view
@@ -45,6 +46,7 @@ type view interface {
 // message is something said that is not about a task.
 type message struct {
 	kind   string   // of messageNote and the others
+	fact   any      // that the text is about, or nil
 	text   string   // may have several lines
 	log    []string // of what failed, above the message
 	detail string   // all that is known, below it
@@ -127,6 +129,7 @@ func (f progressFlag) Set(name string) error {
 	if !f.console.show(name) {
 		return fmt.Errorf("there is no way %q", name)
 	}
+	f.console.chosen = true
 	return nil
 }
 
@@ -136,9 +139,14 @@ const progressVariable = "LIVEBUILD_PROGRESS"
 // showDefault chooses the view that the environment names. Its error is a
 // *usageError.
 func (c *console) showDefault() error {
-	if name := os.Getenv(progressVariable); name != "" && !c.show(name) {
+	name := os.Getenv(progressVariable)
+	if name == "" {
+		return nil
+	}
+	if !c.show(name) {
 		return &usageError{fmt.Errorf("%s needs auto, plain, json or quiet, not %q", progressVariable, name)}
 	}
+	c.chosen = true
 	return nil
 }
 
@@ -146,7 +154,7 @@ func (c *console) showDefault() error {
 func (c *console) Send(e progress.Event) {
 	switch e.Kind {
 	case progress.Noted:
-		c.line(words(e.Fact))
+		c.say(message{kind: messageNote, text: words(e.Fact), fact: e.Fact})
 	case progress.Warned:
 		if is[*image.UnmountableError](e.Err) || is[*unbootableError](e.Err) {
 			c.say(message{kind: messageWarning, text: e.Err.Error(), hint: hintFor(e.Err)})

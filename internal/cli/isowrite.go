@@ -147,7 +147,7 @@ func (w *writing) Take(ctx context.Context, packing *build.Packing) (image.Resul
 
 // packFirst makes the image before it touches the disks.
 func (w *writing) packFirst(ctx context.Context, packing *build.Packing) (packed image.Result, err error) {
-	out, err := image.CreateScratch(scratchFolder())
+	out, err := image.CreateScratch(cacheFolder())
 	if err != nil {
 		return packed, err
 	}

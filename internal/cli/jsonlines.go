@@ -44,7 +44,7 @@ type jsonEvent struct {
 	Of      string                      `json:"of,omitempty"`   // and to what
 	Counts  map[progress.Unit]jsonCount `json:"counts,omitempty"`
 	Seconds float64                     `json:"seconds,omitempty"` // of end and fail, since begin
-	Result  any                         `json:"result,omitempty"`  // of end
+	Result  any                         `json:"result,omitempty"`  // of end and note
 
 	Text   string   `json:"text,omitempty"`
 	Log    []string `json:"log,omitempty"`    // of an error, lines of what failed
@@ -89,10 +89,7 @@ func (j *jsonLines) event(e progress.Event) {
 	case progress.Ended:
 		line.Event, line.Seconds = "end", e.Took.Seconds()
 		if e.Fact != nil {
-			line.Text = words(e.Fact)
-			if _, isText := e.Fact.(string); !isText {
-				line.Result = e.Fact
-			}
+			line.Text, line.Result = words(e.Fact), resultOf(e.Fact)
 		}
 		if e.Err != nil {
 			line.Event, line.Text = "fail", e.Err.Error()
@@ -106,8 +103,16 @@ func complete(e progress.Event) bool {
 	return len(e.Counts) == 1 && e.Counts[0].Of == progress.Bytes && e.Counts[0].Done == e.Counts[0].Total
 }
 
+// resultOf is a fact for programs; texts say all in words.
+func resultOf(fact any) any {
+	if _, isText := fact.(string); isText {
+		return nil
+	}
+	return fact
+}
+
 func (j *jsonLines) say(m message) {
-	j.print(jsonEvent{Event: m.kind, Text: m.text, Log: m.log, Detail: m.detail, Hint: m.hint})
+	j.print(jsonEvent{Event: m.kind, Text: m.text, Result: resultOf(m.fact), Log: m.log, Detail: m.detail, Hint: m.hint})
 }
 
 // ask asks a person all the same.

@@ -81,7 +81,7 @@ func (a *app) inspect(ctx context.Context, m *medium) error {
 	if plain := file.Plain(); plain != nil {
 		return m.inspect(m.path, plain)
 	}
-	out, err := image.CreateScratch(scratchFolder())
+	out, err := image.CreateScratch(cacheFolder())
 	if err != nil {
 		return err
 	}

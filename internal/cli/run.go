@@ -139,7 +139,7 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		return err
 	}
 	if b != nil {
-		out, err := build.NewTemporary(scratchFolder())
+		out, err := build.NewTemporary(cacheFolder())
 		if err != nil {
 			return err
 		}

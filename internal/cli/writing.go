@@ -52,7 +52,10 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	}
 	var sink progress.Sink = w.app.console
 	if w.json {
-		sink = &deviceLines{out: w.app.out}
+		lines := &deviceLines{out: w.app.out}
+		if sink = lines; w.app.console.chosen {
+			sink = progress.Both(lines, w.app.console)
+		}
 	}
 	phase := device.Writing
 	if w.verifyOnly {

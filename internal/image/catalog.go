@@ -30,10 +30,10 @@ type catalogued struct {
 // catalogMax is how many images are remembered.
 const catalogMax = 32
 
-// OpenCatalog reads the catalog in the cache folder. One that is missing or
+// OpenCatalog reads the catalog in livebuild's cache folder. One that is missing or
 // damaged is empty.
 func OpenCatalog(cache string) *Catalog {
-	c := &Catalog{path: filepath.Join(cache, "livebuild", "images.json")}
+	c := &Catalog{path: filepath.Join(cache, "images.json")}
 	c.read()
 	return c
 }

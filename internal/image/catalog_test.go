@@ -77,11 +77,11 @@ func TestCatalogForgetsTheOldest(t *testing.T) {
 func TestCatalogDamaged(t *testing.T) {
 	cache := t.TempDir()
 	p := NewStore(codec.Settings{Name: codec.LZ4}, DefaultEpoch)
-	if err := os.MkdirAll(filepath.Join(cache, "livebuild"), 0o755); err != nil {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"", "{", `[{"path": 1}]`, "null"} {
-		if err := os.WriteFile(filepath.Join(cache, "livebuild", "images.json"), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(cache, "images.json"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		c := OpenCatalog(cache)

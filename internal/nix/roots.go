@@ -16,10 +16,10 @@ type Roots struct {
 	folder *os.File // locked
 }
 
-// NewRoots makes a folder livebuild/roots/<pid>-<number> in the cache folder of
-// the user, and removes those that processes left behind when they died.
+// NewRoots makes a folder roots/<pid>-<number> in livebuild's cache folder
+// of the user, and removes those that processes left behind when they died.
 func NewRoots(cache string) (*Roots, error) {
-	parent := filepath.Join(cache, "livebuild", "roots")
+	parent := filepath.Join(cache, "roots")
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return nil, fmt.Errorf("making a folder for garbage collector roots: %w", err)
 	}

@@ -64,7 +64,7 @@ func TestRoots(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if left, err := os.ReadDir(filepath.Join(cache, "livebuild", "roots")); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(filepath.Join(cache, "roots")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

@@ -21,6 +21,16 @@ type discard struct{}
 
 func (discard) Send(Event) {}
 
+// Both are two sinks in one.
+func Both(a, b Sink) Sink { return both{a, b} }
+
+type both struct{ a, b Sink }
+
+func (s both) Send(e Event) {
+	s.a.Send(e)
+	s.b.Send(e)
+}
+
 // Kind is what an event tells.
 type Kind int
 

@@ -61,3 +61,11 @@ func TestDiscard(t *testing.T) {
 		t.Errorf("it took %s", took)
 	}
 }
+
+func TestBoth(t *testing.T) {
+	var a, b list
+	Note(Both(&a, &b), "said")
+	if len(a.events) != 1 || !reflect.DeepEqual(a.events, b.events) {
+		t.Errorf("%+v and %+v", a.events, b.events)
+	}
+}
