@@ -155,7 +155,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // fragment returns an entry of the fragment table.
 func (e *Earlier) fragment(number uint32) (f disk.FragmentEntry, err error) {
-	if err := e.r.record(&e.r.fragments, uint64(number), &f); err != nil {
+	if err := e.r.row(&e.r.fragments, uint64(number), &f); err != nil {
 		return f, err
 	}
 	_, err = e.r.placedFragment(f)

@@ -33,7 +33,7 @@ func (b Blocks) Size() int64 {
 
 // Blocks returns where the contents of the regular file ino lie.
 func (r *Reader) Blocks(ino Inode) (Blocks, error) {
-	l, err := r.layout(ino)
+	l, err := r.parts(ino)
 	if err != nil {
 		return Blocks{}, err
 	}

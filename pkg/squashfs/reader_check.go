@@ -119,7 +119,7 @@ func (c *checker) export(path string, ino Inode) error {
 	}
 	var ref disk.InodeRef
 	i := uint64(ino.Number) - 1
-	err := c.r.record(t, i, &ref)
+	err := c.r.row(t, i, &ref)
 	if err == nil && ref != ino.ref {
 		err = fmt.Errorf("inode %d is at %#x, the export table says %#x", ino.Number, uint64(ino.ref), uint64(ref))
 	}

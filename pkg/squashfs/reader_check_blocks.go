@@ -30,7 +30,7 @@ func (c *checker) needFragments() error {
 			return err
 		}
 		var e disk.FragmentEntry
-		err := c.r.record(t, i, &e)
+		err := c.r.row(t, i, &e)
 		if err == nil {
 			var b placedBlock
 			if b, err = c.r.placedFragment(e); err == nil {
@@ -49,7 +49,7 @@ func (c *checker) needFragments() error {
 
 // needFile notes the blocks of the file ino.
 func (c *checker) needFile(path string, ino Inode) error {
-	l, err := c.r.layout(ino)
+	l, err := c.r.parts(ino)
 	if err != nil {
 		return c.find("inode", c.r.blockOf(ino), path, err)
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
-// layout is where a file's contents lie in the image: blocks in a row, and
+// fileParts is where a file's contents lie in the image: blocks in a row, and
 // for the tail, if the file has one, a part of a fragment block.
-type layout struct {
+type fileParts struct {
 	size      int64
 	blockSize uint32
 	blocks    []placedBlock
@@ -29,19 +29,19 @@ type placedBlock struct {
 func (b placedBlock) length() uint64 { return uint64(b.size &^ disk.DataStored) }
 func (b placedBlock) stored() bool   { return b.size&disk.DataStored != 0 }
 
-// layout reads where the contents of the regular file ino lie.
-func (r *Reader) layout(ino Inode) (layout, error) {
+// parts reads where the contents of the regular file ino lie.
+func (r *Reader) parts(ino Inode) (fileParts, error) {
 	if !ino.Mode.IsRegular() {
-		return layout{}, fmt.Errorf("inode %d is not a regular file", ino.Number)
+		return fileParts{}, fmt.Errorf("inode %d is not a regular file", ino.Number)
 	}
-	l := layout{size: ino.Size, blockSize: r.sb.BlockSize, offset: ino.file.fragmentOffset, tail: ino.file.tail}
+	l := fileParts{size: ino.Size, blockSize: r.sb.BlockSize, offset: ino.file.fragmentOffset, tail: ino.file.tail}
 	var err error
 	if l.blocks, err = r.blocks(ino.file); err != nil {
-		return layout{}, fmt.Errorf("reading block list of inode %d: %w", ino.Number, err)
+		return fileParts{}, fmt.Errorf("reading block list of inode %d: %w", ino.Number, err)
 	}
 	if l.tail > 0 {
-		if err := r.record(&r.fragments, uint64(ino.file.fragment), &l.fragment); err != nil {
-			return layout{}, err
+		if err := r.row(&r.fragments, uint64(ino.file.fragment), &l.fragment); err != nil {
+			return fileParts{}, err
 		}
 	}
 	return l, nil
@@ -98,7 +98,7 @@ func (r *Reader) checkPlace(b placedBlock) error {
 }
 
 // blockLength is the uncompressed length of block i.
-func (l *layout) blockLength(i int) int {
+func (l *fileParts) blockLength(i int) int {
 	return int(min(int64(l.blockSize), l.size-int64(i)*int64(l.blockSize)))
 }
 
@@ -136,7 +136,7 @@ func (r *Reader) placedFragment(e disk.FragmentEntry) (placedBlock, error) {
 type File struct {
 	r      *Reader
 	number uint32
-	layout layout
+	parts  fileParts
 
 	mu      sync.Mutex
 	current int // the block that data holds
@@ -145,15 +145,15 @@ type File struct {
 
 // OpenFile opens the regular file ino.
 func (r *Reader) OpenFile(ino Inode) (*File, error) {
-	l, err := r.layout(ino)
+	l, err := r.parts(ino)
 	if err != nil {
 		return nil, err
 	}
-	return &File{r: r, number: ino.Number, layout: l}, nil
+	return &File{r: r, number: ino.Number, parts: l}, nil
 }
 
 // Size returns the length of the file's contents in bytes.
-func (f *File) Size() int64 { return f.layout.size }
+func (f *File) Size() int64 { return f.parts.size }
 
 // ReadAt implements [io.ReaderAt].
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
@@ -161,7 +161,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("reading inode %d: negative offset %d", f.number, off)
 	}
 	done := 0
-	for done < len(p) && off < f.layout.size {
+	for done < len(p) && off < f.parts.size {
 		n, err := f.readPart(p[done:], off)
 		if err != nil {
 			return done, fmt.Errorf("reading inode %d at %d: %w", f.number, off, err)
@@ -178,7 +178,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // readPart reads what one block has of the file from off, which is in it, to
 // the end of p.
 func (f *File) readPart(p []byte, off int64) (int, error) {
-	l := &f.layout
+	l := &f.parts
 	i := off / int64(l.blockSize)
 	within := int(off % int64(l.blockSize))
 	if i == int64(len(l.blocks)) {
@@ -228,7 +228,7 @@ func (f *File) block(i, length int) ([]byte, error) {
 
 // readWhole decodes block i, which must fill p.
 func (f *File) readWhole(p []byte, i int) error {
-	b := f.layout.blocks[i]
+	b := f.parts.blocks[i]
 	n, err := f.r.readBlock(p, b.start, b.length(), b.stored())
 	if err != nil {
 		return fmt.Errorf("block at %d: %w", b.start, err)

@@ -60,8 +60,8 @@ func (t *lookupTable) blockOf(i uint64) uint64 {
 	return t.blocks[i*uint64(t.recordSize)/disk.MetadataSize]
 }
 
-// record decodes record i of t into v.
-func (r *Reader) record(t *lookupTable, i uint64, v any) error {
+// row decodes record i of t into v.
+func (r *Reader) row(t *lookupTable, i uint64, v any) error {
 	if i >= t.count {
 		return fmt.Errorf("%s: record %d of %d", t.name, i, t.count)
 	}
@@ -81,7 +81,7 @@ func (r *Reader) record(t *lookupTable, i uint64, v any) error {
 func (r *Reader) readIDs(t lookupTable) ([]uint32, error) {
 	ids := make([]uint32, t.count)
 	for i := range ids {
-		if err := r.record(&t, uint64(i), &ids[i]); err != nil {
+		if err := r.row(&t, uint64(i), &ids[i]); err != nil {
 			return nil, err
 		}
 	}

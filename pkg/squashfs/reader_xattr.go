@@ -41,7 +41,7 @@ func (r *Reader) xattrList(ino Inode, elsewhere func(disk.InodeRef) ([]byte, err
 		}
 		var id disk.XattrID
 		var c *cursor
-		err := r.record(&r.xattrIDs, uint64(ino.xattrs), &id)
+		err := r.row(&r.xattrIDs, uint64(ino.xattrs), &id)
 		if err == nil {
 			c, err = r.xattrCursor(id.Xattr)
 		}

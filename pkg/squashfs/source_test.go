@@ -216,7 +216,7 @@ func TestXattrTable(t *testing.T) {
 	sizes := func(r *Reader) (list []uint32) {
 		for i := range r.xattrIDs.count {
 			var id disk.XattrID
-			if err := r.record(&r.xattrIDs, i, &id); err != nil {
+			if err := r.row(&r.xattrIDs, i, &id); err != nil {
 				t.Fatal(err)
 			}
 			list = append(list, id.Count, id.Size)
