@@ -241,7 +241,11 @@ func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier str
 // mksquashfs packs a variant as nixpkgs does (lib/make-squashfs.nix).
 func (b *benchmark) mksquashfs(ctx context.Context, r row, v variant) (record, error) {
 	output := filepath.Join(b.corpus.dir, "images", "mksquashfs.squashfs")
-	args := append(v.files(), output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
+	roots, err := v.files()
+	if err != nil {
+		return record{}, err
+	}
+	args := append(roots, output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
 		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
 	rec, _, err := measure(ctx, output, b.theirs, append(args, r.mksquashfsArgs()...)...)
 	if err != nil {

@@ -87,7 +87,9 @@ func (c *corpus) openVariant(ctx context.Context, n *nix.Nix, name string) (vari
 	if err != nil {
 		return v, err
 	}
-	v.sources = image.Sources{Store: store, Closure: closure}
+	if v.sources, err = sourcesOf(store, closure); err != nil {
+		return v, err
+	}
 	text, err := json.Marshal(closure)
 	if err != nil {
 		return v, err
@@ -116,23 +118,41 @@ func loadSources(folder, closureFile string) (image.Sources, error) {
 	if err := json.Unmarshal(text, closure); err != nil {
 		return image.Sources{}, fmt.Errorf("%s: %w", closureFile, err)
 	}
-	return image.Sources{Store: nix.StoreAt(folder), Closure: closure}, nil
+	return sourcesOf(nix.StoreAt(folder), closure)
+}
+
+// sourcesOf are what a closure is packed from.
+func sourcesOf(in nix.Store, closure *store.Closure) (image.Sources, error) {
+	paths := make([]string, len(closure.Paths))
+	for i, info := range closure.Paths {
+		paths[i] = info.Path
+	}
+	files, err := in.Files(paths)
+	return image.Sources{Files: files, Closure: closure}, err
 }
 
 // files are the roots of the variant's tree: the registration and the store
 // paths.
-func (v variant) files() []string {
+func (v variant) files() ([]string, error) {
 	files := []string{v.registration}
 	for _, info := range v.sources.Closure.Paths {
-		files = append(files, v.sources.Store.PhysicalPath(info.Path))
+		place, err := v.sources.Files.HostPath(info.Path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, place)
 	}
-	return files
+	return files, nil
 }
 
 // read brings the whole variant into the page cache.
 func (v variant) read() error {
 	buffer := make([]byte, 1<<20)
-	for _, root := range v.files() {
+	roots, err := v.files()
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err

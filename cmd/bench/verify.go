@@ -61,7 +61,11 @@ func fileSum(path string) (string, error) {
 // manifestOf is the manifest of a variant as an image holds it.
 func manifestOf(v variant) (manifest, error) {
 	m := manifest{}
-	for _, file := range v.files() {
+	roots, err := v.files()
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range roots {
 		if err := m.add(file, filepath.Base(file)); err != nil {
 			return nil, err
 		}

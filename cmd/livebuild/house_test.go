@@ -17,13 +17,13 @@ var house = map[string]room{
 		"verbs, flags, terminal, all advice on errors; nothing else prints",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/device", "internal/image", "internal/imagefile",
-			"internal/nix", "internal/nixos", "internal/progress", "internal/qemu", "internal/trial", "pkg/squashfs",
-			"pkg/squashfs/codec",
+			"internal/nix", "internal/nixos", "internal/progress", "internal/qemu", "internal/storefs", "internal/trial",
+			"pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
-		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress", "internal/store"},
+		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
 	},
 	"internal/trial": {
 		"what compressions make of a store",
@@ -33,12 +33,12 @@ var house = map[string]room{
 		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
 		[]string{
 			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/progress", "internal/store",
-			"pkg/fat", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/storefs", "pkg/fat", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {
 		"menus and boot trees: isolinux, GRUB, the EFI system partition",
-		[]string{"internal/nixos", "pkg/fat"},
+		[]string{"internal/nixos", "internal/storefs", "pkg/fat"},
 	},
 	"internal/nixos": {
 		"what a configuration says: the evaluation function `eval.nix`, the type System",
@@ -46,10 +46,14 @@ var house = map[string]room{
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",
-		[]string{"internal/binfmt", "internal/store"},
+		[]string{"internal/binfmt", "internal/store", "internal/storefs"},
 	},
 	"internal/store": {
 		"formats of the Nix store: registration, closure, archive hash, derivation; runs nothing",
+		nil,
+	},
+	"internal/storefs": {
+		"the files of chosen store paths, and of nothing else of the machine",
 		nil,
 	},
 	"internal/binfmt": {

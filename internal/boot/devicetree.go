@@ -9,9 +9,6 @@ import (
 // Device trees describe hardware that nothing else tells of. Firmware has one of its
 // own, which the command devicetree of GRUB replaces (GRUB manual, "devicetree").
 
-// deviceTreeModule has the command. Loaders that do without are as they always were.
-const deviceTreeModule = "fdt"
-
 // deviceTreeMenu is what the submenu for choosing one begins with.
 const deviceTreeMenu = "Device tree: "
 
@@ -26,14 +23,6 @@ func (m *Menu) deviceTrees() (fixed, choice bool) {
 		choice = choice || e.DeviceTrees != ""
 	}
 	return fixed, choice
-}
-
-// modules are those that the loader needs for this menu.
-func (m *Menu) modules() []string {
-	if fixed, choice := m.deviceTrees(); fixed || choice {
-		return append(slices.Clone(modules), deviceTreeModule)
-	}
-	return modules
 }
 
 // deviceTree writes the command of an entry.

@@ -1,40 +1,33 @@
 package boot
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
 // boards is a system for ARM boards, and the folder of their device trees.
-func boards(t *testing.T) (*nixos.System, string) {
+func boards(t *testing.T) (*lab, *nixos.System, string) {
 	t.Helper()
-	s := installer(t)
+	l := newLab(t)
+	s := l.installer()
 	s.MakeBIOSBootable, s.IsX86, s.EFIArch, s.Memtest, s.Refind = false, false, "aa64", nil, ""
-	folder := t.TempDir()
 	for _, name := range []string{"rockchip/rk3399-rockpro64.dtb", "rockchip/rk3588-rock-5b.dtb", "broadcom/bcm2711-rpi-4-b.dtb", "it's mine.dtb", "overlays/uart.dtbo"} {
-		file := filepath.Join(folder, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(name), 0o644)); err != nil {
-			t.Fatal(err)
-		}
+		l.put("device-trees/"+name, name)
 	}
-	return s, folder
+	return l, s, "/nix/store/device-trees"
 }
 
 // menuOf returns the tree, and the menu that it has in GRUB.
-func menuOf(t *testing.T, s *nixos.System) (*Tree, string) {
+func menuOf(t *testing.T, l *lab, s *nixos.System) (*Tree, string) {
 	t.Helper()
 	tree, err := NewTree(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := deviceTreeFiles(nix.Store{}, s.Shown())
+	files, err := deviceTreeFiles(l.files(), s.Shown())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,31 +37,25 @@ func menuOf(t *testing.T, s *nixos.System) (*Tree, string) {
 }
 
 func TestNoDeviceTree(t *testing.T) {
-	s, _ := boards(t)
-	tree, config := menuOf(t, s)
+	l, s, _ := boards(t)
+	_, config := menuOf(t, l, s)
 	for _, text := range []string{"devicetree", "dtb", "Device tree"} {
 		if strings.Contains(config, text) {
 			t.Errorf("the menu has %q", text)
 		}
 	}
-	if slices.Contains(tree.Menu.modules(), deviceTreeModule) {
-		t.Error("the loader has the command for device trees")
-	}
 }
 
 func TestChosenDeviceTree(t *testing.T) {
-	s, folder := boards(t)
+	l, s, folder := boards(t)
 	s.Configurations[0].DeviceTree = folder + "/rockchip/rk3399-rockpro64.dtb"
 	specialise(t, s, "mine").DeviceTree = folder + "/it's mine.dtb"
 	specialise(t, s, "plain").DeviceTree = ""
-	tree, config := menuOf(t, s)
+	tree, config := menuOf(t, l, s)
 	wanted := []string{"boot" + folder + "/it's mine.dtb", "boot" + folder + "/rockchip/rk3399-rockpro64.dtb"}
 	got := slices.DeleteFunc(targets(tree), func(name string) bool { return !strings.HasSuffix(name, ".dtb") })
 	if !slices.Equal(got, wanted) {
 		t.Errorf("the medium has the device trees %q, want %q", got, wanted)
-	}
-	if !slices.Contains(tree.Menu.modules(), deviceTreeModule) {
-		t.Error("the loader lacks the command for device trees")
 	}
 	if strings.Contains(config, "${dtb}") || strings.Contains(config, deviceTreeMenu) {
 		t.Error("there is a choice of device trees")
@@ -86,11 +73,11 @@ func TestChosenDeviceTree(t *testing.T) {
 }
 
 func TestChoiceOfDeviceTrees(t *testing.T) {
-	s, folder := boards(t)
+	l, s, folder := boards(t)
 	s.Configurations[0].DeviceTrees = folder
 	specialise(t, s, "fixed").DeviceTrees = ""
 	s.Configurations[1].DeviceTree = folder + "/rockchip/rk3399-rockpro64.dtb"
-	tree, config := menuOf(t, s)
+	tree, config := menuOf(t, l, s)
 	// The folder has the file of the second entry already.
 	got := slices.DeleteFunc(targets(tree), func(name string) bool { return !strings.HasPrefix(name, "boot"+folder) })
 	if !slices.Equal(got, []string{"boot" + folder}) {
@@ -130,7 +117,7 @@ func TestSerialVariants(t *testing.T) {
 	for arch, want := range map[string]string{
 		"x64": "ttyS0", "ia32": "ttyS0", "riscv64": "ttyS0", "aa64": "ttyAMA0 ttyS0", "arm": "ttyAMA0 ttyS0",
 	} {
-		s, _ := boards(t)
+		_, s, _ := boards(t)
 		s.EFIArch = arch
 		m, err := NewMenu(s)
 		if err != nil {

@@ -1,13 +1,16 @@
 package boot
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/storefs"
 )
 
 // theme is how nixpkgs' default begins.
@@ -15,39 +18,87 @@ const theme = "MENU TITLE NixOS\nMENU RESOLUTION 800 600\nMENU CLEAR\nMENU ROWS 
 
 func ptr[T any](v T) *T { return &v }
 
-// installer is an x86_64 installer whose boot programs are Debian's, laid out
-// as packages of nixpkgs are.
+// lab is a store in a folder of its own.
+type lab struct {
+	*testing.T
+	root  string          // of the machine that the store is on
+	paths map[string]bool // store paths
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	return &lab{t, t.TempDir(), map[string]bool{}}
+}
+
+// place makes room for a file of the store, and returns where it is.
+func (l *lab) place(name string) string {
+	l.Helper()
+	storePath, _, _ := strings.Cut(name, "/")
+	l.paths["/nix/store/"+storePath] = true
+	file := filepath.Join(l.root, "nix/store", name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		l.Fatal(err)
+	}
+	return file
+}
+
+// put writes a file of the store, and returns what the store calls it.
+func (l *lab) put(name, content string) string {
+	l.Helper()
+	if err := os.WriteFile(l.place(name), []byte(content), 0o666); err != nil {
+		l.Fatal(err)
+	}
+	return "/nix/store/" + name
+}
+
+// link makes a link in the store.
+func (l *lab) link(name, target string) string {
+	l.Helper()
+	if err := os.Symlink(target, l.place(name)); err != nil {
+		l.Fatal(err)
+	}
+	return "/nix/store/" + name
+}
+
+// debian puts a file of Debian into the store.
+func (l *lab) debian(name, file, pkg string) {
+	l.Helper()
+	content, err := os.ReadFile(judge.File(l.T, pkg, file))
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.put(name, string(content))
+}
+
+// files are those of all that was put there.
+func (l *lab) files() *storefs.FS {
+	l.Helper()
+	files, err := storefs.New("/nix/store", filepath.Join(l.root, "nix/store"), slices.Collect(maps.Keys(l.paths)))
+	if err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(func() { files.Close() })
+	return files
+}
+
+// installer is that of a lab which nobody looks into.
 func installer(t *testing.T) *nixos.System {
 	t.Helper()
-	dir := t.TempDir()
-	put := func(name, content string) string {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(content), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	link := func(name, target, debian string) {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(judge.File(t, debian, target), file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	link("grub/bin/grub-mkimage", "/usr/bin/grub-mkimage", "grub-common")
-	link("grub/lib/grub/x86_64-efi", "/usr/lib/grub/x86_64-efi", "grub-efi-amd64-bin")
-	link("grub/share/grub/unicode.pf2", "/usr/share/grub/unicode.pf2", "grub-common")
+	return newLab(t).installer()
+}
+
+// installer is an x86_64 installer whose boot programs are Debian's, laid out
+// as packages of nixpkgs are.
+func (l *lab) installer() *nixos.System {
+	l.Helper()
+	l.debian("grub/share/grub/unicode.pf2", "/usr/share/grub/unicode.pf2", "grub-common")
 	for _, name := range []string{"isolinux.bin", "isohdpfx.bin"} {
-		link("syslinux/share/syslinux/"+name, "/usr/lib/ISOLINUX/"+name, "isolinux")
+		l.debian("syslinux/share/syslinux/"+name, "/usr/lib/ISOLINUX/"+name, "isolinux")
 	}
 	for _, name := range []string{"ldlinux.c32", "vesamenu.c32", "libcom32.c32", "libutil.c32"} {
-		link("syslinux/share/syslinux/"+name, "/usr/lib/syslinux/modules/bios/"+name, "syslinux-common")
+		l.debian("syslinux/share/syslinux/"+name, "/usr/lib/syslinux/modules/bios/"+name, "syslinux-common")
 	}
+	put := l.put
 	put("theme/theme.txt", "title-text: \"\"\n")
 	put("theme/b/DejaVu Regular.pf2", "font")
 	put("theme/a.PF2", "font")
@@ -66,9 +117,9 @@ func installer(t *testing.T) *nixos.System {
 		MakeBIOSBootable: true, MakeEFIBootable: true, MakeUSBBootable: true,
 		Timeout: ptr(10), SyslinuxTheme: theme,
 		SplashImage: put("bios-boot.png", "png"), EFISplashImage: put("efi-background.png", "png"),
-		GRUBTheme:      filepath.Join(dir, "theme"),
-		Syslinux:       filepath.Join(dir, "syslinux"),
-		GRUB:           &nixos.GRUB{Package: filepath.Join(dir, "grub"), Target: "x86_64-efi", Builder: filepath.Join(dir, "grub")},
+		GRUBTheme:      "/nix/store/theme",
+		Syslinux:       "/nix/store/syslinux",
+		GRUB:           &nixos.GRUB{Package: "/nix/store/grub", Target: "x86_64-efi", Core: put("grub-x86_64-efi.efi", "MZ, and so on")},
 		Refind:         put("refind/refind_x64.efi", "refind"),
 		Memtest:        &nixos.Memtest{File: put("memtest/memtest.bin", "memtest"), Params: []string{"console=ttyS0,115200"}, EFI: true},
 		Configurations: []nixos.Configuration{root},

@@ -24,19 +24,16 @@ const (
 	grubConfig     = efiDir + "/grub.cfg"
 )
 
-// Graft puts something at a place of the medium.
-type Graft struct {
-	// Target is a path without leading slash; "" is the root, for directories.
-	Target string
-	// Source is a file, or a directory that is merged with what else the target
-	// has. Symbolic links in it, and itself if it is one, stand for what they
-	// point to; only those that lead nowhere or back stay links.
-	Source string
-	// Data is the content if there is no Source.
-	Data []byte
-	// Pending says that the content is made from built files by Complete.
-	Pending bool
-}
+// What the sources are called in errors.
+const (
+	isolinuxWhat    = "the file of isolinux"
+	themeWhat       = "the theme of GRUB"
+	refindWhat      = "the program of rEFInd"
+	deviceTreesWhat = "the folder of device trees"
+)
+
+// syslinuxDir is where the package syslinux has its files.
+const syslinuxDir = "share/syslinux"
 
 // Tree is the medium outside the store image. The zero value has nothing.
 type Tree struct {
@@ -87,7 +84,7 @@ func NewTree(s *nixos.System) (*Tree, error) {
 		t.addEFI()
 	}
 	if menu.Memtest != nil {
-		t.add(Graft{Target: memtestPath, Source: s.Memtest.File})
+		t.add(Graft{Target: memtestPath, Source: s.Memtest.File, What: "the memory test"})
 	}
 	own := t.Grafts
 	for _, c := range s.Contents {
@@ -95,7 +92,7 @@ func NewTree(s *nixos.System) (*Tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.add(Graft{Target: target, Source: c.Source})
+		t.add(Graft{Target: target, Source: c.Source, What: "the source of /" + target + " on the medium,"})
 	}
 	slices.SortStableFunc(t.Grafts, func(a, b Graft) int { return cmp.Compare(a.Target, b.Target) })
 	return t, nil
@@ -106,41 +103,40 @@ func (t *Tree) add(g Graft) { t.Grafts = append(t.Grafts, g) }
 // addKernels adds every kernel and initrd once, and with GRUB the device trees.
 func (t *Tree) addKernels() {
 	seen := map[string]bool{"": true}
-	add := func(files ...string) {
-		for _, file := range files {
-			if !seen[file] {
-				seen[file] = true
-				t.add(Graft{Target: kernelTarget(file), Source: file})
-			}
+	add := func(what, file string) {
+		if !seen[file] {
+			seen[file] = true
+			t.add(Graft{Target: kernelTarget(file), Source: file, What: what})
 		}
 	}
 	for _, c := range t.system.Shown() {
-		add(c.Kernel, c.Initrd)
+		add("the kernel", c.Kernel)
+		add("the initrd", c.Initrd)
 	}
 	if !t.system.MakeEFIBootable {
 		return
 	}
 	for _, c := range t.system.Shown() {
-		add(c.DeviceTrees)
+		add(deviceTreesWhat, c.DeviceTrees)
 	}
 	for _, c := range t.system.Shown() {
 		whole := func(other nixos.Configuration) bool {
 			return other.DeviceTrees != "" && strings.HasPrefix(c.DeviceTree, other.DeviceTrees+"/")
 		}
 		if !slices.ContainsFunc(t.system.Shown(), whole) {
-			add(c.DeviceTree)
+			add("the device tree", c.DeviceTree)
 		}
 	}
 }
 
 func (t *Tree) addBIOS() {
-	syslinux := path.Join(t.system.Syslinux, "share/syslinux")
+	syslinux := path.Join(t.system.Syslinux, syslinuxDir)
 	t.BIOSImage = isolinuxBin
 	t.MBRCode = path.Join(syslinux, "isohdpfx.bin")
-	t.add(Graft{Target: isolinuxDir, Source: syslinux})
+	t.add(Graft{Target: isolinuxDir, Source: syslinux, What: "the folder of isolinux"})
 	t.add(Graft{Target: isolinuxConfig, Data: t.Menu.Isolinux()})
 	if t.Menu.SyslinuxBackground {
-		t.add(Graft{Target: isolinuxSplash, Source: t.system.SplashImage})
+		t.add(Graft{Target: isolinuxSplash, Source: t.system.SplashImage, What: "the splash image"})
 	}
 }
 
@@ -151,15 +147,15 @@ func (t *Tree) addEFI() {
 	t.add(Graft{Target: loaderPath(s.EFIArch), Pending: true})
 	t.add(Graft{Target: grubConfig, Pending: true})
 	t.add(Graft{Target: markerPath, Data: []byte{}})
-	t.add(Graft{Target: fontPath, Source: path.Join(s.GRUB.Package, "share/grub/unicode.pf2")})
+	t.add(Graft{Target: fontPath, Source: path.Join(s.GRUB.Package, "share/grub/unicode.pf2"), What: "the font of GRUB"})
 	if s.Refind != "" {
-		t.add(Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind})
+		t.add(Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind, What: refindWhat})
 	}
 	if s.EFISplashImage != "" {
-		t.add(Graft{Target: splashPath, Source: s.EFISplashImage})
+		t.add(Graft{Target: splashPath, Source: s.EFISplashImage, What: "the splash image for EFI"})
 	}
 	if s.GRUBTheme != "" {
-		t.add(Graft{Target: themeDir, Source: s.GRUBTheme})
+		t.add(Graft{Target: themeDir, Source: s.GRUBTheme, What: themeWhat})
 	}
 	if t.Menu.FindISO {
 		t.add(Graft{Target: loopbackPath, Data: []byte("source /" + grubConfig + "\n")})

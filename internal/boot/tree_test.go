@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -100,15 +99,15 @@ func TestRefusedTargets(t *testing.T) {
 	}
 }
 
-func complete(t *testing.T, s *nixos.System) (*Tree, []File) {
-	t.Helper()
+func (l *lab) complete(s *nixos.System) (*Tree, []File) {
+	l.Helper()
 	tree, err := NewTree(s)
 	if err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
-	files, err := tree.Complete(context.Background(), nix.Store{})
+	files, err := tree.Complete(context.Background(), l.files())
 	if err != nil {
-		t.Fatal(err)
+		l.Fatal(err)
 	}
 	return tree, files
 }
@@ -121,23 +120,15 @@ func find(files []File, path string) *File {
 }
 
 func TestComplete(t *testing.T) {
-	s := installer(t)
-	docs := filepath.Join(t.TempDir(), "docs")
-	for _, dir := range []string{"empty", "real"} {
-		if err := os.MkdirAll(filepath.Join(docs, dir), 0o777); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(docs, "real/run"), []byte("#!"), 0o755); err != nil {
+	l := newLab(t)
+	s := l.installer()
+	l.put("docs/real/run", "#!")
+	if err := errors.Join(os.Mkdir(l.place("docs/empty"), 0o777), os.Chmod(l.place("docs/real/run"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	for link, target := range map[string]string{"link": "real", "file": "real/run"} {
-		if err := os.Symlink(target, filepath.Join(docs, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.Contents = []nixos.Content{{Source: docs, Target: "docs"}, {Source: filepath.Join(docs, "link"), Target: "isolinux/extra"}}
-	tree, files := complete(t, s)
+	l.link("docs/file", "real/run")
+	s.Contents = []nixos.Content{{Source: "/nix/store/docs", Target: "docs"}, {Source: l.link("docs/link", "real"), Target: "isolinux/extra"}}
+	tree, files := l.complete(s)
 
 	if !slices.IsSortedFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) }) {
 		t.Error("files are not sorted")
@@ -168,7 +159,7 @@ func TestComplete(t *testing.T) {
 			t.Errorf("got %+v, want %+v", plain, want)
 		}
 		if got.Source != "" {
-			if info, err := os.Lstat(got.Source); err != nil || info.Mode()&os.ModeSymlink != 0 {
+			if info, err := os.Lstat(filepath.Join(l.root, got.Source)); err != nil || info.Mode()&os.ModeSymlink != 0 {
 				t.Errorf("source %s of %s is no real file: %v", got.Source, got.Path, err)
 			}
 		}
@@ -178,16 +169,17 @@ func TestComplete(t *testing.T) {
 			t.Errorf("boot image %q is missing", path)
 		}
 	}
-	if _, err := os.Stat(tree.MBRCode); err != nil {
-		t.Error(err)
+	if code, err := tree.ReadMBRCode(l.files()); err != nil || len(code) != 432 {
+		t.Errorf("boot code of %d bytes, %v", len(code), err)
 	}
 }
 
 // TestMenuPathsExist looks up every path that a menu names.
 func TestMenuPathsExist(t *testing.T) {
-	s := installer(t)
+	l := newLab(t)
+	s := l.installer()
 	specialise(t, s, "quiet")
-	_, files := complete(t, s)
+	_, files := l.complete(s)
 	var check func(items []item)
 	check = func(items []item) {
 		for _, i := range items {
@@ -215,8 +207,9 @@ func TestMenuPathsExist(t *testing.T) {
 }
 
 func TestESP(t *testing.T) {
-	s := installer(t)
-	_, files := complete(t, s)
+	l := newLab(t)
+	s := l.installer()
+	_, files := l.complete(s)
 	image := find(files, "boot/efi.img")
 	if len(image.Data)%(1<<20) != 0 {
 		t.Errorf("size is %d", len(image.Data))
@@ -241,7 +234,7 @@ func TestESP(t *testing.T) {
 	if loader := find(files, "EFI/BOOT/BOOTX64.EFI"); !bytes.HasPrefix(loader.Data, []byte("MZ")) {
 		t.Error("the loader is no PE program")
 	}
-	if _, again := complete(t, s); !reflect.DeepEqual(files, again) {
+	if _, again := l.complete(s); !reflect.DeepEqual(files, again) {
 		t.Error("the same tree has other bytes the second time")
 	}
 }
@@ -252,134 +245,6 @@ func TestESPSize(t *testing.T) {
 	} {
 		if got := espSize(test.contents); got != test.want<<20 {
 			t.Errorf("espSize(%d) = %d, want %d MiB", test.contents, got, test.want)
-		}
-	}
-}
-
-func TestFaultyPackages(t *testing.T) {
-	broken := func(t *testing.T, s *nixos.System) {
-		fake := filepath.Join(t.TempDir(), "bin/grub-mkimage")
-		if err := os.MkdirAll(filepath.Dir(fake), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(fake, []byte("#!/bin/sh\necho no memory >&2\nexit 3\n"), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		s.GRUB.Builder = filepath.Dir(filepath.Dir(fake))
-	}
-	for _, test := range []struct {
-		name    string
-		change  func(*testing.T, *nixos.System)
-		missing string
-		tool    string
-	}{
-		{"no grub-mkimage", func(t *testing.T, s *nixos.System) { s.GRUB.Builder = "/nonexistent" }, "/nonexistent/bin/grub-mkimage", ""},
-		{"no modules", func(t *testing.T, s *nixos.System) { s.GRUB.Target = "arm64-efi" }, "lib/grub/arm64-efi/fat.mod", ""},
-		{"no kernel", func(t *testing.T, s *nixos.System) { s.Configurations[0].Kernel = "/nonexistent/bzImage" }, "/nonexistent/bzImage", ""},
-		{"no rEFInd", func(t *testing.T, s *nixos.System) { s.Refind = "/nonexistent/refind_x64.efi" }, "/nonexistent/refind_x64.efi", ""},
-		{"no menu program", func(t *testing.T, s *nixos.System) {
-			if err := os.Remove(filepath.Join(s.Syslinux, "share/syslinux/vesamenu.c32")); err != nil {
-				t.Fatal(err)
-			}
-		}, "vesamenu.c32", ""},
-		{"failing grub-mkimage", broken, "", "no memory"},
-	} {
-		s := installer(t)
-		test.change(t, s)
-		tree, err := NewTree(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = tree.Complete(context.Background(), nix.Store{})
-		var missing *MissingFileError
-		var tool *ToolError
-		switch {
-		case test.missing != "" && (!errors.As(err, &missing) || !strings.HasSuffix(missing.Path, test.missing)):
-			t.Errorf("%s: Complete = %v, want a *MissingFileError of %s", test.name, err, test.missing)
-		case test.tool != "" && (!errors.As(err, &tool) || tool.Stderr != test.tool):
-			t.Errorf("%s: Complete = %v, want a *ToolError with %q", test.name, err, test.tool)
-		}
-	}
-}
-
-func TestFaultyContents(t *testing.T) {
-	dir := t.TempDir()
-	for name, target := range map[string]string{"dangling": "nothing", "fifo": ""} {
-		path := filepath.Join(dir, "bad", name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if target != "" {
-			if err := os.Symlink(target, path); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	clash := filepath.Join(dir, "clash")
-	if err := os.MkdirAll(clash, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(clash, "isolinux.cfg"), []byte("DEFAULT mine"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		name    string
-		content []nixos.Content
-		want    string
-	}{
-		{"dangling link", []nixos.Content{{Source: dir + "/bad/dangling", Target: "a"}}, "does not exist"},
-		{"file instead of a directory", []nixos.Content{{Source: clash + "/isolinux.cfg", Target: "isolinux"}}, "isolinux on the medium is both"},
-		{"second isolinux.cfg", []nixos.Content{{Source: clash, Target: "isolinux"}}, "isolinux/isolinux.cfg on the medium is both"},
-		{"device", []nixos.Content{{Source: "/dev/null", Target: "a"}}, "neither a file nor a directory"},
-		{"two files", []nixos.Content{{Source: clash, Target: "a"}, {Source: clash, Target: "a"}},
-			"a/isolinux.cfg on the medium is both " + clash + "/isolinux.cfg and " + clash + "/isolinux.cfg"},
-		{"file below a file", []nixos.Content{{Source: clash, Target: "version.txt/sub"}}, "version.txt on the medium is both livebuild's own file"},
-		{"file as the root", []nixos.Content{{Source: clash + "/isolinux.cfg", Target: "/"}}, "is not for files"},
-	} {
-		s := installer(t)
-		s.Contents = test.content
-		tree, err := NewTree(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tree.Complete(context.Background(), nix.Store{}); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: Complete = %v, want an error with %q", test.name, err, test.want)
-		}
-	}
-}
-
-// TestLinksOfContents checks which links stay what they are: the medium has
-// neither the store nor a way to write a directory that has no end.
-func TestLinksOfContents(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("content"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for name, target := range map[string]string{
-		"inside": "file", "sub/outside": filepath.Join(dir, "file"), "dangling": "/run/absent", "loop": "loop",
-		"self": ".", "sub/up": "..", "below": "file/absent",
-	} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := installer(t)
-	s.Contents = []nixos.Content{{Source: dir, Target: "a"}}
-	_, files := complete(t, s)
-	for name, link := range map[string]string{
-		"file": "", "inside": "", "sub/outside": "", "dangling": "/run/absent", "loop": "loop", "self": ".", "sub/up": "..", "below": "file/absent",
-	} {
-		f := find(files, "a/"+name)
-		switch {
-		case f == nil:
-			t.Errorf("the medium has no a/%s", name)
-		case f.Link != link:
-			t.Errorf("a/%s is a link to %q, want %q", name, f.Link, link)
-		case link == "" && f.Size != int64(len("content")):
-			t.Errorf("a/%s has %d bytes", name, f.Size)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/storefs"
 )
 
 // Options say how a configuration is built.
@@ -32,9 +33,10 @@ type Build struct {
 	installable nix.Installable
 	nix         *nix.Nix
 
-	plan  *image.Plan // after Evaluate
-	store *nix.Store  // of what is packed, after FindStore
-	roots *nix.Roots  // of what is built, until Close
+	plan  *image.Plan   // after Evaluate
+	store *nix.Store    // of what is packed, after FindStore
+	roots *nix.Roots    // of what is built, until Close
+	files []*storefs.FS // likewise
 
 	task  *progress.Task // that Nix is at work for, or nil
 	times Times
@@ -108,10 +110,14 @@ func (b *Build) Evaluate(ctx context.Context) error {
 
 // Close lets the garbage collector have what was built.
 func (b *Build) Close() error {
-	if b.roots == nil {
-		return nil
+	var all []error
+	for _, files := range b.files {
+		all = append(all, files.Close())
 	}
-	return b.roots.Close()
+	if b.roots != nil {
+		all = append(all, b.roots.Close())
+	}
+	return errors.Join(all...)
 }
 
 // step runs a step in which Nix is at work, and measures it.

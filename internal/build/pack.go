@@ -38,7 +38,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 	if err != nil {
 		return result, err
 	}
-	if err := image.CheckKernels(b.plan.System(), src.Store, b.plan.Store().Compression()); err != nil {
+	if err := image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression()); err != nil {
 		progress.Warn(b.options.Sink, err)
 	}
 	started := time.Now()

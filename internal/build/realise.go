@@ -13,7 +13,7 @@ import (
 )
 
 // Realise has Nix build what the plan needs, and reads its closure. What is built
-// is protected from garbage collection until Close. The error is a
+// is protected from garbage collection, and its files can be read, until Close. The error is a
 // [*nix.PlatformError] if nothing can build for the platform.
 func (b *Build) Realise(ctx context.Context) (image.Sources, error) {
 	if err := b.checkPlatform(ctx); err != nil {
@@ -40,14 +40,20 @@ func (b *Build) realise(ctx context.Context, link string) (src image.Sources, er
 		if err != nil {
 			return Built{}, err
 		}
-		if _, err := b.nix.Realise(ctx, targets, b.roots.Link(link)); err != nil {
+		built, err := b.nix.Realise(ctx, targets, b.roots.Link(link))
+		if err != nil {
 			return Built{}, err
 		}
 		closure, err := b.nix.Closure(ctx, b.plan.System().StoreContents)
 		if err != nil {
 			return Built{}, err
 		}
-		src = image.Sources{Store: *b.store, Closure: closure}
+		files, err := b.nix.Files(ctx, closure, built)
+		if err != nil {
+			return Built{}, err
+		}
+		b.files = append(b.files, files)
+		src = image.Sources{Files: files, Closure: closure}
 		return Built{len(closure.Paths), closure.NarSize()}, nil
 	})
 	return src, err

@@ -230,7 +230,7 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 		if sameCompression(settings, plan.Store().Compression()) {
 			row.Marks = append(row.Marks, markConfigured)
 		}
-		if image.CheckKernels(plan.System(), src.Store, settings) != nil {
+		if image.CheckKernels(plan.System(), src.Files, settings) != nil {
 			row.Marks = append(row.Marks, markUnreadable)
 		}
 		result.Trials = append(result.Trials, row)

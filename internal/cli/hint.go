@@ -13,6 +13,7 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/qemu"
+	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -54,6 +55,7 @@ func hintFor(err error) string {
 		mode        *image.ModeError
 		firmware    *qemu.FirmwareError
 		tooSmall    *qemu.FirmwareMemoryError
+		outside     *storefs.OutsideError
 		host        *qemu.HostError
 		notBooted   *notBootedError
 		platform    *nix.PlatformError
@@ -111,8 +113,12 @@ func hintFor(err error) string {
 		return "take the character out of the configuration's labels and kernel parameters; without isoImage.makeBiosBootable, labels may have any"
 	case is[*boot.MissingFileError](err):
 		return "the package was built, but does not hold the file: check the option that names it, and overlays that replace the package"
-	case is[*boot.ToolError](err):
-		return "the program is the configuration's own: check overlays that replace pkgs.grub2_efi"
+	case is[*nixos.SourceError](err):
+		return "nothing but the Nix store gets onto the medium: write a file as a Nix path, ./FILE, not as text in quotes, and Nix copies it there"
+	case errors.As(err, &outside) && outside.InStore:
+		return "let the option refer to the package itself, as in \"${pkgs.hello}/share\": Nix does not see what is named by text alone"
+	case errors.As(err, &outside):
+		return "have the package hold a copy instead of the link: nothing but the Nix store gets onto the medium"
 	case is[*image.OccupiedError](err):
 		return "--force replaces it, -o FILE writes elsewhere"
 	case is[*image.PlaceError](err):

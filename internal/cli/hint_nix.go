@@ -22,8 +22,14 @@ func buildHint(e *nix.BuildError) string {
 	case nix.KindHashMismatch:
 		return "the download is not what its hash says: update the hash, or the flake's inputs"
 	}
+	if grubProgram.MatchString(e.Derivation) {
+		return "grub-mkimage is the configuration's own: check overlays that replace pkgs.grub2_efi"
+	}
 	return "the whole log: " + shellLine(e.LogCommand)
 }
+
+// grubProgram is the derivation of GRUB's program.
+var grubProgram = regexp.MustCompile(`-grub-[a-z0-9_]+-efi\.efi\.drv$`)
 
 // platformHint is what to add where, so that a platform can be built for.
 func platformHint(e *nix.PlatformError) string {

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/kernel"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -25,17 +25,16 @@ func (e *UnmountableError) Error() string {
 }
 
 // CheckKernels compares a compression with the configurations of the kernels
-// that the boot menus of a system offer, as far as they can be read; store is where
-// they were built. The first that lacks something is reported as an
-// *UnmountableError.
-func CheckKernels(sys *nixos.System, store nix.Store, compression codec.Settings) error {
+// that the boot menus of a system offer, as far as they can be read; store has their
+// files. The first that lacks something is reported as an *UnmountableError.
+func CheckKernels(sys *nixos.System, store *storefs.FS, compression codec.Settings) error {
 	var checked []string
 	for _, c := range sys.Shown() {
 		if slices.Contains(checked, c.Kernel) {
 			continue
 		}
 		checked = append(checked, c.Kernel)
-		config, err := kernel.ReadConfig(store.PhysicalPath(c.Kernel))
+		config, err := kernel.ReadConfig(c.Kernel, store.Open)
 		if err != nil {
 			// Most distributions do not build it in: that is no reason to
 			// worry people. A kernel that is not there is found out when the

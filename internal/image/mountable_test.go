@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/kernel"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -58,6 +58,7 @@ func TestMissingOptions(t *testing.T) {
 
 func TestCheckKernels(t *testing.T) {
 	dir := t.TempDir()
+	secret := t.TempDir()
 	file := func(name, configuration string) string {
 		path := filepath.Join(dir, name, "bzImage")
 		if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
@@ -71,11 +72,28 @@ func TestCheckKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		return path
+		return "/nix/store/" + name + "/bzImage"
 	}
 	able := file("able", "CONFIG_SQUASHFS=m\nCONFIG_SQUASHFS_ZSTD=y\nCONFIG_SQUASHFS_XZ=y\n")
 	unable := file("unable", "CONFIG_SQUASHFS=m\nCONFIG_SQUASHFS_ZLIB=y\n# CONFIG_SQUASHFS_ZSTD is not set\n")
 	silent := file("silent", "")
+	// A kernel whose configuration is somebody else's is as good as without.
+	leading := file("leading", "")
+	for link, target := range map[string]string{filepath.Join(dir, "leading/config"): filepath.Join(secret, "config"), filepath.Join(dir, "outside"): secret} {
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"bzImage", "config"} {
+		if err := os.WriteFile(filepath.Join(secret, name), []byte("CONFIG_SQUASHFS=m\nCONFIG_SQUASHFS_ZLIB=y\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := storefs.New("/nix/store", dir, []string{"/nix/store/able", "/nix/store/unable", "/nix/store/silent", "/nix/store/leading", "/nix/store/outside"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
 	for name, test := range map[string]struct {
 		kernels []string
 		hidden  string
@@ -83,7 +101,9 @@ func TestCheckKernels(t *testing.T) {
 	}{
 		"able":              {[]string{able}, "", false},
 		"not to be read":    {[]string{silent}, "", false},
-		"not there":         {[]string{filepath.Join(dir, "nothing")}, "", false},
+		"not there":         {[]string{"/nix/store/able/nothing"}, "", false},
+		"not in the store":  {[]string{filepath.Join(secret, "bzImage"), "/nix/store/outside/bzImage"}, "", false},
+		"not its own":       {[]string{leading}, "", false},
 		"unable":            {[]string{unable}, "", true},
 		"specialisation":    {[]string{able, silent, unable}, "", true},
 		"hidden from menus": {[]string{able}, unable, false},
@@ -96,7 +116,7 @@ func TestCheckKernels(t *testing.T) {
 			if test.hidden != "" {
 				sys.Configurations = append(sys.Configurations, nixos.Configuration{Kernel: test.hidden})
 			}
-			err := CheckKernels(sys, nix.Store{}, codec.Settings{Name: codec.Zstd, Level: 19})
+			err := CheckKernels(sys, files, codec.Settings{Name: codec.Zstd, Level: 19})
 			var unmountable *UnmountableError
 			if errors.As(err, &unmountable) != test.fails {
 				t.Fatalf("%v", err)

@@ -2,16 +2,13 @@ package image
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/boot"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
@@ -29,7 +26,7 @@ func MadeHere(r io.ReaderAt) bool {
 
 // Sources are what an image is packed from, built and readable.
 type Sources struct {
-	Store   nix.Store
+	Files   *storefs.FS    // of all that is on the medium
 	Closure *store.Closure // of System.StoreContents
 }
 
@@ -75,7 +72,7 @@ func Prepare(ctx context.Context, store *Store, medium Medium, src Sources, earl
 	if err != nil {
 		return nil, err
 	}
-	layout, err := medium.layout(ctx, src.Store, tree.MaxSize())
+	layout, err := medium.layout(ctx, src.Files, tree.MaxSize())
 	if err != nil {
 		return nil, err
 	}
@@ -107,14 +104,14 @@ func (p *Packing) Write(ctx context.Context, w io.WriterAt, opts PackOptions) (R
 }
 
 // layout decides where everything lies on the medium.
-func (m Medium) layout(ctx context.Context, store nix.Store, storeMax int64) (*hybridiso.Layout, error) {
-	completed, err := m.Tree.Complete(ctx, store)
+func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (*hybridiso.Layout, error) {
+	completed, err := m.Tree.Complete(ctx, built)
 	if err != nil {
 		return nil, err
 	}
 	files := []hybridiso.File{{Path: boot.StoreImage, Stream: true, MaxSize: storeMax}}
 	for _, f := range completed {
-		files = append(files, volumeFile(f))
+		files = append(files, volumeFile(f, built))
 	}
 	image := hybridiso.Image{
 		VolumeID:     m.VolumeID,
@@ -130,11 +127,7 @@ func (m Medium) layout(ctx context.Context, store nix.Store, storeMax int64) (*h
 		image.Boot.BIOS = &hybridiso.BIOSBoot{Path: m.Tree.BIOSImage}
 	}
 	if slices.Contains(m.Modes, BIOSUSB) {
-		image.Boot.BIOS.MBR, err = os.ReadFile(store.PhysicalPath(m.Tree.MBRCode))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &boot.MissingFileError{What: "the boot code for disks,", Path: m.Tree.MBRCode}
-		}
-		if err != nil {
+		if image.Boot.BIOS.MBR, err = m.Tree.ReadMBRCode(built); err != nil {
 			return nil, err
 		}
 	}
@@ -149,7 +142,7 @@ func (m Medium) layout(ctx context.Context, store nix.Store, storeMax int64) (*h
 }
 
 // volumeFile is a file of the boot tree as the volume takes it.
-func volumeFile(f boot.File) hybridiso.File {
+func volumeFile(f boot.File, files *storefs.FS) hybridiso.File {
 	v := hybridiso.File{Path: f.Path}
 	if f.Executable {
 		v.Mode = 0o555
@@ -163,7 +156,7 @@ func volumeFile(f boot.File) hybridiso.File {
 		v.Data = f.Data
 	default:
 		v.Size = f.Size
-		v.Open = func() (io.ReadCloser, error) { return os.Open(f.Source) }
+		v.Open = func() (io.ReadCloser, error) { return files.Open(f.Source) }
 	}
 	return v
 }

@@ -77,9 +77,13 @@ func ScanStore(ctx context.Context, src Sources, earlier *Earlier) (*squashfs.Tr
 	entries := []squashfs.Entry{{Name: Registration, Data: registration.Bytes()}}
 	for _, info := range src.Closure.Paths {
 		name := path.Base(info.Path)
+		place, err := src.Files.HostPath(info.Path)
+		if err != nil {
+			return nil, err
+		}
 		entries = append(entries, squashfs.Entry{
 			Name: name,
-			Path: src.Store.PhysicalPath(info.Path),
+			Path: place,
 			Kin:  store.PackageName(info.Path),
 			Kept: earlier != nil && earlier.kept[name],
 		})

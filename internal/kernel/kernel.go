@@ -21,10 +21,14 @@ import (
 // does not read.
 var ErrNoConfig = errors.New("the kernel's configuration is neither in its image nor beside it")
 
-// ReadConfig returns the configuration of the kernel in a file. The error
-// is ErrNoConfig, or wraps it, unless the file cannot be read at all.
-func ReadConfig(file string) (Config, error) {
-	f, err := os.Open(file)
+// Open opens a file, as [os.Open] does for those of this machine.
+type Open func(file string) (*os.File, error)
+
+// ReadConfig returns the configuration of the kernel in a file, which open opens, as it
+// does those beside it. The error is ErrNoConfig, or wraps it, unless the file cannot be
+// read at all.
+func ReadConfig(file string, open Open) (Config, error) {
+	f, err := open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +42,7 @@ func ReadConfig(file string) (Config, error) {
 		return embedded, nil
 	}
 	for _, name := range besideNames(filepath.Base(file), release(f)) {
-		beside, err := readConfigFile(filepath.Join(filepath.Dir(file), name))
+		beside, err := readConfigFile(filepath.Join(filepath.Dir(file), name), open)
 		if err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return beside, err
 		}
@@ -59,8 +63,8 @@ func besideNames(image, release string) []string {
 	return append(names, "config", ".config")
 }
 
-func readConfigFile(path string) (Config, error) {
-	f, err := os.Open(path)
+func readConfigFile(path string, open Open) (Config, error) {
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}

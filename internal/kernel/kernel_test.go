@@ -146,7 +146,7 @@ func TestReadEmbedded(t *testing.T) {
 	}
 	for name, image := range images {
 		t.Run(name, func(t *testing.T) {
-			config, err := ReadConfig(write(t, "bzImage", image))
+			config, err := ReadConfig(write(t, "bzImage", image), os.Open)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func TestDebianKernel(t *testing.T) {
 		judge.Missing(t, "the test flake", "LIVEBUILD_MINI must name the mini flake: 'make mini' assembles it")
 	}
 	image := filepath.Join(mini, "deb", "amd64", "boot", "vmlinuz")
-	config, err := ReadConfig(image)
+	config, err := ReadConfig(image, os.Open)
 	if !errors.Is(err, ErrNoConfig) || !strings.Contains(err.Error(), "built without") {
 		t.Errorf("%d options, %v", len(config), err)
 	}
@@ -185,13 +185,13 @@ func TestReadBeside(t *testing.T) {
 		"Image":           ".config",
 	} {
 		path := write(t, imageName, image)
-		if _, err := ReadConfig(path); !errors.Is(err, ErrNoConfig) {
+		if _, err := ReadConfig(path, os.Open); !errors.Is(err, ErrNoConfig) {
 			t.Errorf("%s alone: %v", imageName, err)
 		}
 		if err := os.WriteFile(filepath.Join(filepath.Dir(path), configName), []byte(configText), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		config, err := ReadConfig(path)
+		config, err := ReadConfig(path, os.Open)
 		if err != nil {
 			t.Errorf("%s with %s: %v", imageName, configName, err)
 		}
@@ -222,11 +222,11 @@ func TestUnreadable(t *testing.T) {
 		"lzma":                  bzImage(t, []byte("\x5d\x00\x00\x00\x04 and so on")),
 		"lzo":                   bzImage(t, []byte("\x89LZO\x00\r\n\x1a\n and so on")),
 	} {
-		if config, err := ReadConfig(write(t, "bzImage", image)); !errors.Is(err, ErrNoConfig) {
+		if config, err := ReadConfig(write(t, "bzImage", image), os.Open); !errors.Is(err, ErrNoConfig) {
 			t.Errorf("%s: %d options, %v", name, len(config), err)
 		}
 	}
-	if _, err := ReadConfig(filepath.Join(t.TempDir(), "bzImage")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := ReadConfig(filepath.Join(t.TempDir(), "bzImage"), os.Open); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/internal/storefs"
 )
 
 // Store says where the files of the Nix store are. Nix prints logical paths
@@ -24,6 +27,40 @@ func (s Store) PhysicalPath(path string) string {
 		return s.real + rest
 	}
 	return path
+}
+
+// Files are the files of store paths.
+func (s Store) Files(paths []string) (*storefs.FS, error) {
+	return storefs.New(s.dir, s.real, paths)
+}
+
+// Files returns the files of a closure, and of further paths that were built, with all
+// that those refer to. What else is in the store of this machine is closed.
+func (n *Nix) Files(ctx context.Context, closure *store.Closure, built []string) (*storefs.FS, error) {
+	s, err := n.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	in, err := n.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths, beside []string
+	known := map[string]bool{}
+	for _, p := range closure.Paths {
+		paths = append(paths, p.Path)
+		known[p.Path] = true
+	}
+	for _, p := range built {
+		if !known[p] {
+			beside = append(beside, p)
+		}
+	}
+	further, err := n.requisites(ctx, s.read(), beside, "--include-outputs")
+	if err != nil {
+		return nil, err
+	}
+	return in.Files(append(paths, further...))
 }
 
 // RemoteStoreError reports a store that neither builds nor has its files on this

@@ -2,6 +2,7 @@ package nixos
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"unicode"
 )
@@ -28,6 +29,41 @@ func (s *System) check() error {
 	// /dev/root is made by the scripted stage 1 alone (NixOS/nixpkgs #327187).
 	if s.SystemdInitrd && s.ISODevice == "/dev/root" {
 		return &InitrdError{s.Name, s.ISODevice}
+	}
+	return s.checkSources()
+}
+
+// checkSources refuses files that Nix did not copy into its store, nor build there:
+// text that names a file of some machine. What is no text in a store path is found out
+// when its files are read.
+func (s *System) checkSources() error {
+	type source struct{ option, file string }
+	sources := []source{
+		{"isoImage.splashImage", s.SplashImage}, {"isoImage.efiSplashImage", s.EFISplashImage},
+		{"isoImage.grubTheme", s.GRUBTheme}, {"pkgs.syslinux", s.Syslinux}, {"pkgs.refind", s.Refind},
+	}
+	if s.GRUB != nil {
+		sources = append(sources, source{"pkgs.grub2_efi", s.GRUB.Package}, source{"pkgs.grub2_efi", s.GRUB.Core})
+	}
+	if s.Memtest != nil {
+		sources = append(sources, source{"boot.loader.grub.memtest86", s.Memtest.File})
+	}
+	for _, c := range s.Configurations {
+		sources = append(sources, source{"system.build.toplevel", c.Toplevel.Out},
+			source{"boot.kernelPackages.kernel with system.boot.loader.kernelFile", c.Kernel},
+			source{"system.build.initialRamdisk with system.boot.loader.initrdFile", c.Initrd},
+			source{"hardware.deviceTree.name", c.DeviceTree}, source{"hardware.deviceTree.package", c.DeviceTrees})
+	}
+	for _, c := range s.Contents {
+		sources = append(sources, source{"the source of " + c.Target + " in isoImage.contents", c.Source})
+	}
+	for _, root := range s.StoreContents {
+		sources = append(sources, source{"isoImage.storeContents", root})
+	}
+	for _, from := range sources {
+		if from.file != "" && !strings.HasPrefix(path.Clean(from.file), path.Clean(s.StoreDir)+"/") {
+			return &SourceError{from.option, from.file}
+		}
 	}
 	return nil
 }

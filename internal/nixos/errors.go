@@ -130,6 +130,17 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("%s: %q is no name for a file: %s", e.Option, e.Name, e.Reason)
 }
 
+// SourceError reports a file that is not in the Nix store. Nothing else of the
+// machine that makes an image gets onto it.
+type SourceError struct {
+	Option string
+	File   string
+}
+
+func (e *SourceError) Error() string {
+	return fmt.Sprintf("%s: %q is not in the Nix store", e.Option, e.File)
+}
+
 // InitrdError reports a systemd stage 1 that would wait for the medium forever:
 // the ISO module of these releases gives it the device of the scripted one.
 type InitrdError struct {

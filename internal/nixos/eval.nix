@@ -23,13 +23,10 @@
   # The one of its image.modules to make the image with; null for none, or for "iso"
   # where the configuration lacks the ISO module.
   variant ? null,
-  # The platform of the machine that makes the image.
+  # The platform of the machine that makes the image; null if that is not this one.
   machine,
-  # The other files here.
-  changesModule,
-  contentsOf,
-  factsOf,
-  liveModule,
+  # The other files here, by their names without extension.
+  files,
 }:
 
 configurations:
@@ -92,10 +89,10 @@ let
   ofVariant = if wanted != null && variants ? ${wanted} then [ variants.${wanted} ] else [ ];
 
   added =
-    (if isLive then [ ] else [ liveModule ])
+    (if isLive then [ ] else [ files.live ])
     ++ ofVariant
     ++ (
-      if changes == { } then [ ] else [ (changesModule (changes // { installed = !isLive; })) ]
+      if changes == { } then [ ] else [ (files.changes (changes // { installed = !isLive; })) ]
     );
   extensible = base ? extendModules;
   final = if added == [ ] then withModules else withModules.extendModules { modules = added; };
@@ -106,8 +103,8 @@ let
     builtins.filter (a: !a.assertion) (final.config.assertions or [ ])
   );
 
-  facts = factsOf {
-    inherit contentsOf machine;
+  facts = files.facts {
+    inherit files machine;
     base = final;
     name = chosen;
     extended = !isLive;

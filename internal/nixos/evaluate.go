@@ -2,8 +2,9 @@ package nixos
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -20,21 +21,41 @@ type Evaluator interface {
 	EvalExpression(ctx context.Context, expression string, into any) error
 }
 
-// The evaluation function, in files by topic; eval.nix is the one that is called.
-var (
-	//go:embed eval.nix
-	evalNix string
-	//go:embed facts.nix
-	factsNix string
-	//go:embed contents.nix
-	contentsNix string
-	//go:embed live.nix
-	liveNix string
-	//go:embed changes.nix
-	changesNix string
-	//go:embed classic.nix
-	classicNix string
-)
+// The evaluation functions, in files by topic, each of which is given all.
+//
+//go:embed *.nix
+var nixFiles embed.FS
+
+// withFiles returns an expression that can name the files in the set files, without
+// their extension.
+func withFiles(expression string) string {
+	var b strings.Builder
+	b.WriteString("let files = {\n")
+	names, err := fs.Glob(nixFiles, "*.nix")
+	if err != nil {
+		panic(err) // of the pattern alone
+	}
+	for _, name := range names {
+		text, err := nixFiles.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded files can be read
+		}
+		fmt.Fprintf(&b, "%s = (%s);\n", strings.TrimSuffix(name, ".nix"), text)
+	}
+	b.WriteString("}; in " + expression)
+	return b.String()
+}
+
+// apply evaluates a function of a set of configurations, and returns the nixConfig of
+// their flake.
+func apply(ctx context.Context, n Evaluator, of nix.Installable, function string, into any) (nix.FlakeConfig, error) {
+	if of.File == "" {
+		return n.Eval(ctx, of.Ref, nix.Configurations, withFiles(function), into)
+	}
+	configurations := fmt.Sprintf("files.classic { file = %s; name = %s; }", pathLiteral(of.File), nix.Quote(of.FileName()))
+	var none nix.FlakeConfig
+	return none, n.EvalExpression(ctx, withFiles(fmt.Sprintf("%s (%s)", function, configurations)), into)
+}
 
 // Evaluate asks n once for everything that the configuration says, with the
 // changes. What it asks for is written to the store as derivations, and nothing
@@ -49,16 +70,11 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 		Error  *refusal `json:"error"`
 		System *System  `json:"system"`
 	}
-	apply, err := function(of.Name, with)
+	function, err := function(of.Name, with)
 	if err != nil {
 		return nil, err
 	}
-	var config nix.FlakeConfig
-	if of.File != "" {
-		err = n.EvalExpression(ctx, "("+apply+") ("+configurations(of)+")", &result)
-	} else {
-		config, err = n.Eval(ctx, of.Ref, nix.Configurations, apply, &result)
-	}
+	config, err := apply(ctx, n, of, function, &result)
 	switch {
 	case err != nil:
 		return nil, err
@@ -84,18 +100,15 @@ func function(name string, with Changes) (string, error) {
 	for _, file := range with.Modules {
 		modules.WriteString(" (" + pathLiteral(file) + ")")
 	}
-	return fmt.Sprintf(`(%s) {
+	return fmt.Sprintf(`files.eval {
   name = %s;
   modules = [%s ];
   changes = builtins.fromJSON %s;
   extend = %t;
   variant = %s;
   machine = %s;
-  factsOf = (%s);
-  contentsOf = (%s);
-  liveModule = (%s);
-  changesModule = (%s);
-}`, evalNix, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), nix.Quote(nix.Machine()), factsNix, contentsNix, liveNix, changesNix), nil
+  inherit files;
+}`, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), nix.Quote(nix.Machine())), nil
 }
 
 // orNull returns a string literal, or null for the empty string.
@@ -104,11 +117,6 @@ func orNull(text string) string {
 		return "null"
 	}
 	return nix.Quote(text)
-}
-
-// configurations returns an expression for the configurations of a file.
-func configurations(of nix.Installable) string {
-	return fmt.Sprintf("(%s) { file = %s; name = %s; }", classicNix, pathLiteral(of.File), nix.Quote(of.FileName()))
 }
 
 // pathLiteral is an expression for a file: an absolute path, or a name in angle

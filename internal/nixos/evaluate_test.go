@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,7 +119,7 @@ func TestNames(t *testing.T) {
 
 func TestEFI(t *testing.T) {
 	s := mustEvaluate(t, "efi")
-	if want := "grub!out initrd!out linux!out memtest86plus!out refind!out splash!out syslinux!out theme!out toplevel!out"; strings.Join(realised(s), " ") != want {
+	if want := "grub!out grub-x86_64-efi.efi!out initrd!out linux!out memtest86plus!out refind!out splash!out syslinux!out theme!out toplevel!out"; strings.Join(realised(s), " ") != want {
 		t.Errorf("Realise = %q, want %s", realised(s), want)
 	}
 	if s.Timeout != nil || !s.ForceTextMode || packageName(s.Refind) != "refind/share/refind/refind_x64.efi" {
@@ -127,7 +128,7 @@ func TestEFI(t *testing.T) {
 	if m := s.Memtest; m == nil || packageName(m.File) != "memtest86plus/memtest.bin" || !m.EFI || !slices.Equal(m.Params, []string{"btrace"}) {
 		t.Errorf("Memtest = %+v", m)
 	}
-	if g := s.GRUB; g == nil || packageName(g.Package) != "grub" || g.Target != "x86_64-efi" || g.Builder != g.Package {
+	if g := s.GRUB; g == nil || packageName(g.Package) != "grub" || g.Target != "x86_64-efi" || packageName(g.Core) != "grub-x86_64-efi.efi" {
 		t.Errorf("GRUB = %+v", g)
 	}
 
@@ -138,7 +139,7 @@ func TestEFI(t *testing.T) {
 
 	s = mustEvaluate(t, "aarch64")
 	if s.Platform != "aarch64-linux" || s.BuildPlatform != "x86_64-linux" || s.IsX86 || s.EFIArch != "aa64" ||
-		packageName(s.GRUB.Builder) != "grub-for-build" || packageName(s.Refind) != "refind/share/refind/refind_aa64.efi" ||
+		packageName(s.Refind) != "refind/share/refind/refind_aa64.efi" ||
 		s.Memtest != nil || s.Syslinux != "" {
 		t.Errorf("aarch64: %+v", s)
 	}
@@ -150,17 +151,6 @@ func TestForeign(t *testing.T) {
 	if s.Platform != "aarch64-linux" || s.BuildPlatform != "aarch64-linux" {
 		t.Errorf("platforms are %q and %q", s.Platform, s.BuildPlatform)
 	}
-	builder := "grub-of-" + nix.Machine() + "-overlaid"
-	if nix.Machine() == "aarch64-linux" {
-		builder = "grub"
-	}
-	if packageName(s.GRUB.Package) != "grub" || packageName(s.GRUB.Builder) != builder {
-		t.Errorf("GRUB = %+v, want %s to build it", s.GRUB, builder)
-	}
-	if !slices.Contains(realised(s), builder+"!out") {
-		t.Errorf("%s is not realised", builder)
-	}
-
 	// By default there are device trees, which is no wish for them.
 	root, board := s.Configurations[0], s.Configurations[1]
 	if root.DeviceTree != "" || root.DeviceTrees != "" {
@@ -176,6 +166,87 @@ func TestForeign(t *testing.T) {
 	// A PC has none, whatever is said.
 	if root = mustEvaluate(t, "efi").Root(); root.DeviceTree+root.DeviceTrees != "" {
 		t.Errorf("device trees %q, %q of a PC", root.DeviceTree, root.DeviceTrees)
+	}
+}
+
+// TestGRUBProgram reads the derivation that makes GRUB's program.
+func TestGRUBProgram(t *testing.T) {
+	foreign := "grub-of-" + nix.Machine() + "-overlaid"
+	if nix.Machine() == "aarch64-linux" {
+		foreign = "grub"
+	}
+	for _, test := range []struct {
+		name, builder, system, target string
+		fdt, uga                      bool
+	}{
+		{"efi", "grub", "x86_64-linux", "x86_64-efi", false, true},
+		{"forcei686", "grub", "x86_64-linux", "i386-efi", false, true},
+		{"aarch64", "grub-for-build", "x86_64-linux", "x86_64-efi", false, true},
+		{"aarch64-native", foreign, nix.Machine(), "x86_64-efi", true, true},
+		{"arm-target", "grub", "x86_64-linux", "arm64-efi", false, false},
+	} {
+		n, of, root := flake(t, test.name)
+		s, err := Evaluate(t.Context(), n, of, Changes{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var drv string
+		for path := range s.Realise {
+			if strings.HasSuffix(path, "-grub-"+test.target+".efi.drv") {
+				drv = path
+			}
+		}
+		text, err := os.ReadFile(filepath.Join(root, drv))
+		if err != nil {
+			t.Fatalf("%s: GRUB's program is not realised: %v", test.name, err)
+		}
+		call := regexp.MustCompile(`"([^"]*)","([^"]*)/bin/grub-mkimage",\["--directory=([^"]*)","--prefix=/EFI/BOOT","--format=([^"]*)",(".*?")\]`).FindStringSubmatch(string(text))
+		if call == nil {
+			t.Fatalf("%s: the derivation is %s", test.name, text)
+		}
+		if call[1] != test.system || packageName(call[2]) != test.builder || call[3] != s.GRUB.Package+"/lib/grub/"+test.target || call[4] != test.target {
+			t.Errorf("%s: GRUB's program is made so: %q", test.name, call[1:5])
+		}
+		if fdt, uga := strings.Contains(call[5], `"fdt"`), strings.Contains(call[5], `"efi_uga"`); fdt != test.fdt || uga != test.uga {
+			t.Errorf("%s: the modules are %s", test.name, call[5])
+		}
+	}
+}
+
+// TestSources names files of the machine in every option that takes one.
+func TestSources(t *testing.T) {
+	base := mustEvaluate(t, "efi")
+	for option, set := range map[string]func(s *System, file string){
+		"isoImage.splashImage":       func(s *System, f string) { s.SplashImage = f },
+		"isoImage.efiSplashImage":    func(s *System, f string) { s.EFISplashImage = f },
+		"isoImage.grubTheme":         func(s *System, f string) { s.GRUBTheme = f },
+		"pkgs.syslinux":              func(s *System, f string) { s.Syslinux = f },
+		"pkgs.refind":                func(s *System, f string) { s.Refind = f },
+		"pkgs.grub2_efi":             func(s *System, f string) { s.GRUB.Package = f },
+		"boot.loader.grub.memtest86": func(s *System, f string) { s.Memtest.File = f },
+		"system.build.toplevel":      func(s *System, f string) { s.Configurations[0].Toplevel.Out = f },
+		"boot.kernelPackages.kernel with system.boot.loader.kernelFile":  func(s *System, f string) { s.Configurations[0].Kernel = f },
+		"system.build.initialRamdisk with system.boot.loader.initrdFile": func(s *System, f string) { s.Configurations[0].Initrd = f },
+		"hardware.deviceTree.name":                                       func(s *System, f string) { s.Configurations[0].DeviceTree = f },
+		"hardware.deviceTree.package":                                    func(s *System, f string) { s.Configurations[0].DeviceTrees = f },
+		"isoImage.storeContents":                                         func(s *System, f string) { s.StoreContents = append(s.StoreContents, f) },
+		"the source of /a in isoImage.contents":                          func(s *System, f string) { s.Contents = []Content{{Source: f, Target: "/a"}} },
+	} {
+		for file, fine := range map[string]bool{
+			"/tmp/secret": false, "/nix/store/../../etc/passwd": false, "/nix/store/a/../../../etc/passwd": false, "/nix/store": false,
+			"/nix/store/": false, "/nix/storehouse/a": false, "/dev/stdin": false, "/proc/self/environ": false, "relative": false, "../up": false,
+			"/nix/store/0-a": true, "/nix/store/0-a/b/../c": true,
+		} {
+			s := *base
+			s.Configurations, s.StoreContents = slices.Clone(s.Configurations), slices.Clone(s.StoreContents)
+			grub, memtest := *s.GRUB, *s.Memtest
+			s.GRUB, s.Memtest = &grub, &memtest
+			set(&s, file)
+			var outside *SourceError
+			if err := s.check(); fine && err != nil || !fine && (!errors.As(err, &outside) || outside.Option != option || outside.File != file) {
+				t.Errorf("%s = %q: %v", option, file, err)
+			}
+		}
 	}
 }
 

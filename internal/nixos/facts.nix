@@ -10,10 +10,10 @@
   name,
   # Whether livebuild has added the ISO module.
   extended,
-  # The platform of the machine that makes the image.
+  # The platform of the machine that makes the image; null if that is not this one.
   machine,
-  # contents.nix
-  contentsOf,
+  # The other files here.
+  files,
 }:
 let
   cfg = base.config;
@@ -111,7 +111,7 @@ let
 
   memtest = cfg.boot.loader.grub.memtest86.enable or false;
 
-  userContents = contentsOf {
+  userContents = files.contents {
     config = cfg;
     options = base.options or { };
     targets = {
@@ -166,18 +166,14 @@ let
       {
         package = "${grubPkgs.grub2_efi}";
         target = grubPkgs.grub2_efi.grubTarget;
-        # Runs at image time, on this machine. That is the build platform as a rule;
-        # if not, it comes from the same nixpkgs with the same overlays: the program and
-        # the modules of the package have to be of one version.
-        builder = "${
-          if build.system == machine || !(pkgs ? path) then
-            (pkgs.buildPackages or pkgs).grub2_efi
-          else
-            (import pkgs.path {
-              system = machine;
-              config = { };
-              overlays = pkgs.overlays or [ ];
-            }).grub2_efi
+        core = "${
+          files.grub {
+            builder = (files.machine { inherit pkgs machine; }).grub2_efi;
+            system = if machine == null then build.system else machine;
+            package = grubPkgs.grub2_efi;
+            target = grubPkgs.grub2_efi.grubTarget;
+            deviceTrees = builtins.any (c: c.showConfiguration && (c.deviceTree != null || c.deviceTrees != null)) shown;
+          }
         }";
       }
     else
@@ -228,7 +224,7 @@ let
           syslinux
           refind
         ]
-        ++ (if grub == null then [ ] else [ grub.package grub.builder ])
+        ++ (if grub == null then [ ] else [ grub.package grub.core ])
         ++ (if memtest86 == null then [ ] else [ memtest86.file ])
       )
     )
@@ -258,6 +254,7 @@ let
 
   system = {
     inherit name extended;
+    inherit (builtins) storeDir;
     hostName = cfg.networking.hostName or "";
     platform = host.system;
     buildPlatform = build.system;

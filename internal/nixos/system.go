@@ -15,6 +15,8 @@ import "github.com/livebuild/livebuild/internal/nix"
 // Nix store; most exist only after Realise has been built. An empty path means
 // that the image has no such part.
 type System struct {
+	StoreDir string `json:"storeDir"` // what the store is called: "/nix/store"
+
 	// Name is the attribute below nixosConfigurations, or comes from the file.
 	Name     string `json:"name"`
 	HostName string `json:"hostName"`
@@ -132,8 +134,9 @@ type GRUB struct {
 	// Package has lib/grub/<Target> and share/grub, for the image's platform.
 	Package string `json:"package"`
 	Target  string `json:"target"` // "x86_64-efi"
-	// Builder has bin/grub-mkimage, for the machine that makes the image.
-	Builder string `json:"builder"`
+	// Core is GRUB's program, a file, with the modules that the menu needs in it. It
+	// looks for its menu in /EFI/BOOT of the device that it is loaded from.
+	Core string `json:"core"`
 }
 
 // Memtest is the memory test of the boot menus.

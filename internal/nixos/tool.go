@@ -17,27 +17,10 @@ type Tool struct {
 // FindTool evaluates the package that has a program in its folder bin. Of must name its
 // configuration.
 func FindTool(ctx context.Context, n Evaluator, of nix.Installable, attribute, program string) (Tool, error) {
-	function := fmt.Sprintf(`configurations:
-		let
-		  pkgs = configurations.${%s}.pkgs;
-		  machine = %s;
-		  packages =
-		    if (pkgs.stdenv.buildPlatform.system or machine) == machine || !(pkgs ? path) then
-		      pkgs.buildPackages or pkgs
-		    else
-		      import pkgs.path { system = machine; config = { }; overlays = pkgs.overlays or [ ]; };
-		  package = packages.${%s};
-		in
-		{ drv = package.drvPath; out = package.outPath; output = package.outputName or "out"; }`,
-		nix.Quote(of.Name), nix.Quote(nix.Machine()), nix.Quote(attribute))
+	function := fmt.Sprintf("files.tool { name = %s; attribute = %s; machine = %s; inherit files; }",
+		nix.Quote(of.Name), nix.Quote(attribute), nix.Quote(nix.Machine()))
 	var found struct{ Drv, Out, Output string }
-	var err error
-	if of.File != "" {
-		err = n.EvalExpression(ctx, "("+function+") ("+configurations(of)+")", &found)
-	} else {
-		_, err = n.Eval(ctx, of.Ref, nix.Configurations, function, &found)
-	}
-	if err != nil {
+	if _, err := apply(ctx, n, of, function, &found); err != nil {
 		return Tool{}, err
 	}
 	return Tool{

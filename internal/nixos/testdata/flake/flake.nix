@@ -143,6 +143,8 @@
 
         aarch64-native = native;
 
+        arm-target = merge efi { pkgs.grub2_efi.grubTarget = "arm64-efi"; };
+
         # Since 25.05 the file has its name from these.
         base-name = named { baseName = "based"; };
         file-name = named { fileName = "chosen.iso"; };

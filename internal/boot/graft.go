@@ -1,0 +1,188 @@
+package boot
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/livebuild/livebuild/internal/storefs"
+)
+
+// Graft puts something at a place of the medium.
+type Graft struct {
+	// Target is a path without leading slash; "" is the root, for directories.
+	Target string
+	// Source is a file of the store, or a directory that is merged with what else
+	// the target has. Symbolic links in it, and itself if it is one, stand for what
+	// they point to. In a directory, those that lead nowhere, back, or out of what
+	// may be read stay links.
+	Source string
+	// What names the source in errors: "the kernel".
+	What string
+	// Data is the content if there is no Source.
+	Data []byte
+	// Pending says that the content is made from built files by Complete.
+	Pending bool
+}
+
+// File is a file of the medium, a symbolic link, or an empty directory.
+type File struct {
+	Path string // without leading slash
+	// Source is a regular file of the store, free of links, or where a link or
+	// directory comes from. Without it, Data is the content.
+	Source     string
+	Data       []byte
+	Size       int64
+	Executable bool
+	Dir        bool
+	Link       string // target of a symbolic link, as it is in the source
+}
+
+// CollisionError reports two things that want the same place on the medium.
+type CollisionError struct {
+	Path string
+	// Sources are the files, or "" for what is generated.
+	Sources [2]string
+}
+
+func (e *CollisionError) Error() string {
+	name := func(source string) string { return cmp.Or(source, "livebuild's own file") }
+	return fmt.Sprintf("%s on the medium is both %s and %s", e.Path, name(e.Sources[0]), name(e.Sources[1]))
+}
+
+// MissingFileError reports a file that a package should have.
+type MissingFileError struct {
+	What string // "the kernel"
+	Path string
+}
+
+func (e *MissingFileError) Error() string {
+	return fmt.Sprintf("%s %s does not exist", e.What, e.Path)
+}
+
+// merger brings grafts together.
+type merger struct {
+	store *storefs.FS
+	files map[string]File // by path
+}
+
+// graft adds the files of a graft.
+func (m *merger) graft(g Graft) error {
+	if g.Source == "" {
+		return m.add(File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data))})
+	}
+	found, info, err := m.store.Find(g.Source)
+	if err != nil {
+		return unreadable(err, g.What, g.Source)
+	}
+	return m.walk(g.Target, found, info, nil)
+}
+
+// walk adds a file, or what is below a directory. Found is free of links, as are
+// the parents, the directories that led there.
+func (m *merger) walk(target, found string, info fs.FileInfo, parents []string) error {
+	switch {
+	case info.Mode().IsRegular():
+		return m.add(File{Path: target, Source: found, Size: info.Size(), Executable: info.Mode()&0o111 != 0})
+	case !info.IsDir():
+		return &fs.PathError{Op: "graft", Path: found, Err: errors.New("neither a file nor a directory")}
+	}
+	entries, err := m.store.ReadDir(found)
+	if err != nil {
+		return fmt.Errorf("listing the source of %s: %w", target, err)
+	}
+	if len(entries) == 0 && target != "" {
+		return m.add(File{Path: target, Source: found, Dir: true})
+	}
+	parents = append(slices.Clone(parents), found)
+	for _, entry := range entries {
+		inside, file := path.Join(target, entry.Name()), path.Join(found, entry.Name())
+		if entry.Mode()&fs.ModeSymlink != 0 {
+			err = m.link(inside, file, parents)
+		} else {
+			err = m.walk(inside, file, entry, parents)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// link adds what a link leads to, or the link if it must stay one.
+func (m *merger) link(target, link string, parents []string) error {
+	found, info, err := m.store.Find(link)
+	switch {
+	case err == nil && !slices.Contains(parents, found):
+		return m.walk(target, found, info, parents)
+	case err != nil && !leadsNowhere(err):
+		return fmt.Errorf("following the source of %s: %w", target, err)
+	}
+	text, err := m.store.ReadLink(link)
+	if err != nil {
+		return err
+	}
+	return m.add(File{Path: target, Source: link, Link: text})
+}
+
+// leadsNowhere reports whether a link has no file that could be put in its place:
+// none at all, or none of those that may be read.
+func leadsNowhere(err error) bool {
+	var out *storefs.OutsideError
+	return errors.As(err, &out) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) ||
+		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG)
+}
+
+// unreadable says what a file that cannot be read was to be. What does not exist
+// is a *MissingFileError.
+func unreadable(err error, what, path string) error {
+	var out *storefs.OutsideError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &MissingFileError{what, path}
+	case errors.As(err, &out):
+		return fmt.Errorf("%s %w", what, err)
+	}
+	return fmt.Errorf("reading %s %w", what, err)
+}
+
+func (m *merger) add(f File) error {
+	if old, ok := m.files[f.Path]; ok {
+		if old.Dir && f.Dir {
+			return nil
+		}
+		return &CollisionError{f.Path, [2]string{old.Source, f.Source}}
+	}
+	if f.Path == "" || strings.EqualFold(f.Path, StoreImage) {
+		return &TargetError{f.Path, "is not for files"}
+	}
+	m.files[f.Path] = f
+	return nil
+}
+
+// sorted returns the files by path. A file below a file is refused; an empty
+// directory is no harm.
+func (m *merger) sorted() ([]File, error) {
+	all := make([]File, 0, len(m.files))
+	for _, f := range m.files {
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	regular := map[string]File{}
+	for _, f := range all {
+		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
+			if parent, ok := regular[dir]; ok {
+				return nil, &CollisionError{dir, [2]string{parent.Source, f.Source}}
+			}
+		}
+		if !f.Dir {
+			regular[f.Path] = f
+		}
+	}
+	return all, nil
+}
