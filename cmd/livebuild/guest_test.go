@@ -188,8 +188,8 @@ func guestInitrd(t *testing.T, folder string) (file string) {
 	_, content := imageFile(t, 12*mib)
 	writeFile(t, filepath.Join(root, "image"), content)
 	other := bytes.Clone(content)
-	for i := range other {
-		other[i] ^= 0x55
+	for i := range other[512:] { // it is an image, too
+		other[512+i] ^= 0x55
 	}
 	writeFile(t, filepath.Join(root, "other"), other)
 	var modules, script strings.Builder

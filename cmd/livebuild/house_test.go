@@ -69,7 +69,7 @@ var house = map[string]room{
 		nil,
 	},
 	"internal/device": {
-		"disks: list, refuse, write an image to several at once, read it back",
+		"disks: list, choose, refuse, have them opened as root, write an image to several at once, read it back",
 		[]string{"internal/descriptor"},
 	},
 	"internal/descriptor": {

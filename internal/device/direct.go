@@ -1,8 +1,12 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,7 +75,7 @@ func (dev *Device) transfer(op string, call systemCall, offset int64, p []byte) 
 			return nil
 		}
 	}
-	return &IOError{op, dev.Disk.Path, offset + int64(done), err}
+	return dev.failed(op, offset+int64(done), err)
 }
 
 // try deals with p in pieces of at most step bytes until something fails.
@@ -99,7 +103,17 @@ func final(err error) bool {
 // sync has the disk put all it has taken where it stays.
 func (dev *Device) sync() error {
 	if err := unix.Fsync(dev.fd()); err != nil {
-		return &IOError{"syncing", dev.Disk.Path, -1, err}
+		return dev.failed("syncing", -1, err)
 	}
 	return nil
+}
+
+// failed says where reading or writing failed. A disk that is pulled out while
+// the kernel waits for it fails as a broken one does, with EIO, so sysfs is asked
+// whether it is still there.
+func (dev *Device) failed(op string, offset int64, err error) *IOError {
+	const devices = "/sys/dev/block"
+	_, there := os.Stat(filepath.Join(devices, dev.Disk.Number.String()))
+	_, mounted := os.Stat(devices)
+	return &IOError{op, dev.Disk.Path, offset, err, mounted == nil && errors.Is(there, fs.ErrNotExist)}
 }

@@ -92,6 +92,8 @@ type IOError struct {
 	Path   string
 	Offset int64 // of the first block that failed; negative if none is known
 	Err    error
+	// Removed tells that the disk is not there any more, whatever Err says.
+	Removed bool
 }
 
 func (e *IOError) Error() string {
@@ -104,7 +106,7 @@ func (e *IOError) Error() string {
 func (e *IOError) Unwrap() error { return e.Err }
 
 // Gone reports whether the reason is that the device is not there any more.
-func (e *IOError) Gone() bool { return gone(e.Err) }
+func (e *IOError) Gone() bool { return e.Removed || gone(e.Err) }
 
 // gone reports whether an error means that no further try can help.
 func gone(err error) bool {
