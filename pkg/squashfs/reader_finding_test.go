@@ -1,10 +1,12 @@
 package squashfs
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
@@ -84,5 +86,24 @@ func TestCheckStops(t *testing.T) {
 	cancel()
 	if err := v.Check(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Check with a cancelled context = %v", err)
+	}
+}
+
+// TestPathTooLong: nested directories could make the paths in an image longer
+// than the image by any factor.
+func TestPathTooLong(t *testing.T) {
+	name := strings.Repeat("n", 200)
+	var headers []tar.Header
+	for depth := 1; depth <= 25; depth++ {
+		headers = append(headers, tar.Header{Typeflag: tar.TypeDir, Name: strings.Repeat(name+"/", depth), Mode: 0o755})
+	}
+	for program, r := range packTar(t, headers) {
+		const want = "4095 are possible"
+		if err := r.Walk(func(string, Inode) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Walk = %v, want an error with %q", program, err, want)
+		}
+		if err := r.Check(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: Check = %v, want an error with %q", program, err, want)
+		}
 	}
 }
