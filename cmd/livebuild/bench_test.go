@@ -100,24 +100,6 @@ func TestBenchTable(t *testing.T) {
 	checkNames(t, cache, "livebuild", "nix") // no image is left
 }
 
-func TestBenchBadInput(t *testing.T) {
-	for _, test := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"bench"}, "an installable is missing"},
-		{[]string{"bench", ".#mini", "--compression", "zstd:3", "--compression", "brotli"}, "error: --compression: "},
-		{[]string{"bench", ".#mini", "--sample", "-1"}, "error: --sample needs a number of megabytes, not -1"},
-		{[]string{"bench", ".#mini", "--sample", "much"}, "error: --sample needs a number, not \"much\""},
-		{[]string{"bench", ".#mini", "--jobs", "-1"}, "error: --jobs needs a number of workers, not -1"},
-	} {
-		o := livebuild(t, test.args...)
-		if o.status != 2 || o.stdout != "" || !strings.Contains(o.stderr, test.want) || strings.Count(o.stderr, "hint: ") != 1 {
-			t.Errorf("%q: status %d\n%s", test.args, o.status, o.stderr)
-		}
-	}
-}
-
 // TestKernelWithoutDecompressor gives the test flake a kernel of which nothing
 // is there but its configuration.
 func TestKernelWithoutDecompressor(t *testing.T) {

@@ -44,13 +44,15 @@ import (
 //	                           standard output, one line "error: …" and one "hint: …" on standard
 //	                           error, each TEXT there as it stands, and nothing left behind in $WORK,
 //	                           the folder for temporary files or that for links of the collector.
+//	shows TEXT...              checks that the last run printed each TEXT, as it stands, and nothing on
+//	                           standard error.
 //	flake FILE                 makes the working folder a locked flake. FILE has the expression for its
 //	                           nixosConfigurations, in which nixosSystem is the function of testdata/mini.
 //	need WHAT...               leaves the script out, and counts it, without WHAT: root, nix, qemu, or a
 //	                           program. What flake and mini need they say themselves.
 //	mini                       sets $MINI to the folder of testdata/mini as a flake: "$MINI'#mini'".
 //
-// Temporary files go to $WORK/.tmp, caches to $WORK/.cache.
+// Temporary files go to $WORK/.tmp, caches to $WORK/.cache; $LF is a line feed.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
@@ -60,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"livebuild": scriptLivebuild,
 			"status":    scriptStatus,
 			"refusal":   scriptRefusal,
+			"shows":     scriptShows,
 			"flake":     scriptFlake,
 			"mini":      scriptMini,
 			"need":      scriptNeed,
@@ -88,6 +91,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 	env.Setenv("NIX_CONFIG", nixConfig)
 	env.Setenv("LC_ALL", "C")
+	env.Setenv("LF", "\n")
 	env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
 	return os.Mkdir(home, 0o755)
 }
@@ -140,6 +144,21 @@ func scriptRefusal(ts *testscript.TestScript, neg bool, args []string) {
 	faults = append(faults, run.before.changes(after)...)
 	if len(faults) > 0 {
 		ts.Fatalf("%s", strings.Join(faults, "\n"))
+	}
+}
+
+func scriptShows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: shows TEXT...")
+	}
+	run := lastRun(ts)
+	if run.status != 0 || run.stderr != "" {
+		ts.Fatalf("the status is %d, standard error is %q", run.status, run.stderr)
+	}
+	for _, text := range args {
+		if !strings.Contains(run.stdout, text) {
+			ts.Fatalf("standard output lacks %q", text)
+		}
 	}
 }
 
