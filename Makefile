@@ -50,7 +50,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
 # Public packages that other systems than Linux build.
-PORTABLE := ./pkg/fat ./pkg/gpt ./pkg/hybridiso ./pkg/squashfs/codec ./pkg/zstdfile
+PORTABLE := ./pkg/...
 
 # Code is dead if neither programs nor tests reach it; what pkg/ exports is for others.
 lint:

@@ -385,3 +385,22 @@ func TestDeviceNumber(t *testing.T) {
 		}
 	}
 }
+
+// A folder as an fs.FS, whose large files are read in parts by several goroutines, is
+// what the kernel finds in the image.
+func TestWriteDirFS(t *testing.T) {
+	dir := t.TempDir()
+	text := []byte(strings.Repeat("All work and no play makes Jack a dull boy.\n", 9000))
+	write(t, dir, "text", text, 0o640)
+	write(t, dir, "holes", append(make([]byte, 300_000), text[:5000]...), 0o755)
+	for i := range 200 {
+		write(t, dir, fmt.Sprintf("small/%d", i), text[i:i*20], 0o444)
+	}
+	link(t, dir, "small/link", "../text")
+	f := createImage(t, t.TempDir())
+	defer f.Close()
+	if _, err := Write(t.Context(), f, os.DirFS(dir), Options{Codec: newCodec(t, "lz4", 8<<10), Workers: 4}); err != nil {
+		t.Fatal(err)
+	}
+	compareTrees(t, dir, mountImage(t, f.Name()))
+}
