@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -8,6 +9,20 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
+// nixHints are advice on Nix.
+var nixHints = []hint{
+	on[*nix.InstallableError]("an installable is a flake reference and a name: .#exampleIso, github:owner/repo#exampleIso"),
+	on[*nix.FlagError](usageHint),
+	onErr(nix.ErrNotFound, "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"),
+	on[*nix.TooOldError]("install a newer Nix"),
+	on[*nix.ArgumentsError]("a flag of Nix, or the environment, is too long: Linux takes 128 KiB in one argument and 2 MiB in all; put settings into nix.conf"),
+	on[*nix.RemoteStoreError]("--store names a store that builds: this machine's, a folder, or ssh-ng://HOST; downloads come from --substituters"),
+	onValue(platformHint),
+	onValue(buildHint),
+	onValue(evaluationHint),
+}
+
+// buildHint is advice on a build that failed.
 func buildHint(e *nix.BuildError) string {
 	switch e.Kind {
 	case nix.KindWrongSystem:
@@ -57,6 +72,7 @@ func platformHint(e *nix.PlatformError) string {
 // in that.
 var position = regexp.MustCompile(`(?m)^\s*at (?:\S*/[0-9a-z]{32}-source/)?([^:\n]+):(\d+):(\d+):`)
 
+// evaluationHint is advice on what Nix itself says.
 func evaluationHint(e *nix.Error) string {
 	switch e.Kind {
 	case nix.KindUntrackedFile:
@@ -66,68 +82,52 @@ func evaluationHint(e *nix.Error) string {
 		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", quote(e.Repository), quote(e.File))
 	case nix.KindSubmodule:
 		return "ask for submodules, too: " + quote(e.Reference+"#NAME")
-	case nix.KindNested:
-		return "Nix sees only the flake's own repository: make the other one an input of the flake, or a git submodule"
 	case nix.KindBadLock:
 		return fmt.Sprintf("take the file of one side (git checkout --ours -- %s), or remove it; then nix flake lock", quote(e.File))
-	case nix.KindMissingFile:
-		return "the flake's source lacks the file; in a git repository Nix sees only what git tracks"
 	case nix.KindNoFlake:
 		if strings.Contains(e.Message, " ") && strings.HasSuffix(e.Message, "is not a valid URL") {
 			return "this version of Nix takes no such characters in a flake reference: go to the folder and write .#name"
 		}
-		return "a flake is a folder with a flake.nix: give its path, as in path/to/flake#name"
-	case nix.KindNoAttribute:
-		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
-	case nix.KindUnfree:
-		return "allow it in the configuration: nixpkgs.config.allowUnfreePredicate, or nixpkgs.config.allowUnfree = true"
-	case nix.KindInsecure:
-		return "allow it in the configuration: nixpkgs.config.permittedInsecurePackages"
-	case nix.KindBroken, nix.KindUnsupported:
-		return "leave the package out, or take another version of nixpkgs"
 	case nix.KindSyntax:
 		// Other positions, before it or after, tell how Nix got there.
 		_, after, _ := strings.Cut(e.Detail, "syntax error")
 		if m := position.FindStringSubmatch(after); m != nil {
 			return fmt.Sprintf("look at line %s of %s, near column %s", m[2], m[1], m[3])
 		}
-	case nix.KindRecursion:
-		return "an option depends on itself: --show-trace -v shows where"
-	case nix.KindLockFile:
-		return "update the lock file: nix flake lock"
-	case nix.KindNoSpace:
-		return "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to"
-	case nix.KindDaemon:
-		return "start the Nix daemon: systemctl start nix-daemon"
-	case nix.KindRemote:
-		return "try 'ssh HOST nix-store --version': the other machine must let you in and have Nix on its PATH"
-	case nix.KindSearchPath:
-		return "say where it is: -I nixpkgs=/path/to/nixpkgs, or a channel in NIX_PATH"
 	case nix.KindOwner:
 		if e.Repository != "" {
 			return "run livebuild as its owner, or trust it: git config --global --add safe.directory " + quote(strings.TrimSuffix(e.Repository, "/"))
 		}
-		return "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory"
-	case nix.KindNoGit:
-		return "install git"
-	case nix.KindDownload:
-		return "check the network; with --offline Nix uses what it already has"
-	case nix.KindNoImport:
-		return "the configuration builds something to evaluate it: --option allow-import-from-derivation true"
-	case nix.KindImpure:
-		return "make the flake pure, or pass --impure"
-	case nix.KindBuildUsers:
-		return "make the build users, or set build-users-group to nothing in nix.conf to build as root"
-	case nix.KindPermission:
-		return "use the Nix daemon, or run livebuild as the owner of /nix"
-	case nix.KindSandbox:
-		return "the kernel here cannot sandbox builds: --option sandbox false"
-	case nix.KindSettings:
-		return "look into nix.conf and NIX_CONFIG"
-	case nix.KindVanished:
-		return "the garbage collector ran meanwhile: run livebuild again"
-	case nix.KindCrash:
-		return "run it again with GC_DONT_GC=1 in the environment, or use another version of Nix"
 	}
-	return "-v shows all that Nix says, --show-trace where it comes from"
+	return cmp.Or(kindHints[e.Kind], "-v shows all that Nix says, --show-trace where it comes from")
+}
+
+// kindHints are advice on kinds of errors of which no more need be known.
+var kindHints = map[nix.Kind]string{
+	nix.KindNested:      "Nix sees only the flake's own repository: make the other one an input of the flake, or a git submodule",
+	nix.KindMissingFile: "the flake's source lacks the file; in a git repository Nix sees only what git tracks",
+	nix.KindNoFlake:     "a flake is a folder with a flake.nix: give its path, as in path/to/flake#name",
+	nix.KindNoAttribute: "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs",
+	nix.KindFeature:     "turn it on: --option extra-experimental-features NAME",
+	nix.KindUnfree:      "allow it in the configuration: nixpkgs.config.allowUnfreePredicate, or nixpkgs.config.allowUnfree = true",
+	nix.KindInsecure:    "allow it in the configuration: nixpkgs.config.permittedInsecurePackages",
+	nix.KindBroken:      "leave the package out, or take another version of nixpkgs",
+	nix.KindUnsupported: "leave the package out, or take another version of nixpkgs",
+	nix.KindRecursion:   "an option depends on itself: --show-trace -v shows where",
+	nix.KindLockFile:    "update the lock file: nix flake lock",
+	nix.KindNoSpace:     "make room in the Nix store: 'nix-collect-garbage' deletes what nothing refers to",
+	nix.KindDaemon:      "start the Nix daemon: systemctl start nix-daemon",
+	nix.KindRemote:      "try 'ssh HOST nix-store --version': the other machine must let you in and have Nix on its PATH",
+	nix.KindSearchPath:  "say where it is: -I nixpkgs=/path/to/nixpkgs, or a channel in NIX_PATH",
+	nix.KindOwner:       "git refuses another user's repository: run livebuild as its owner, or add it to git's safe.directory",
+	nix.KindNoGit:       "install git",
+	nix.KindDownload:    "check the network; with --offline Nix uses what it already has",
+	nix.KindNoImport:    "the configuration builds something to evaluate it: --option allow-import-from-derivation true",
+	nix.KindImpure:      "make the flake pure, or pass --impure",
+	nix.KindBuildUsers:  "make the build users, or set build-users-group to nothing in nix.conf to build as root",
+	nix.KindPermission:  "use the Nix daemon, or run livebuild as the owner of /nix",
+	nix.KindSandbox:     "the kernel here cannot sandbox builds: --option sandbox false",
+	nix.KindSettings:    "look into nix.conf and NIX_CONFIG",
+	nix.KindVanished:    "the garbage collector ran meanwhile: run livebuild again",
+	nix.KindCrash:       "run it again with GC_DONT_GC=1 in the environment, or use another version of Nix",
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// NoSuchConfiguration reports a name that the flake does not have. An empty
+// NoConfigurationError reports a name that the flake does not have. An empty
 // Name means that none was given and the flake has no configuration at all.
-type NoSuchConfiguration struct {
+type NoConfigurationError struct {
 	Name  string
 	Names []string // what there is, the most similar first
 	// Near tells that the first of Names may be meant.
@@ -17,7 +17,7 @@ type NoSuchConfiguration struct {
 	Output string
 }
 
-func (e *NoSuchConfiguration) Error() string {
+func (e *NoConfigurationError) Error() string {
 	switch {
 	case len(e.Names) > 0:
 		return fmt.Sprintf("no configuration %q; there is %s", e.Name, quoted(e.Names))
@@ -27,34 +27,34 @@ func (e *NoSuchConfiguration) Error() string {
 	return fmt.Sprintf("no configuration %q: nixosConfigurations is empty", e.Name)
 }
 
-// SeveralConfigurations reports that no name was given although there is a
+// SeveralConfigurationsError reports that no name was given although there is a
 // choice.
-type SeveralConfigurations struct {
+type SeveralConfigurationsError struct {
 	Names []string // sorted
 }
 
-func (e *SeveralConfigurations) Error() string {
+func (e *SeveralConfigurationsError) Error() string {
 	return "several configurations, and none was named; there is " + quoted(e.Names)
 }
 
-// NotNixOS reports a value that is no NixOS configuration.
-type NotNixOS struct {
+// NotNixOSError reports a value that is no NixOS configuration.
+type NotNixOSError struct {
 	Name  string
 	Found string // what it is instead: "a home-manager configuration"
 }
 
-func (e *NotNixOS) Error() string {
+func (e *NotNixOSError) Error() string {
 	return fmt.Sprintf("configuration %q is %s, not a NixOS configuration", e.Name, e.Found)
 }
 
-// NotExtensible reports a configuration that cannot be changed: it was made by
+// NotExtensibleError reports a configuration that cannot be changed: it was made by
 // something else than nixosSystem.
-type NotExtensible struct {
+type NotExtensibleError struct {
 	Name    string
 	Missing bool // the ISO module, which would have to be added
 }
 
-func (e *NotExtensible) Error() string {
+func (e *NotExtensibleError) Error() string {
 	need := "take the changes asked for"
 	if e.Missing {
 		need = "be made live: it does not import nixpkgs' ISO image module"
@@ -74,12 +74,12 @@ func (e *AssertionError) Error() string {
 		indented(e.Messages))
 }
 
-// NoISOModule reports a configuration that does not import iso-image.nix.
-type NoISOModule struct {
+// NoISOModuleError reports a configuration that does not import iso-image.nix.
+type NoISOModuleError struct {
 	Name string
 }
 
-func (e *NoISOModule) Error() string {
+func (e *NoISOModuleError) Error() string {
 	return fmt.Sprintf("configuration %q does not import nixpkgs' ISO image module", e.Name)
 }
 

@@ -61,9 +61,9 @@ func apply(ctx context.Context, n Evaluator, of nix.Installable, function string
 // changes. What it asks for is written to the store as derivations, and nothing
 // is built. Modules of the changes need an evaluation that is not pure.
 //
-// Errors that come from the configuration are of type *NoSuchConfiguration,
-// *SeveralConfigurations, *NotNixOS, *NotExtensible, *AssertionError,
-// *NoISOModule, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
+// Errors that come from the configuration are of type *NoConfigurationError,
+// *SeveralConfigurationsError, *NotNixOSError, *NotExtensibleError, *AssertionError,
+// *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
 // *InitrdError.
 func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes) (*System, error) {
 	var result struct {
@@ -157,22 +157,22 @@ type refusal struct {
 func (r *refusal) typed(asked, variant string) error {
 	switch r.Kind {
 	case "none":
-		return &NoSuchConfiguration{Name: asked}
+		return &NoConfigurationError{Name: asked}
 	case "missing":
 		names := nearest(asked, r.Names)
-		return &NoSuchConfiguration{Name: asked, Names: names, Near: isNear(asked, names[0]), Output: otherOutput(asked)}
+		return &NoConfigurationError{Name: asked, Names: names, Near: isNear(asked, names[0]), Output: otherOutput(asked)}
 	case "no-variant":
 		return &NoVariantError{Name: r.Name, Variant: variant, Variants: r.Names}
 	case "several":
-		return &SeveralConfigurations{Names: r.Names}
+		return &SeveralConfigurationsError{Names: r.Names}
 	case "not-nixos":
-		return &NotNixOS{Name: r.Name, Found: r.Found}
+		return &NotNixOSError{Name: r.Name, Found: r.Found}
 	case "not-extensible":
-		return &NotExtensible{Name: r.Name, Missing: r.Reason == "iso-module"}
+		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module"}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
 	case "no-iso-module":
-		return &NoISOModule{Name: r.Name}
+		return &NoISOModuleError{Name: r.Name}
 	case "contents":
 		return &ContentsError{Name: r.Name, Targets: r.Targets}
 	}

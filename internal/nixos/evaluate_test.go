@@ -317,17 +317,17 @@ func TestRefused(t *testing.T) {
 		name string
 		want error
 	}{
-		{"contentz", &NoSuchConfiguration{Name: "contentz"}},
-		{"", &SeveralConfigurations{}},
+		{"contentz", &NoConfigurationError{Name: "contentz"}},
+		{"", &SeveralConfigurationsError{}},
 		{"failing", &AssertionError{Name: "failing", Messages: []string{"first", "second\nline two"}}},
-		{"no-iso-module", &NotExtensible{Name: "no-iso-module", Missing: true}},
-		{"number", &NotNixOS{Name: "number", Found: "a value of type int"}},
-		{"modules", &NotNixOS{Name: "modules", Found: "a set of modules without lib.nixosSystem around it"}},
-		{"home", &NotNixOS{Name: "home", Found: "a home-manager configuration"}},
-		{"darwin", &NotNixOS{Name: "darwin", Found: "a nix-darwin configuration"}},
-		{"no-toplevel", &NotNixOS{Name: "no-toplevel", Found: "an attribute set without config.system.build.toplevel or without pkgs"}},
-		{"old-darwin", &NotNixOS{Name: "old-darwin", Found: "a nix-darwin configuration"}},
-		{"other-class", &NotNixOS{Name: "other-class", Found: "a configuration of the class flake"}},
+		{"no-iso-module", &NotExtensibleError{Name: "no-iso-module", Missing: true}},
+		{"number", &NotNixOSError{Name: "number", Found: "a value of type int"}},
+		{"modules", &NotNixOSError{Name: "modules", Found: "a set of modules without lib.nixosSystem around it"}},
+		{"home", &NotNixOSError{Name: "home", Found: "a home-manager configuration"}},
+		{"darwin", &NotNixOSError{Name: "darwin", Found: "a nix-darwin configuration"}},
+		{"no-toplevel", &NotNixOSError{Name: "no-toplevel", Found: "an attribute set without config.system.build.toplevel or without pkgs"}},
+		{"old-darwin", &NotNixOSError{Name: "old-darwin", Found: "a nix-darwin configuration"}},
+		{"other-class", &NotNixOSError{Name: "other-class", Found: "a configuration of the class flake"}},
 		{"clash", &ContentsError{Name: "clash", Targets: []string{"version.txt"}}},
 		{"long-volume-id", &VolumeIDError{"abcdefghijklmnopqrstuvwxyz-0123456", "is longer than 32 bytes"}},
 		{"odd-volume-id", &VolumeIDError{"my label", "has other characters than letters, digits, '.', '_' and '-'"}},
@@ -337,7 +337,7 @@ func TestRefused(t *testing.T) {
 	} {
 		_, err := evaluate(t, test.name, Changes{})
 		switch e := err.(type) {
-		case *NoSuchConfiguration:
+		case *NoConfigurationError:
 			if len(e.Names) == 0 || e.Names[0] != "contents" {
 				t.Errorf("names like contentz are %q, want contents first", e.Names)
 			}
@@ -345,7 +345,7 @@ func TestRefused(t *testing.T) {
 				t.Error("contents is not near to contentz")
 			}
 			e.Names, e.Near = nil, false
-		case *SeveralConfigurations:
+		case *SeveralConfigurationsError:
 			if !slices.IsSorted(e.Names) || !slices.Contains(e.Names, "dots.in.name") {
 				t.Errorf("names are %q", e.Names)
 			}
@@ -364,9 +364,9 @@ func TestNotExtended(t *testing.T) {
 		with Changes
 		want error
 	}{
-		{"no-iso-module", Changes{NoLive: true}, &NoISOModule{Name: "no-iso-module"}},
-		{"minimal", Changes{VolumeID: "other"}, &NotExtensible{Name: "minimal"}},
-		{"minimal", Changes{Modules: []string{"/absent.nix"}}, &NotExtensible{Name: "minimal"}},
+		{"no-iso-module", Changes{NoLive: true}, &NoISOModuleError{Name: "no-iso-module"}},
+		{"minimal", Changes{VolumeID: "other"}, &NotExtensibleError{Name: "minimal"}},
+		{"minimal", Changes{Modules: []string{"/absent.nix"}}, &NotExtensibleError{Name: "minimal"}},
 		{"minimal", Changes{NoLive: true}, nil},
 	} {
 		if _, err := evaluate(t, test.name, test.with); !reflect.DeepEqual(err, test.want) {

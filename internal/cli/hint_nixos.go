@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/livebuild/livebuild/internal/nixos"
+)
+
+// nixosHints are advice on configurations.
+var nixosHints = []hint{
+	onValue(missingHint),
+	onValue(func(e *nixos.SeveralConfigurationsError) string {
+		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(e.Names[0]), quote(e.Names[0]))
+	}),
+	onValue(variantHint),
+	on[*nixos.NotNixOSError]("a configuration is what nixpkgs.lib.nixosSystem returns"),
+	on[*nixos.AssertionError]("change the configuration as the messages say"),
+	on[*nixos.NoISOModuleError](`without --no-live livebuild adds it; or import (modulesPath + "/installer/cd-dvd/iso-image.nix") in the configuration`),
+	on[*nixos.NotExtensibleError]("make the configuration with nixpkgs.lib.nixosSystem, or have it import all that it needs"),
+	on[*nixos.ContentsError](otherTarget),
+	on[*nixos.VolumeIDError]("set isoImage.volumeID, or --volume-id, to a name of its own of at most 32 letters, digits, '.', '_' and '-'"),
+	on[*nixos.NameError]("set the option to a name that can be seen, without slashes"),
+	on[*nixos.SourceError]("nothing but the Nix store gets onto the medium: write a file as a Nix path, ./FILE, not as text in quotes, and Nix copies it there"),
+	on[*nixos.InitrdError]("set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"),
+	on[*nixos.ChangeError](usageHint),
+}
+
+// otherTarget is advice on two things for one place of the medium.
+const otherTarget = "choose another target in isoImage.contents; 'livebuild plan' lists what the medium holds"
+
+// missingHint says what there is instead of a configuration.
+func missingHint(e *nixos.NoConfigurationError) string {
+	switch {
+	case len(e.Names) == 0:
+		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
+	case e.Output != "":
+		return fmt.Sprintf("%s of a flake are something else: name the configuration, as in %s", e.Output, installable(e.Names[0]))
+	case e.Near:
+		return "did you mean " + quote(e.Names[0]) + "?"
+	}
+	return "name one that there is, as in " + installable(e.Names[0])
+}
+
+// installable is how a configuration of the flake here is named on a command line.
+func installable(name string) string {
+	if quote(name) == name {
+		return ".#" + name // inside of a word, # is no comment
+	}
+	return quote(".#" + name)
+}
+
+func variantHint(e *nixos.NoVariantError) string {
+	if len(e.Variants) == 0 {
+		return "leave --image-variant out: livebuild adds the ISO module itself"
+	}
+	return "define image.modules." + e.Variant + " in the configuration, or take --image-variant iso"
+}

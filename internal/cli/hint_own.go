@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/qemu"
+)
+
+// ownHints are advice on the errors of the command line itself.
+var ownHints = []hint{
+	onValue(notBootedHint),
+	on[*portError]("choose another port, or end what uses this one"),
+	on[*declinedError]("type the name as it is shown; 'livebuild devices' lists the disks"),
+	onValue(func(e *silentError) string { return "to write without a question, say --yes and " + nameHint(e.disk) }),
+	onValue(func(e *rightsError) string {
+		if e.command != "" {
+			return e.command
+		}
+		return twoSteps
+	}),
+	on[*noModeError]("set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"),
+	onValue(unbootableHint),
+	on[*changedImageError]("wait until the file is complete, and write it again"),
+	on[*streamError]("-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"),
+	on[*usageError](usageHint),
+}
+
+// usageHint is advice on wrong usage of which nothing better is known.
+const usageHint = "'livebuild --help' lists verbs, 'livebuild VERB --help' their flags"
+
+// notBootedHint is advice on the first boot that failed.
+func notBootedHint(e *notBootedError) string {
+	r := e.failed[0]
+	outcome := r.verdict.Outcome
+	switch outcome {
+	case qemu.Silent:
+		return "what the firmware started never spoke: the boot loader may be damaged; see " + r.seen()
+	case qemu.TimedOut:
+		return "--expect takes another text than a login prompt, --timeout more time; see " + r.seen()
+	case qemu.NoBootDevice:
+		return "the firmware did not take the image for bootable: it may be damaged or cut off"
+	case qemu.LoaderPrompt:
+		return "the boot loader lacks its menu or a file that the menu names; see " + r.seen()
+	case qemu.EmergencyShell:
+		return "the first stage did not find, or could not mount, what it needs: check the volume ID and the store image; see " + r.seen()
+	}
+	return "see " + r.seen()
+}
+
+// seen is where a failed boot can be looked at.
+func (r *bootResult) seen() string {
+	files := slices.DeleteFunc([]string{r.Log, r.Screenshot}, func(f string) bool { return f == "" })
+	if len(files) == 0 {
+		return "the lines above"
+	}
+	return strings.Join(files, " and ")
+}
+
+// unbootableHint says what makes a stick start.
+func unbootableHint(e *unbootableError) string {
+	if e.contents.Disc {
+		return "of a NixOS configuration: set isoImage.makeUsbBootable = true and isoImage.makeEfiBootable = true, and build it again; " +
+			"of another image made with isolinux: isohybrid --uefi FILE; installers of Windows need a program such as Ventoy"
+	}
+	return "a stick that starts has a disk image with a partition table and a boot loader"
+}
