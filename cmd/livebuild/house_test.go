@@ -16,9 +16,9 @@ var house = map[string]room{
 	"internal/cli": {
 		"verbs, flags, terminal, all advice on errors; nothing else prints",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/device", "internal/image", "internal/imagefile",
-			"internal/nix", "internal/nixos", "internal/progress", "internal/qemu", "internal/storefs", "internal/trial",
-			"pkg/squashfs", "pkg/squashfs/codec",
+			"internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device", "internal/human",
+			"internal/image", "internal/imagefile", "internal/nix", "internal/nixos", "internal/progress", "internal/qemu",
+			"internal/storefs", "internal/trial", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -58,6 +58,14 @@ var house = map[string]room{
 	},
 	"internal/binfmt": {
 		"the emulators that the kernel starts for programs of other machines",
+		nil,
+	},
+	"internal/console": {
+		"what standard error shows of a run: live lines, plain lines, JSON, or what is wrong alone",
+		[]string{"internal/human", "internal/progress"},
+	},
+	"internal/human": {
+		"numbers, sizes, times and command lines as people read them",
 		nil,
 	},
 	"internal/progress": {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -175,7 +176,7 @@ func (a *app) defaultCompressions(own codec.Settings) ([]codec.Settings, error) 
 	return slices.DeleteFunc(list, func(s codec.Settings) bool {
 		_, err := codec.New(s, 0)
 		if err != nil {
-			a.console.warn(err.Error())
+			a.console.Warn(err.Error())
 		}
 		return err != nil
 	}), nil
@@ -209,7 +210,7 @@ func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, l
 		if err != nil {
 			return "", err
 		}
-		return "read " + size(trials.Bytes), nil
+		return "read " + human.Size(trials.Bytes), nil
 	})
 	if err != nil {
 		return benchResult{}, err
@@ -281,7 +282,7 @@ func (r benchResult) text(w io.Writer) error {
 	about := ""
 	if r.TriedBytes < r.StoreBytes {
 		about = "~"
-		if _, err := fmt.Fprintf(w, "estimates for a store of %s, from %s of it:\n\n", size(r.StoreBytes), size(r.TriedBytes)); err != nil {
+		if _, err := fmt.Fprintf(w, "estimates for a store of %s, from %s of it:\n\n", human.Size(r.StoreBytes), human.Size(r.TriedBytes)); err != nil {
 			return err
 		}
 	}
@@ -291,11 +292,11 @@ func (r benchResult) text(w io.Writer) error {
 	for _, row := range r.Trials {
 		memory := "?"
 		if row.MemoryBytes > 0 {
-			memory = size(row.MemoryBytes)
+			memory = human.Size(row.MemoryBytes)
 		}
 		fmt.Fprintf(t, "%s\t%s%s\t%s%s\t%.1f %%\t%s\t%s/s\t%s\n", row.Compression,
-			about, seconds(time.Duration(row.Seconds*float64(time.Second))), about, size(row.Size),
-			100*float64(row.Size)/float64(max(r.StoreBytes, 1)), memory, size(row.ReadSpeed), strings.Join(row.Marks, ", "))
+			about, human.Seconds(time.Duration(row.Seconds*float64(time.Second))), about, human.Size(row.Size),
+			100*float64(row.Size)/float64(max(r.StoreBytes, 1)), memory, human.Size(row.ReadSpeed), strings.Join(row.Marks, ", "))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/boottest"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -48,7 +49,7 @@ type bootResult struct {
 
 // String is the boot in one line.
 func (r *bootResult) String() string {
-	line := fmt.Sprintf("%s: %s after %s", r.Mode, r.verdict.Outcome, seconds(r.verdict.Duration))
+	line := fmt.Sprintf("%s: %s after %s", r.Mode, r.verdict.Outcome, human.Seconds(r.verdict.Duration))
 	if r.Line != "" {
 		line += ": " + r.Line
 	}
@@ -139,7 +140,7 @@ func (a *app) keep(t *test, m *medium, r *bootResult, log []byte) {
 			return ""
 		}
 		if err := os.WriteFile(path, data, 0o666); err != nil {
-			a.console.warn(err.Error()) // the verdict is what was asked for
+			a.console.Warn(err.Error()) // the verdict is what was asked for
 			return ""
 		}
 		return path
@@ -162,13 +163,13 @@ func (a *app) report(r *bootResult, tell func(string) error) error {
 	}
 	if !r.Passed {
 		for _, line := range r.Console[max(0, len(r.Console)-shownLines):] {
-			a.console.line("  > " + line)
+			a.console.Line("  > " + line)
 		}
 	}
 	err := tell(r.String())
 	for _, file := range []string{r.Log, r.Screenshot} {
 		if file != "" && !r.Passed {
-			a.console.line("  kept " + file)
+			a.console.Line("  kept " + file)
 		}
 	}
 	return err

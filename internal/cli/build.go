@@ -57,7 +57,7 @@ func (a *app) newBuild(ctx context.Context, of nix.Installable, opts planOptions
 		Image:   images,
 		Cache:   cacheFolder(),
 		Sink:    a.console,
-		Verbose: a.console.verbose,
+		Verbose: *a.console.Verbose(),
 	})
 }
 

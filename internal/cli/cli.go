@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -40,13 +41,13 @@ type Streams struct {
 // Run runs livebuild with the given arguments, without the program's name, and
 // returns the exit status.
 func Run(ctx context.Context, args []string, s Streams) int {
-	console := newConsole(s.Err)
-	app := &app{in: s.In, out: s.Out, console: console, args: args}
-	err := console.showDefault()
+	stderr := newConsole(s.Err)
+	app := &app{in: s.In, out: s.Out, console: stderr, args: args}
+	err := chooseDefault(stderr)
 	if err == nil {
 		err = app.run(ctx, args)
 	}
-	console.finish()
+	stderr.Finish()
 	var (
 		usage     *usageError
 		told      *device.ToldError
@@ -56,18 +57,18 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil:
-		console.line("interrupted")
+		stderr.Line("interrupted")
 		return exitInterrupted
 	case errors.As(err, &told):
 		return exitFailed
 	case errors.As(err, &usage):
-		console.report(err)
+		stderr.Report(err, explain(err))
 		return exitUsage
 	case errors.As(err, &notBooted):
-		console.report(err)
+		stderr.Report(err, explain(err))
 		return exitNotBooted
 	}
-	console.report(err)
+	stderr.Report(err, explain(err))
 	return exitFailed
 }
 
@@ -75,7 +76,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 type app struct {
 	in       *os.File
 	out      io.Writer
-	console  *console
+	console  *console.Console
 	args     []string // the program was called with
 	nixFlags nix.Flags
 }
@@ -160,7 +161,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
 	root.PersistentFlags().Var(progressFlag{a.console}, "progress",
 		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
-	root.PersistentFlags().BoolVarP(&a.console.verbose, "verbose", "v", false, "print what Nix prints, and errors in full")
+	root.PersistentFlags().BoolVarP(a.console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.SetUsageFunc(a.usage)
 	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.runCommand(), a.testCommand(), a.benchCommand(), a.openCommand())
 	for _, cmd := range append(root.Commands(), root) {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/human"
 )
 
 func (a *app) devicesCommand() *cobra.Command {
@@ -118,7 +119,7 @@ func (l diskList) text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DISK\tSIZE\tBUS\tMODEL\tSERIAL\tCONTENT\tUSE")
 	for _, d := range l {
-		fmt.Fprintln(table, strings.Join([]string{d.Path, size(d.Size), string(d.Bus), model(d), d.Serial, contents(d), usage(d)}, "\t"))
+		fmt.Fprintln(table, strings.Join([]string{d.Path, human.Size(d.Size), string(d.Bus), model(d), d.Serial, contents(d), usage(d)}, "\t"))
 	}
 	return table.Flush()
 }

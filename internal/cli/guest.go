@@ -35,7 +35,7 @@ func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machi
 		return nil, err
 	}
 	if machines.Accel() == qemu.TCG {
-		a.console.line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
+		a.console.Line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
 	}
 	return machines, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -47,10 +48,7 @@ const helpWidth = 100
 
 // usage prints what can be given to a verb.
 func (a *app) usage(cmd *cobra.Command) error {
-	width := helpWidth
-	if screen, ok := screenOf(a.out); ok {
-		width, _ = screen.size()
-	}
+	width := console.Columns(a.out, helpWidth)
 	var b strings.Builder
 	line := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() && !cmd.HasParent() {

@@ -5,35 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
-
-	"github.com/livebuild/livebuild/internal/nix"
 )
-
-// report prints an error, and what can be done about it.
-func (c *console) report(err error) {
-	m := message{kind: messageError, text: err.Error(), hint: hintFor(err)}
-	var build *nix.BuildError
-	if errors.As(err, &build) {
-		m.log = build.Log
-	}
-	if c.verbose {
-		m.detail = detailOf(err)
-	}
-	c.say(m)
-}
-
-// detailOf is all that Nix said about an error.
-func detailOf(err error) string {
-	var failed *nix.Error
-	if errors.As(err, &failed) {
-		return failed.Detail
-	}
-	var build *nix.BuildError
-	if errors.As(err, &build) {
-		return build.Detail
-	}
-	return ""
-}
 
 // A hint is advice on errors of one type, or none on any other.
 type hint func(err error) string

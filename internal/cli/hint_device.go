@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/human"
 )
 
 // deviceHints are advice on disks.
@@ -69,7 +70,7 @@ func useHint(d device.Disk) string {
 func nameHint(d device.Disk) string {
 	switch {
 	case d.Serial != "":
-		return "name it by --serial " + quote(d.Serial)
+		return "name it by --serial " + human.Quote(d.Serial)
 	case len(d.IDs) > 0:
 		return "name it " + d.IDs[0]
 	}

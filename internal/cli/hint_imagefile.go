@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/imagefile"
 )
 
@@ -15,7 +16,7 @@ var imagefileHints = []hint{
 	on[*imagefile.UnknownError]("download or copy the file again; --force writes it as it is"),
 	on[*imagefile.IncompleteError]("nothing was written; download or copy the file again, or wait until it is complete; --force writes what is there"),
 	onValue(func(e *imagefile.DecoderError) string {
-		return fmt.Sprintf("expand it first, and write what comes out: %s --decompress --keep %s", e.Format, quote(e.Path))
+		return fmt.Sprintf("expand it first, and write what comes out: %s --decompress --keep %s", e.Format, human.Quote(e.Path))
 	}),
 	on[*imagefile.DamagedError]("nothing was written; download or copy the file again"),
 	on[*imagefile.ChecksumError]("nothing was written; download or copy the file again, or say with --sha256 what it should be"),
@@ -27,7 +28,7 @@ const nameFile = "name the file of an image, and then the disk"
 
 // foreignHint says how an image is made of what is none.
 func foreignHint(e *imagefile.ForeignError) string {
-	file := quote(e.Path)
+	file := human.Quote(e.Path)
 	if e.Inside != imagefile.Plain {
 		return "expand it first, and then what comes out; --force writes it as it is"
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -40,7 +41,7 @@ func buildHint(e *nix.BuildError) string {
 	if grubProgram.MatchString(e.Derivation) {
 		return "grub-mkimage is the configuration's own: check overlays that replace pkgs.grub2_efi"
 	}
-	return "the whole log: " + shellLine(e.LogCommand)
+	return "the whole log: " + human.ShellLine(e.LogCommand)
 }
 
 // grubProgram is the derivation of GRUB's program.
@@ -77,13 +78,13 @@ func evaluationHint(e *nix.Error) string {
 	switch e.Kind {
 	case nix.KindUntrackedFile:
 		if e.Ignored {
-			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", quote(e.Repository), quote(e.File))
+			return fmt.Sprintf("git ignores the file, and Nix sees only what git tracks: git -C %s add --force --intent-to-add %s", human.Quote(e.Repository), human.Quote(e.File))
 		}
-		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", quote(e.Repository), quote(e.File))
+		return fmt.Sprintf("Nix sees only what git tracks: git -C %s add --intent-to-add %s", human.Quote(e.Repository), human.Quote(e.File))
 	case nix.KindSubmodule:
-		return "ask for submodules, too: " + quote(e.Reference+"#NAME")
+		return "ask for submodules, too: " + human.Quote(e.Reference+"#NAME")
 	case nix.KindBadLock:
-		return fmt.Sprintf("take the file of one side (git checkout --ours -- %s), or remove it; then nix flake lock", quote(e.File))
+		return fmt.Sprintf("take the file of one side (git checkout --ours -- %s), or remove it; then nix flake lock", human.Quote(e.File))
 	case nix.KindNoFlake:
 		if strings.Contains(e.Message, " ") && strings.HasSuffix(e.Message, "is not a valid URL") {
 			return "this version of Nix takes no such characters in a flake reference: go to the folder and write .#name"
@@ -96,7 +97,7 @@ func evaluationHint(e *nix.Error) string {
 		}
 	case nix.KindOwner:
 		if e.Repository != "" {
-			return "run livebuild as its owner, or trust it: git config --global --add safe.directory " + quote(strings.TrimSuffix(e.Repository, "/"))
+			return "run livebuild as its owner, or trust it: git config --global --add safe.directory " + human.Quote(strings.TrimSuffix(e.Repository, "/"))
 		}
 	}
 	return cmp.Or(kindHints[e.Kind], "-v shows all that Nix says, --show-trace where it comes from")

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -10,7 +11,7 @@ import (
 var nixosHints = []hint{
 	onValue(missingHint),
 	onValue(func(e *nixos.SeveralConfigurationsError) string {
-		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(e.Names[0]), quote(e.Names[0]))
+		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(e.Names[0]), human.Quote(e.Names[0]))
 	}),
 	onValue(variantHint),
 	on[*nixos.NotNixOSError]("a configuration is what nixpkgs.lib.nixosSystem returns"),
@@ -36,17 +37,17 @@ func missingHint(e *nixos.NoConfigurationError) string {
 	case e.Output != "":
 		return fmt.Sprintf("%s of a flake are something else: name the configuration, as in %s", e.Output, installable(e.Names[0]))
 	case e.Near:
-		return "did you mean " + quote(e.Names[0]) + "?"
+		return "did you mean " + human.Quote(e.Names[0]) + "?"
 	}
 	return "name one that there is, as in " + installable(e.Names[0])
 }
 
 // installable is how a configuration of the flake here is named on a command line.
 func installable(name string) string {
-	if quote(name) == name {
+	if human.Quote(name) == name {
 		return ".#" + name // inside of a word, # is no comment
 	}
-	return quote(".#" + name)
+	return human.Quote(".#" + name)
 }
 
 func variantHint(e *nixos.NoVariantError) string {

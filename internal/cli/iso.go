@@ -167,7 +167,7 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 	}
 	path := outputPath(opts.output, b.Plan().FileName())
 	if insideFlake(of, path) {
-		a.console.warn("the image goes into the folder of the flake, which is not a git repository: " +
+		a.console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
 	out, err := image.CreateOutput(path, opts.force)
@@ -190,7 +190,7 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 		return err
 	}
 	if err := b.Remember(path, packed); err != nil {
-		a.console.warn(err.Error()) // a help for the next image, not more
+		a.console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := newISOResult(b.Plan(), packed, time.Since(started))
 	result.places, result.SHA256, result.Boots = []string{path}, file.Sum, boots

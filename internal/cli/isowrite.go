@@ -100,7 +100,7 @@ func (a *app) checkStarts(p *image.Plan) error {
 		return &noModeError{sys.Name}
 	}
 	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
-		a.console.line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
+		a.console.Line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
 	}
 	return nil
 }

@@ -42,8 +42,8 @@ func (a *app) passDisks(disks []device.Disk) ([]*device.Device, *device.Broker, 
 		if err != nil {
 			continue
 		}
-		a.console.line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
-		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: a.console.w}, disks)
+		a.console.Line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
+		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: a.console.Raw()}, disks)
 	}
 	return nil, nil, &rightsError{path: disks[0].Path}
 }

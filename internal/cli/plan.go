@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -93,7 +94,7 @@ func (a *app) runPlan(ctx context.Context, of nix.Installable, opts planOptions)
 			return err
 		}
 		// The plan is worth having where Nix cannot tell, offline for one.
-		a.console.warn("what is to be built is not known: " + failed.Message)
+		a.console.Warn("what is to be built is not known: " + failed.Message)
 	}
 	result := newPlanResult(b.Plan(), missing)
 	by, err := b.Builder(ctx)
@@ -197,9 +198,9 @@ func (r *planResult) text(out io.Writer) error {
 		fmt.Fprintf(w, "  %s\t%s\n", f.Target, source)
 	}
 
-	fmt.Fprintf(w, "\nto build: %s\n", count(len(r.Build), "derivation"))
+	fmt.Fprintf(w, "\nto build: %s\n", human.Count(len(r.Build), "derivation"))
 	printPaths(w, r.Build)
-	fmt.Fprintf(w, "to fetch: %s, %s\n", count(len(r.Fetch), "store path"), size(r.DownloadBytes))
+	fmt.Fprintf(w, "to fetch: %s, %s\n", human.Count(len(r.Fetch), "store path"), human.Size(r.DownloadBytes))
 	printPaths(w, r.Fetch)
 	return w.Flush()
 }

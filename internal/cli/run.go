@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -93,7 +94,7 @@ const anyPort = "any"
 
 func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err error) {
 	if opts.serial {
-		a.console.warn("--serial of 'livebuild run' is --console now: elsewhere it is the number of a disk")
+		a.console.Warn("--serial of 'livebuild run' is --console now: elsewhere it is the number of a disk")
 		opts.console = true
 	}
 	guest, err := opts.guest()
@@ -176,7 +177,7 @@ func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(a.out, shellLine(append([]string{guest.Program}, args...)))
+		_, err = fmt.Fprintln(a.out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
 	if guest.Serial == qemu.SerialTerminal {
@@ -187,23 +188,23 @@ func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu
 		defer start.Close() // it is only read
 		guest = start.Machine(guest)
 		if len(start.Menus) > 0 {
-			a.console.line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
+			a.console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
 		}
 	} else if guest.Image, err = filepath.Abs(m.path); err != nil {
 		return err
 	}
-	a.console.line(fmt.Sprintf("starting %s as %s", m.name, mode))
+	a.console.Line(fmt.Sprintf("starting %s as %s", m.name, mode))
 	if guest.SSHPort != 0 {
 		// The keys of a live system are new each time it starts.
-		a.console.line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
+		a.console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
 	}
 	if address, ok := strings.CutPrefix(guest.Display, vncDisplay); ok {
-		a.console.line("the display is at vnc://" + address)
+		a.console.Line("the display is at vnc://" + address)
 	}
 	if guest.Serial == qemu.SerialTerminal {
-		a.console.line("end with ctrl-a x")
+		a.console.Line("end with ctrl-a x")
 	}
-	a.console.finish()
+	a.console.Finish()
 	return qemu.Attend(ctx, guest, a.in, a.out)
 }
 

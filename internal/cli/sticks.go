@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 )
 
@@ -100,7 +101,7 @@ func (a *app) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, e
 
 // sketch is a disk in a few words.
 func sketch(d device.Disk) string {
-	words := []string{size(d.Size)}
+	words := []string{human.Size(d.Size)}
 	for _, w := range []string{string(d.Bus), model(d)} {
 		if w != "" {
 			words = append(words, w)
@@ -119,14 +120,14 @@ func (a *app) confirm(what string, disks []device.Disk) error {
 	}
 	answers := bufio.NewReader(a.in)
 	for _, d := range disks {
-		a.console.line(fmt.Sprintf("%s: %s", d.Path, sketch(d)))
+		a.console.Line(fmt.Sprintf("%s: %s", d.Path, sketch(d)))
 		if on := contents(d); on != "" {
-			a.console.line("  holds " + on)
+			a.console.Line("  holds " + on)
 		}
 		for _, u := range d.Uses {
-			a.console.line("  " + u.String() + ", and will be unmounted")
+			a.console.Line("  " + u.String() + ", and will be unmounted")
 		}
-		a.console.ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
+		a.console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
 		answer, err := answers.ReadString('\n')
 		answer = strings.TrimSpace(answer)
 		if err != nil || answer != d.Name && answer != d.Path {
@@ -147,7 +148,7 @@ func (a *app) unmountDisks(h device.Host, disks []device.Disk) error {
 			return a.rights(d.Path, err)
 		}
 		for _, u := range d.Mounts() {
-			a.console.line("unmounted " + u.By)
+			a.console.Line("unmounted " + u.By)
 		}
 	}
 	return nil
@@ -164,7 +165,7 @@ func (a *app) rights(path string, err error) error {
 		program = "livebuild"
 	}
 	// sudo has a PATH of its own.
-	return &rightsError{path, shellLine(slices.Concat([]string{"sudo", program}, a.args))}
+	return &rightsError{path, human.ShellLine(slices.Concat([]string{"sudo", program}, a.args))}
 }
 
 // checkRights finds out early whether the disks can be opened.
@@ -206,7 +207,7 @@ func (a *app) warnSectors(disks []device.Disk) {
 	const usual = 512
 	for _, d := range disks {
 		if d.SectorSize != usual {
-			a.console.warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
+			a.console.Warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
 		}
 	}
 }

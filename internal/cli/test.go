@@ -191,10 +191,10 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 // JSON.
 func (a *app) teller(json bool) func(string) error {
 	if !json {
-		return func(line string) error { return a.console.result(a.out, line) }
+		return func(line string) error { return a.console.Result(a.out, line) }
 	}
 	return func(line string) error {
-		a.console.line(line)
+		a.console.Line(line)
 		return nil
 	}
 }

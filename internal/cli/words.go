@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/human"
 )
 
 // words is a fact as people read it. What is no fact of a package says itself what
@@ -17,15 +18,15 @@ func words(fact any) string {
 	case build.ToldPlatform:
 		return fmt.Sprintf("Nix does not know that %s is emulated here, and is told: --option extra-platforms", f.Platform)
 	case build.Built:
-		return fmt.Sprintf("built %s, %s", count(f.StorePaths, "store path"), size(f.StoreBytes))
+		return fmt.Sprintf("built %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.StoreBytes))
 	case build.Packed:
-		return fmt.Sprintf("packed %s into %s, %s", count(f.StorePaths, "store path"), size(f.Size), f.Compression)
+		return fmt.Sprintf("packed %s into %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.Size), f.Compression)
 	case build.Reused:
-		reused := fmt.Sprintf("reused %s of the store image from %s", percent(f.Bytes, f.Of), f.Path)
+		reused := fmt.Sprintf("reused %s of the store image from %s", human.Percent(f.Bytes, f.Of), f.Path)
 		if f.Damaged > 0 {
-			return fmt.Sprintf("%s; %s of it are damaged", reused, size(f.Damaged))
+			return fmt.Sprintf("%s; %s of it are damaged", reused, human.Size(f.Damaged))
 		}
-		return fmt.Sprintf("%s, with %s", reused, count(f.StorePaths, "store path"))
+		return fmt.Sprintf("%s, with %s", reused, human.Count(f.StorePaths, "store path"))
 	case build.Unfit:
 		return fmt.Sprintf("reused nothing: %s: %s", f.Path, f.Reason)
 	case build.Got:

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
 )
@@ -201,7 +202,7 @@ func (a *app) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Chec
 	}
 	sum, err := file.FindSum()
 	if opts.force && is[*imagefile.SumError](err) {
-		a.console.warn(err.Error() + "; it is not checked")
+		a.console.Warn(err.Error() + "; it is not checked")
 		return nil, nil
 	}
 	return sum, err
@@ -230,7 +231,7 @@ func (a *app) checkImage(ctx context.Context, file *imagefile.File, check imagef
 		task.Fail(err, nil)
 		return facts, err
 	}
-	done := fmt.Sprintf("checked %s, %s", name, size(facts.Size))
+	done := fmt.Sprintf("checked %s, %s", name, human.Size(facts.Size))
 	if check.Sum != nil {
 		done += fmt.Sprintf(", %s as in %s", check.Sum.Algorithm, filepath.Base(check.Sum.Source))
 	}

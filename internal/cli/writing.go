@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -35,7 +37,7 @@ type failedError struct {
 }
 
 func (e *failedError) Error() string {
-	return fmt.Sprintf("%d of %s failed", e.failed, count(e.of, "disk"))
+	return fmt.Sprintf("%d of %s failed", e.failed, human.Count(e.of, "disk"))
 }
 
 func (e *failedError) Unwrap() error { return e.first }
@@ -53,7 +55,7 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	var sink progress.Sink = w.app.console
 	if w.json {
 		lines := &deviceLines{out: w.app.out}
-		if sink = lines; w.app.console.chosen {
+		if sink = lines; w.app.console.Chosen() {
 			sink = progress.Both(lines, w.app.console)
 		}
 	}
@@ -150,7 +152,7 @@ func (l *deviceLines) Send(e progress.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	last, moved := l.told[e.Task.Of], e.Counts[0]
-	if last.phase == e.Name && time.Since(last.at) < jsonInterval && moved.Done != moved.Total {
+	if last.phase == e.Name && time.Since(last.at) < console.JSONInterval && moved.Done != moved.Total {
 		return
 	}
 	if l.told == nil {
@@ -273,16 +275,16 @@ func describeResult(path string, r device.Result) resultLine {
 // verdict is what was done, and how well.
 func (w *writing) verdict(r device.Result) string {
 	if w.verifyOnly {
-		return "holds the image, " + size(r.Equal)
+		return "holds the image, " + human.Size(r.Equal)
 	}
 	var text string
 	switch total := r.Written + r.Equal; {
 	case r.Written == 0:
-		text = fmt.Sprintf("held the image already, %s", size(total))
+		text = fmt.Sprintf("held the image already, %s", human.Size(total))
 	case r.Equal > 0:
-		text = fmt.Sprintf("wrote %s of %s, the other %s was there already", size(r.Written), size(total), size(r.Equal))
+		text = fmt.Sprintf("wrote %s of %s, the other %s was there already", human.Size(r.Written), human.Size(total), human.Size(r.Equal))
 	default:
-		text = "wrote " + size(total)
+		text = "wrote " + human.Size(total)
 	}
 	if r.Verified {
 		return text + ", verified"

@@ -1,17 +1,16 @@
-package cli
+package console
 
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -21,6 +20,7 @@ import (
 type terminal struct {
 	screen screen
 	mu     *sync.Mutex // of the console
+	words  func(fact any) string
 	rows   []*row
 	drawn  int           // lines on the screen
 	asking bool          // a question stands there
@@ -43,36 +43,12 @@ const (
 	knownBytes         // of which it is
 )
 
-// screen is a terminal that is written to.
-type screen interface {
-	io.Writer
-	// size is that of the screen, in columns and lines.
-	size() (columns, lines int)
-}
-
-type fileScreen struct{ *os.File }
-
-func (s fileScreen) size() (columns, lines int) {
-	if columns, lines, err := term.GetSize(int(s.Fd())); err == nil && columns > 0 && lines > 0 {
-		return columns, lines
-	}
-	return 80, 24
-}
-
-// screenOf is the terminal that a writer is, if it is one that can move its
-// cursor.
-func screenOf(w io.Writer) (screen, bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
-		return nil, false
-	}
-	return fileScreen{f}, true
-}
-
 // turnInterval is between two looks of the live lines.
 const turnInterval = 100 * time.Millisecond
 
-func newTerminal(s screen, mu *sync.Mutex) *terminal { return &terminal{screen: s, mu: mu} }
+func newTerminal(s screen, mu *sync.Mutex, words func(any) string) *terminal {
+	return &terminal{screen: s, mu: mu, words: words}
+}
 
 func (t *terminal) event(e progress.Event) {
 	i := slices.IndexFunc(t.rows, func(r *row) bool { return r.event.Task == e.Task })
@@ -81,7 +57,7 @@ func (t *terminal) event(e progress.Event) {
 		if i >= 0 {
 			t.rows = slices.Delete(t.rows, i, i+1)
 		}
-		t.draw(endedText(e))
+		t.draw(endedText(e, t.words))
 	case i < 0:
 		t.rows = append(t.rows, &row{event: e})
 		t.turn()
@@ -197,7 +173,7 @@ func (r *row) line(columns int) string {
 	switch kind {
 	case spinner:
 		const around = 14 // spinner and time, as in [1h2m3s]
-		r.bar.Describe(cut(title, columns-around))
+		r.bar.Describe(human.Cut(title, columns-around))
 	case openBytes:
 		_ = r.bar.Set64(done.Done)
 	case knownBytes:
@@ -206,7 +182,7 @@ func (r *row) line(columns int) string {
 		}
 		_ = r.bar.Set64(min(done.Done, done.Total))
 	}
-	return cut(strings.TrimSpace(strings.NewReplacer("\r", "", "\n", " ").Replace(r.bar.String())), columns)
+	return human.Cut(strings.TrimSpace(strings.NewReplacer("\r", "", "\n", " ").Replace(r.bar.String())), columns)
 }
 
 // newBar makes the bar that draws a row.

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -13,6 +14,7 @@ import (
 // it is at work, and one about what was done.
 type plain struct {
 	w     io.Writer
+	words func(fact any) string
 	tasks map[*progress.Task]*plainTask
 }
 
@@ -40,7 +42,7 @@ func (p *plain) event(e progress.Event) {
 		}
 	case progress.Ended:
 		delete(p.tasks, e.Task)
-		if text := endedText(e); text != "" {
+		if text := endedText(e, p.words); text != "" {
 			fmt.Fprintln(p.w, text)
 		}
 	}
@@ -70,16 +72,19 @@ func (p *plain) clear()          {}
 func (p *plain) close()          {}
 
 // quiet shows what is wrong, or may be.
-type quiet struct{ w io.Writer }
+type quiet struct {
+	w     io.Writer
+	words func(fact any) string
+}
 
 func (q *quiet) event(e progress.Event) {
-	if text := endedText(e); text != "" && e.Err != nil {
+	if text := endedText(e, q.words); text != "" && e.Err != nil {
 		fmt.Fprintln(q.w, text)
 	}
 }
 
 func (q *quiet) say(m message) {
-	if m.kind != messageNote {
+	if m.kind != note {
 		fmt.Fprintln(q.w, m)
 	}
 }
@@ -92,7 +97,7 @@ func (q *quiet) close()          {}
 func taskText(e progress.Event) string { return strings.TrimSpace(e.Name + " " + e.Task.Of) }
 
 // endedText is what became of a task, or empty if it is not worth a word.
-func endedText(e progress.Event) string {
+func endedText(e progress.Event, words func(any) string) string {
 	if e.Kind != progress.Ended || e.Fact == nil {
 		return ""
 	}
@@ -100,7 +105,7 @@ func endedText(e progress.Event) string {
 	if text == "" || e.Err != nil {
 		return text
 	}
-	return fmt.Sprintf("%s (%s)", text, seconds(e.Took))
+	return fmt.Sprintf("%s (%s)", text, human.Seconds(e.Took))
 }
 
 // movedText is how far a task is.
@@ -121,12 +126,12 @@ func movedText(e progress.Event) string {
 func countText(c progress.Count) string {
 	switch c.Of {
 	case progress.Files:
-		return count(int(c.Done), "file")
+		return human.Count(int(c.Done), "file")
 	case progress.Bytes:
 		if c.Total > 0 {
-			return size(c.Done) + " of " + size(c.Total)
+			return human.Size(c.Done) + " of " + human.Size(c.Total)
 		}
-		return size(c.Done)
+		return human.Size(c.Done)
 	}
 	done, known := map[progress.Unit]string{
 		progress.Builds: "built", progress.Paths: "fetched", progress.Downloads: "downloaded",
@@ -135,7 +140,7 @@ func countText(c progress.Count) string {
 	case !known || c.Total == 0:
 		return ""
 	case c.Of == progress.Downloads:
-		return fmt.Sprintf("%s of %s %s", size(c.Done), size(c.Total), done)
+		return fmt.Sprintf("%s of %s %s", human.Size(c.Done), human.Size(c.Total), done)
 	}
 	return fmt.Sprintf("%d of %d %s", c.Done, c.Total, done)
 }

@@ -1,9 +1,10 @@
-package cli
+package console
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -15,12 +16,18 @@ import (
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
+func inWords(fact any) string { return fmt.Sprint(fact) }
+
+func newTest(w io.Writer) *Console {
+	return New(w, Options{Words: inWords, Advice: func(error) string { return "" }})
+}
+
 // play is a run: a build, an image, and two disks, one of which breaks.
-func play(c *console) {
+func play(c *Console) {
 	evaluating := progress.Begin(c, "evaluating", ".#exampleIso")
 	evaluating.Moved("", progress.Count{Of: progress.Files, Done: 1})
 	progress.Note(c, "it is made live")
-	c.warn("an option is old")
+	c.Warn("an option is old")
 	evaluating.End("evaluated exampleIso")
 	building := progress.Begin(c, "building", "")
 	for i := range int64(3) {
@@ -42,15 +49,15 @@ func play(c *console) {
 	disks[0].Bytes(4e8, 1e9)
 	disks[1].Fail(errors.New("input/output error"), "/dev/sdy: failed: input/output error")
 	disks[0].End("/dev/sdx: wrote 1.0 GB")
-	c.finish()
-	c.say(message{kind: messageError, text: "1 of 2 disks failed", hint: "take another one"})
+	c.Finish()
+	c.Report(errors.New("1 of 2 disks failed"), Explanation{Hint: "take another one", Detail: "not shown"})
 }
 
 var took = regexp.MustCompile(`\(\d+\.\d s\)`)
 
 func TestPlain(t *testing.T) {
 	var said strings.Builder
-	c := newConsole(&said)
+	c := newTest(&said)
 	play(c)
 	want := `evaluating .#exampleIso
 it is made live
@@ -76,8 +83,8 @@ hint: take another one
 
 func TestQuiet(t *testing.T) {
 	var said strings.Builder
-	c := newConsole(&said)
-	c.show(progressQuiet)
+	c := newTest(&said)
+	c.Choose(Quiet)
 	play(c)
 	want := "warning: an option is old\n/dev/sdy: failed: input/output error\nerror: 1 of 2 disks failed\nhint: take another one\n"
 	if said.String() != want {
@@ -88,8 +95,8 @@ func TestQuiet(t *testing.T) {
 // TestJSONLines reads lines with the fields that the README names.
 func TestJSONLines(t *testing.T) {
 	var said strings.Builder
-	c := newConsole(&said)
-	c.show(progressJSON)
+	c := newTest(&said)
+	c.Choose(JSON)
 	play(c)
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -162,11 +169,11 @@ func (s *fakeScreen) Write(p []byte) (int, error) {
 func TestTerminal(t *testing.T) {
 	for _, width := range []int{40, 80, 200} {
 		s := &fakeScreen{t: t, columns: width, lines: 24}
-		c := newConsole(s)
-		c.view = newTerminal(s, &c.mu)
+		c := newTest(s)
+		c.view = newTerminal(s, &c.mu, c.options.Words)
 		play(c)
 		var plain strings.Builder
-		play(newConsole(&plain))
+		play(newTest(&plain))
 		var want []string
 		for line := range strings.Lines(took.ReplaceAllString(plain.String(), "(T)")) {
 			if word, _, _ := strings.Cut(line, " "); !strings.HasSuffix(strings.TrimSpace(word), "ing") {
@@ -190,12 +197,12 @@ func TestTerminalAsks(t *testing.T) {
 	view := newTerminal(struct {
 		*strings.Builder
 		sized
-	}{&said, sized{}}, &mu)
+	}{&said, sized{}}, &mu, nil)
 	view.ask("All of it will be lost. Type sdx: ")
 	if !strings.HasSuffix(said.String(), "sdx: ") || !view.asking {
 		t.Errorf("%q", said.String())
 	}
-	view.say(message{kind: messageNote, text: "opening"})
+	view.say(message{kind: note, text: "opening"})
 	if view.asking {
 		t.Error("it still asks")
 	}
@@ -205,17 +212,32 @@ type sized struct{}
 
 func (sized) size() (columns, lines int) { return 80, 24 }
 
-func TestProgressVariable(t *testing.T) {
-	for value, want := range map[string]string{
-		"": "", "auto": "", "json": "", "tty": `LIVEBUILD_PROGRESS needs auto, plain, json or quiet, not "tty"`,
-	} {
-		t.Setenv(progressVariable, value)
-		got := ""
-		if err := newConsole(&strings.Builder{}).showDefault(); err != nil {
-			got = err.Error()
+// Advice belongs to a warning that has some, and is never left out.
+func TestAdvice(t *testing.T) {
+	var said strings.Builder
+	c := New(&said, Options{Words: inWords, Advice: func(err error) string {
+		if err == io.EOF {
+			return "look at its end"
 		}
-		if got != want {
-			t.Errorf("%q: %q, want %q", value, got, want)
-		}
+		return ""
+	}})
+	for range 2 * warningsMax {
+		progress.Warn(c, errors.New("plain"))
+	}
+	progress.Warn(c, io.EOF)
+	c.Finish()
+	want := strings.Repeat("warning: plain\n", warningsMax) + "warning: EOF\nhint: look at its end\nwarning: 5 more; -v shows them\n"
+	if said.String() != want {
+		t.Errorf("it said\n%s\nwant\n%s", said.String(), want)
+	}
+}
+
+func TestReport(t *testing.T) {
+	var said strings.Builder
+	c := newTest(&said)
+	*c.Verbose() = true
+	c.Report(errors.New("it broke"), Explanation{Log: []string{"gcc: no"}, Detail: "all\nof it", Hint: "mend it"})
+	if want := "  > gcc: no\nerror: it broke\n  all\n  of it\nhint: mend it\n"; said.String() != want {
+		t.Errorf("%q, want %q", said.String(), want)
 	}
 }

@@ -1,4 +1,4 @@
-package cli
+package console
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 // them. What is not known is left out.
 type jsonLines struct {
 	w     io.Writer
+	words func(fact any) string
 	tasks map[*progress.Task]*jsonTask
 }
 
@@ -21,16 +22,16 @@ type jsonTask struct {
 	told   time.Time // of the last line about how far it is
 }
 
-func newJSONLines(w io.Writer) *jsonLines {
-	return &jsonLines{w: w, tasks: map[*progress.Task]*jsonTask{}}
+func newJSONLines(w io.Writer, words func(any) string) *jsonLines {
+	return &jsonLines{w: w, words: words, tasks: map[*progress.Task]*jsonTask{}}
 }
 
 // jsonVersion changes when a field gets another meaning or goes away; fields
 // and events may be added.
 const jsonVersion = 1
 
-// jsonInterval is between lines about one task in one phase.
-const jsonInterval = time.Second
+// JSONInterval is between lines about one task in one phase.
+const JSONInterval = time.Second
 
 // jsonEvent is a line.
 type jsonEvent struct {
@@ -76,7 +77,7 @@ func (j *jsonLines) event(e progress.Event) {
 		line.Event = "begin"
 		task.told = time.Time{}
 	case progress.Moved:
-		if time.Since(task.told) < jsonInterval && !complete(e) {
+		if time.Since(task.told) < JSONInterval && !complete(e) {
 			return
 		}
 		task.told = time.Now()
@@ -89,7 +90,7 @@ func (j *jsonLines) event(e progress.Event) {
 	case progress.Ended:
 		line.Event, line.Seconds = "end", e.Took.Seconds()
 		if e.Fact != nil {
-			line.Text, line.Result = words(e.Fact), resultOf(e.Fact)
+			line.Text, line.Result = j.words(e.Fact), resultOf(e.Fact)
 		}
 		if e.Err != nil {
 			line.Event, line.Text = "fail", e.Err.Error()

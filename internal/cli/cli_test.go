@@ -1,79 +1,11 @@
 package cli
 
 import (
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
-
-func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 B", 1: "1 B", 999: "999 B", 1000: "1.0 kB", 1049: "1.0 kB", 1050: "1.1 kB", 999_949: "999.9 kB", 999_950: "1.0 MB",
-		42_991_616: "43.0 MB", 256_060_514_304: "256.1 GB", math.MaxInt64: "9.2 EB",
-	} {
-		if got := size(n); got != want {
-			t.Errorf("%d: %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestPercent(t *testing.T) {
-	for _, test := range []struct {
-		part, whole int64
-		want        string
-	}{{0, 0, "0 %"}, {0, 7, "0 %"}, {1, 3, "33 %"}, {2, 3, "66 %"}, {999, 1000, "99 %"}, {7, 7, "100 %"}} {
-		if got := percent(test.part, test.whole); got != test.want {
-			t.Errorf("%d of %d: %q, want %q", test.part, test.whole, got, test.want)
-		}
-	}
-}
-
-func TestCount(t *testing.T) {
-	for n, want := range map[int]string{0: "0 disks", 1: "1 disk", 2: "2 disks"} {
-		if got := count(n, "disk"); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestSeconds(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "0.0 s", 1240 * time.Millisecond: "1.2 s", 59 * time.Second: "59.0 s", time.Minute: "1m0s", 3*time.Hour + 400*time.Millisecond: "3h0m0s",
-	} {
-		if got := seconds(d); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
-func TestIndent(t *testing.T) {
-	for text, want := range map[string]string{
-		"":                   "error: ",
-		"one":                "error: one",
-		"one\n":              "error: one",
-		"one\ntwo":           "error: one\n       two",
-		"one\n\nthree\n\n\n": "error: one\n\n       three",
-	} {
-		if got := indent("error: ", text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
-func TestCut(t *testing.T) {
-	for _, test := range []struct {
-		text    string
-		columns int
-		want    string
-	}{{"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"äöü…", 3, "äö…"}, {"abc", 1, "…"}, {"abc", 0, "abc"}, {"abc", -5, "abc"}, {"", 3, ""}} {
-		if got := cut(test.text, test.columns); got != test.want {
-			t.Errorf("%q in %d columns: %q, want %q", test.text, test.columns, got, test.want)
-		}
-	}
-}
 
 func TestParseSize(t *testing.T) {
 	for _, test := range []struct {
@@ -136,14 +68,6 @@ func TestOutputPath(t *testing.T) {
 	}
 }
 
-func TestShellLine(t *testing.T) {
-	words := []string{"qemu", "-drive", "if=none,file=a b", "", "it's", "$HOME", "#x"}
-	want := `qemu -drive 'if=none,file=a b' '' 'it'\''s' '$HOME' '#x'`
-	if got := shellLine(words); got != want {
-		t.Errorf("%s, want %s", got, want)
-	}
-}
-
 // Flags that belong together have a heading, and those that matter most have none.
 func TestHelpHeadings(t *testing.T) {
 	var out strings.Builder
@@ -174,5 +98,20 @@ func TestHelpHeadings(t *testing.T) {
 	}
 	if n := strings.Count(sections["Flags"], "--"); n > 16 {
 		t.Errorf("%d flags come first", n)
+	}
+}
+
+func TestProgressVariable(t *testing.T) {
+	for value, want := range map[string]string{
+		"": "", "auto": "", "json": "", "tty": `LIVEBUILD_PROGRESS needs auto, plain, json or quiet, not "tty"`,
+	} {
+		t.Setenv(progressVariable, value)
+		got := ""
+		if err := chooseDefault(newConsole(&strings.Builder{})); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", value, got, want)
+		}
 	}
 }

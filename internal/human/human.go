@@ -1,4 +1,5 @@
-package cli
+// Package human writes numbers, sizes, times and command lines as people read them.
+package human
 
 import (
 	"fmt"
@@ -7,16 +8,16 @@ import (
 	"time"
 )
 
-// indent puts a label before the first line of a text and spaces before the
+// Indent puts a label before the first line of a text and spaces before the
 // others, unless they are empty.
-func indent(label, text string) string {
+func Indent(label, text string) string {
 	spaces := "\n" + strings.Repeat(" ", len(label))
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", spaces)
 	return label + strings.ReplaceAll(text, spaces+"\n", "\n\n")
 }
 
-// cut shortens a text to a number of columns.
-func cut(text string, columns int) string {
+// Cut shortens a text to a number of columns.
+func Cut(text string, columns int) string {
 	runes := []rune(text)
 	if len(runes) <= columns || columns < 1 {
 		return text
@@ -24,9 +25,9 @@ func cut(text string, columns int) string {
 	return string(runes[:columns-1]) + "…"
 }
 
-// size is a number of bytes as people read it, in powers of 1000 as disks are
+// Size is a number of bytes as people read it, in powers of 1000 as disks are
 // sold.
-func size(n int64) string {
+func Size(n int64) string {
 	const units = "kMGTPE"
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
@@ -39,23 +40,24 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %cB", v, units[i])
 }
 
-// percent is a part of a whole, rounded down: 100 % is all of it.
-func percent(part, whole int64) string {
+// Percent is a part of a whole, rounded down: 100 % is all of it.
+func Percent(part, whole int64) string {
 	if whole <= 0 {
 		return "0 %"
 	}
 	return fmt.Sprintf("%d %%", part*100/whole)
 }
 
-// count is a number of things.
-func count(n int, thing string) string {
+// Count is a number of things.
+func Count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-func seconds(d time.Duration) string {
+// Seconds is a time, rounded.
+func Seconds(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
@@ -65,19 +67,19 @@ func seconds(d time.Duration) string {
 // plainWord is a word that every shell takes as it stands.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
-// quote writes a word as a shell reads it.
-func quote(word string) string {
+// Quote writes a word as a shell reads it.
+func Quote(word string) string {
 	if plainWord.MatchString(word) {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// shellLine is a command line as a shell reads it.
-func shellLine(words []string) string {
+// ShellLine is a command line as a shell reads it.
+func ShellLine(words []string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {
-		quoted[i] = quote(word)
+		quoted[i] = Quote(word)
 	}
 	return strings.Join(quoted, " ")
 }
