@@ -201,7 +201,7 @@ func newBar(kind barKind, title string, columns int) *progressbar.ProgressBar {
 	if kind == openBytes {
 		return progressbar.NewOptions(-1, options...)
 	}
-	const around = 52 // percent, bytes, speed and times
+	const around = 46 // percent, bytes, speed and times
 	width := min(max(columns-len([]rune(title))-around, 8), 40)
 	return progressbar.NewOptions64(1, append(options,
 		progressbar.OptionSetPredictTime(true),
