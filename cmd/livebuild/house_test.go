@@ -122,15 +122,19 @@ var house = map[string]room{
 	},
 	"pkg/squashfs": {
 		"SquashFS 4.0 writer and reader",
-		[]string{"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/pack"},
+		[]string{"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/pack"},
 	},
 	"pkg/squashfs/codec": {
 		"the compressors of SquashFS, by C libraries or in Go",
 		nil,
 	},
+	"pkg/squashfs/internal/hostdir": {
+		"opens what lies below a folder, and nothing that a link leads to",
+		nil,
+	},
 	"pkg/squashfs/internal/pack": {
 		"brings the contents of files into an image: once, in parallel, always in the same place",
-		[]string{"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/likeness"},
+		[]string{"pkg/squashfs/codec", "pkg/squashfs/internal/copyrange", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/likeness"},
 	},
 	"pkg/squashfs/internal/disk": {
 		"SquashFS' structures and tables, for writer and reader",

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
 
@@ -43,6 +44,9 @@ type Permissions func(onHost fs.FileMode) fs.FileMode
 // longer than 255 bytes, taken twice or holds a slash or NUL is an error, and so is
 // anything that is not a file, directory or symbolic link.
 //
+// No symbolic link of the host is followed, now or later, but on the way to the folder
+// that an entry's Path is in, which stays open as long as the tree is in use.
+//
 // What can be taken from an earlier image, which may be nil, is not looked for
 // on the host.
 func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earlier) (*Tree, error) {
@@ -62,11 +66,12 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	t := newTree(&node{kind: disk.TypeDir, perm: 0o755, children: make([]node, len(entries))})
 	t.earlier = earlier
 	s := scanner{ctx: ctx, perm: perm}
+	places := hostDirs(entries)
 	var group errgroup.Group
 	group.SetLimit(scansAtOnce())
 	for i, e := range entries {
 		group.Go(func() (err error) {
-			t.root.children[i], err = s.entry(e, earlier)
+			t.root.children[i], err = s.entry(e, places[i], earlier)
 			return err
 		})
 	}
@@ -75,7 +80,7 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	}
 	for i, e := range entries {
 		t.entries[i] = entry{
-			Entry: pack.Entry{Name: e.Name, From: pack.Host{}, Path: e.Path, Kept: t.root.children[i].fromEarlier},
+			Entry: pack.Entry{Name: e.Name, From: pack.Host{Dir: places[i].dir}, Path: places[i].name, Kept: t.root.children[i].fromEarlier},
 			kin:   cmp.Or(e.Kin, e.Name),
 		}
 		if e.Path == "" {
@@ -84,6 +89,21 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	}
 	t.count()
 	return t, nil
+}
+
+// hostDirs are the places of entries on the host. Each folder that entries are in is
+// opened once.
+func hostDirs(entries []Entry) []*hostDir {
+	folders := map[string]*hostdir.Dir{}
+	places := make([]*hostDir, len(entries))
+	for i, e := range entries {
+		folder, name := hostdir.Split(e.Path)
+		if folders[folder] == nil {
+			folders[folder] = hostdir.New(folder)
+		}
+		places[i] = &hostDir{dir: folders[folder], name: name}
+	}
+	return places
 }
 
 // scansAtOnce is how many entries are looked at at once: where nothing is in
@@ -95,7 +115,7 @@ func newTree(root *node) *Tree {
 }
 
 // entry is what the host has at an entry, or the earlier image.
-func (s scanner) entry(e Entry, earlier *Earlier) (node, error) {
+func (s scanner) entry(e Entry, src *hostDir, earlier *Earlier) (node, error) {
 	if e.Path == "" {
 		return node{name: e.Name, kind: disk.TypeFile, perm: 0o444, size: uint64(len(e.Data))}, nil
 	}
@@ -105,7 +125,6 @@ func (s scanner) entry(e Entry, earlier *Earlier) (node, error) {
 			return n, nil
 		}
 	}
-	src := &hostDir{path: e.Path}
 	a, err := src.Root()
 	if err != nil {
 		return node{}, err
@@ -141,7 +160,7 @@ func NewTree(ctx context.Context, src Source) (*Tree, error) {
 	for i, c := range root.children {
 		e := pack.Entry{Name: c.name, From: src, Path: c.name}
 		if host, ok := src.(*hostDir); ok {
-			e.From, e.Path = pack.Host{}, host.at(c.name)
+			e.From, e.Path = pack.Host{Dir: host.dir}, host.at(c.name)
 		}
 		t.entries[i] = entry{Entry: e, kin: c.name}
 	}

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"sync"
 	"time"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 )
 
 // Source is a tree of files that can be packed, see [NewTree]. Paths are those of
@@ -126,22 +128,28 @@ func (s fsSource) Open(file string) (io.ReadCloser, error) { return s.fsys.Open(
 // Owners, devices and hard links are taken on Unix, extended attributes on Linux: all
 // but those that SquashFS cannot hold, which are not in the namespaces user, trusted
 // and security.
-func FromDir(dir string) Source { return &hostDir{path: dir, all: true} }
+func FromDir(dir string) Source {
+	folder, name := hostdir.Split(dir)
+	return &hostDir{dir: hostdir.New(folder), name: name, all: true}
+}
 
-// hostDir is a file or directory of the operating system.
+// hostDir is a file or directory of the operating system, below another one.
 type hostDir struct {
-	path  string
+	dir   *hostdir.Dir
+	name  string
 	all   bool // attributes and links are wanted, too
 	links linkNumbers
 }
 
-// at is where the file of a path is.
+// at is the name below dir of the file of a path.
 func (d *hostDir) at(path string) string {
 	if path == "." {
-		return d.path
+		return d.name
 	}
-	return d.path + "/" + path
+	return d.name + "/" + path
 }
+
+func (d *hostDir) Open(file string) (io.ReadCloser, error) { return d.dir.Open(d.at(file)) }
 
 // linkNumbers numbers files that have several names.
 type linkNumbers struct {

@@ -2,9 +2,7 @@ package squashfs
 
 import (
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,34 +10,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
-
-func (d *hostDir) Open(file string) (io.ReadCloser, error) { return pack.Host{}.Open(d.at(file)) }
 
 func (d *hostDir) Root() (Attributes, error) {
 	var st unix.Stat_t
-	if err := unix.Lstat(d.path, &st); err != nil {
-		return Attributes{}, &fs.PathError{Op: "lstat", Path: d.path, Err: err}
+	if err := d.dir.Lstat(d.name, &st); err != nil {
+		return Attributes{}, err
 	}
 	var target string
 	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
 		var err error
-		if target, err = os.Readlink(d.path); err != nil {
+		if target, err = d.dir.Readlink(d.name); err != nil {
 			return Attributes{}, err
 		}
 	}
-	return d.attributes("", d.path, target, &st)
+	return d.attributes("", d.dir.Path(d.name), target, &st)
 }
 
 // ReadDir asks by names in the directory: paths of a store are long to follow.
 func (d *hostDir) ReadDir(dir string) ([]Attributes, error) {
-	path := d.at(dir)
-	f, err := os.Open(path)
+	f, err := d.dir.Open(d.at(dir))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	path := f.Name()
 	entries, err := f.ReadDir(-1)
 	if err != nil {
 		return nil, err

@@ -2,47 +2,38 @@
 
 package squashfs
 
-import (
-	"io"
-	"io/fs"
-	"os"
+import "io/fs"
 
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
-)
-
-func (d *hostDir) Open(file string) (io.ReadCloser, error) { return pack.Host{}.Open(d.at(file)) }
-
-func (d *hostDir) Root() (Attributes, error) {
-	info, err := os.Lstat(d.path)
-	if err != nil {
-		return Attributes{}, err
-	}
-	return d.attributes(d.path, info)
-}
+func (d *hostDir) Root() (Attributes, error) { return d.attributes(d.name) }
 
 func (d *hostDir) ReadDir(dir string) ([]Attributes, error) {
-	path := d.at(dir)
-	entries, err := os.ReadDir(path)
+	f, err := d.dir.Open(d.at(dir))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Attributes, len(entries))
-	for i, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return nil, err
-		}
-		if list[i], err = d.attributes(path+"/"+e.Name(), info); err != nil {
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Attributes, len(names))
+	for i, name := range names {
+		if list[i], err = d.attributes(d.at(join(dir, name))); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-func (d *hostDir) attributes(path string, info fs.FileInfo) (a Attributes, err error) {
-	a = Attributes{Name: info.Name(), Mode: info.Mode(), Size: info.Size()}
+// attributes are those of what has a name below dir.
+func (d *hostDir) attributes(name string) (Attributes, error) {
+	info, err := d.dir.Lstat(name)
+	if err != nil {
+		return Attributes{}, err
+	}
+	a := Attributes{Name: info.Name(), Mode: info.Mode(), Size: info.Size()}
 	if a.Mode.Type() == fs.ModeSymlink {
-		if a.Target, err = os.Readlink(path); err != nil {
+		if a.Target, err = d.dir.Readlink(name); err != nil {
 			return a, err
 		}
 	}

@@ -103,7 +103,7 @@ func (b *block) work(w *worker) error {
 	b.packed = w.buffers.get()
 	n, err := w.encoder.Encode(b.packed, raw)
 	if err != nil {
-		return fmt.Errorf("block of %q: %w", b.source.path, err)
+		return fmt.Errorf("block of %q: %w", b.source.where(), err)
 	}
 	if n > 0 {
 		b.stored, b.diskSize = b.packed[:n], uint32(n)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 )
 
 // Origin is where files are read.
@@ -15,8 +17,12 @@ type Origin interface {
 	Open(path string) (io.ReadCloser, error)
 }
 
-// Host is the origin whose paths are those of the operating system.
-type Host struct{}
+// Host is a folder of the operating system. Its paths are names below the folder, and
+// no link in it is followed.
+type Host struct{ Dir *hostdir.Dir }
+
+// Open implements Origin.
+func (h Host) Open(name string) (io.ReadCloser, error) { return h.Dir.Open(name) }
 
 // Given is the origin of one file whose contents are in memory.
 type Given []byte
@@ -45,7 +51,15 @@ type source struct {
 	size uint64 // that it should have
 }
 
-func (s source) changed() error { return &ChangedError{Path: s.path, Size: int64(s.size)} }
+// where is what people call the path.
+func (s source) where() string {
+	if h, ok := s.from.(Host); ok {
+		return h.Dir.Path(s.path)
+	}
+	return s.path
+}
+
+func (s source) changed() error { return &ChangedError{Path: s.where(), Size: int64(s.size)} }
 
 // check returns an error if a file had not as many bytes as it should.
 func (s source) check(n, size int) error {
@@ -59,8 +73,8 @@ func (s source) check(n, size int) error {
 // as much of it as can be had without waiting; then the function that it returns
 // reads the rest.
 func (s source) begin(p []byte) (wait func() error, err error) {
-	if _, ok := s.from.(Host); ok {
-		return s.beginOnHost(p)
+	if h, ok := s.from.(Host); ok {
+		return s.beginOnHost(h.Dir, p)
 	}
 	return nil, s.read(p, 0, true)
 }
@@ -72,8 +86,8 @@ func (s source) read(p []byte, offset int64, last bool) error {
 	if !last {
 		p = p[:size]
 	}
-	if _, ok := s.from.(Host); ok {
-		n, err := s.readOnHost(p, size, offset)
+	if h, ok := s.from.(Host); ok {
+		n, err := s.readOnHost(h.Dir, p, size, offset)
 		if err != nil {
 			return err
 		}

@@ -2,30 +2,22 @@ package pack
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 )
 
-// Open implements Origin. What has become a symbolic link is not followed.
-func (Host) Open(path string) (io.ReadCloser, error) {
-	fd, err := openToRead(path)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
-
 // readOnHost reads up to len(p) bytes at offset, until there are size.
-func (s source) readOnHost(p []byte, size int, offset int64) (int, error) {
-	fd, err := openToRead(s.path)
+func (s source) readOnHost(dir *hostdir.Dir, p []byte, size int, offset int64) (int, error) {
+	fd, err := dir.OpenFD(s.path)
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(fd)
-	return pread(s.path, fd, p, size, offset)
+	return s.pread(fd, p, size, offset)
 }
 
 // beginOnHost reads a file as far as the page cache has it. What it has not is
@@ -34,8 +26,8 @@ func (s source) readOnHost(p []byte, size int, offset int64) (int, error) {
 // A disk answers many requests at once about as fast as one. A file that is in
 // the page cache takes three system calls, as many as without this; os.Open
 // and ReadAt would take six.
-func (s source) beginOnHost(p []byte) (wait func() error, err error) {
-	fd, err := openToRead(s.path)
+func (s source) beginOnHost(dir *hostdir.Dir, p []byte) (wait func() error, err error) {
+	fd, err := dir.OpenFD(s.path)
 	if err != nil {
 		return nil, err
 	}
@@ -60,35 +52,22 @@ func (s source) beginOnHost(p []byte) (wait func() error, err error) {
 func (s source) finishOnHost(fd int, p []byte, n int) error {
 	defer unix.Close(fd)
 	size := len(p) - 1
-	more, err := pread(s.path, fd, p[n:], max(1, size-n), int64(n))
+	more, err := s.pread(fd, p[n:], max(1, size-n), int64(n))
 	if err != nil {
 		return err
 	}
 	return s.check(n+more, size)
 }
 
-func openToRead(path string) (fd int, err error) {
-	for {
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
-		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	return fd, nil
-}
-
 // pread reads up to len(p) bytes at offset, until there are size or the file
 // ends.
-func pread(path string, fd int, p []byte, size int, offset int64) (n int, err error) {
+func (s source) pread(fd int, p []byte, size int, offset int64) (n int, err error) {
 	for n < size {
 		part, err := unix.Pread(fd, p[n:], offset+int64(n))
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
-			return n, &fs.PathError{Op: "read", Path: path, Err: err}
+			return n, &fs.PathError{Op: "read", Path: s.where(), Err: err}
 		case part == 0:
 			return n, nil
 		default:
@@ -107,14 +86,15 @@ type holeFinder struct {
 
 // findHoles returns nil where holes cannot be found.
 func (s source) findHoles() (*holeFinder, error) {
-	if _, ok := s.from.(Host); !ok {
+	h, ok := s.from.(Host)
+	if !ok {
 		return nil, nil
 	}
-	f, err := s.from.Open(s.path)
+	f, err := h.Dir.Open(s.path)
 	if err != nil {
 		return nil, err
 	}
-	return &holeFinder{file: f.(*os.File)}, nil
+	return &holeFinder{file: f}, nil
 }
 
 func (h *holeFinder) close() {

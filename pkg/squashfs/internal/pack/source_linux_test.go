@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 )
 
 // evict has the kernel forget what it knows of a file's contents.
@@ -47,7 +49,7 @@ func TestBatchFromDisk(t *testing.T) {
 			if err := os.WriteFile(path, p, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			f := &File{Entry: &Entry{From: Host{}, Path: dir}, Below: fmt.Sprint("/", i), Size: uint64(len(p))}
+			f := &File{Entry: &Entry{From: Host{hostdir.New(filepath.Dir(dir))}, Path: filepath.Base(dir)}, Below: fmt.Sprint("/", i), Size: uint64(len(p))}
 			b.files = append(b.files, batchFile{smallFile: smallFile{file: f}, source: f.source()})
 			contents = append(contents, p)
 			if i%3 > 0 {
@@ -101,7 +103,7 @@ func TestBatchFromDisk(t *testing.T) {
 	if _, err := f.ReadAt(make([]byte, page), 0); err != nil {
 		t.Fatal(err)
 	}
-	grown := source{from: Host{}, path: path, size: uint64(page)}
+	grown := source{from: Host{hostdir.New(dir)}, path: filepath.Base(path), size: uint64(page)}
 	wait, err := grown.begin(make([]byte, page+1))
 	if wait != nil {
 		err = wait()
@@ -118,15 +120,15 @@ func TestBatchFromDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, _ := newBatch()
 			f := b.files[2*b.askedFor].source
-			if err := change(f.path, int64(f.size)); err != nil {
+			if err := change(f.where(), int64(f.size)); err != nil {
 				t.Fatal(err)
 			}
 			if name != "gone" {
-				evict(t, f.path)
+				evict(t, f.where())
 			}
 			err := b.read(newBuffers(1 << 20))
 			var changed *ChangedError
-			if errors.As(err, &changed) && changed.Path == f.path {
+			if errors.As(err, &changed) && changed.Path == f.where() {
 				return
 			}
 			if name != "gone" || !errors.Is(err, os.ErrNotExist) {

@@ -4,15 +4,13 @@ package pack
 
 import (
 	"io"
-	"os"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 )
 
-// Open implements Origin.
-func (Host) Open(path string) (io.ReadCloser, error) { return os.Open(path) }
-
 // readOnHost reads up to len(p) bytes at offset.
-func (s source) readOnHost(p []byte, _ int, offset int64) (int, error) {
-	f, err := os.Open(s.path)
+func (s source) readOnHost(dir *hostdir.Dir, p []byte, _ int, offset int64) (int, error) {
+	f, err := dir.Open(s.path)
 	if err != nil {
 		return 0, err
 	}
@@ -24,7 +22,7 @@ func (s source) readOnHost(p []byte, _ int, offset int64) (int, error) {
 	return n, err
 }
 
-func (s source) beginOnHost(p []byte) (wait func() error, err error) {
+func (s source) beginOnHost(_ *hostdir.Dir, p []byte) (wait func() error, err error) {
 	return nil, s.read(p, 0, true)
 }
 
