@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/store"
 )
@@ -73,7 +74,7 @@ func (c *corpus) openVariant(ctx context.Context, n *nix.Nix, name string) (vari
 	v := variant{
 		name:         name,
 		closure:      filepath.Join(c.dir, name+".closure.json"),
-		registration: filepath.Join(c.dir, name, image.Registration),
+		registration: filepath.Join(c.dir, name, medium.Registration),
 	}
 	list, err := os.ReadFile(filepath.Join(c.dir, name+".paths"))
 	if err != nil {

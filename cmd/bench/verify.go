@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
@@ -158,7 +158,7 @@ func extractStore(image, squashfs string) (err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	for _, entry := range entries {
-		if entry.Path != boot.StoreImage {
+		if entry.Path != medium.StoreImage {
 			continue
 		}
 		for _, extent := range entry.Extents {
@@ -168,7 +168,7 @@ func extractStore(image, squashfs string) (err error) {
 		}
 		return nil
 	}
-	return fmt.Errorf("%s has no %s", image, boot.StoreImage)
+	return fmt.Errorf("%s has no %s", image, medium.StoreImage)
 }
 
 func (r reader) verify(ctx context.Context, image, scratch string, want manifest) (err error) {

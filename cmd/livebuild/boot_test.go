@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,8 +16,8 @@ import (
 	"testing"
 
 	need "github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/overlay"
-	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
 // boots is what 'livebuild test --json' prints, as its documentation has it.
@@ -275,40 +276,32 @@ func TestMenuBehaviour(t *testing.T) {
 func withMenus(t testing.TB, isolinux, grub func(string) string) string {
 	t.Helper()
 	data := readFile(t, miniISO(t).File)
-	v, err := hybridiso.ReadVolume(bytes.NewReader(data))
+	m, err := medium.Read(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk := overlay.New(bytes.NewReader(data), int64(len(data)))
-	var files []overlay.File
-	for _, p := range v.Partitions {
-		inside, err := overlay.ISO(bytes.NewReader(data), p.Offset, int64(len(data)))
-		if err != nil {
-			inside, err = overlay.FAT(bytes.NewReader(data), p.Offset, int64(len(data)))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, inside...)
-	}
-	whole, err := overlay.ISO(bytes.NewReader(data), 0, int64(len(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	disk := overlay.New(bytes.NewReader(data), m.Size)
 	changed := 0
-	for _, f := range append(files, whole...) {
-		change := map[string]func(string) string{"isolinux.cfg": isolinux, "grub.cfg": grub}[strings.ToLower(filepath.Base(f.Path))]
-		if change == nil {
-			continue
-		}
-		text, err := f.Text(bytes.NewReader(data))
+	for _, tree := range m.Trees() {
+		err := fs.WalkDir(tree.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+			change := map[string]func(string) string{"isolinux.cfg": isolinux, "grub.cfg": grub}[strings.ToLower(filepath.Base(path))]
+			if err != nil || change == nil {
+				return err
+			}
+			f, err := tree.Find(path)
+			if err != nil {
+				return err
+			}
+			text, _, err := tree.Text(path)
+			if err != nil {
+				return err
+			}
+			changed++
+			return disk.Replace(overlay.Of(tree, f), []byte(change(text)))
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := disk.Replace(f, []byte(change(text))); err != nil {
-			t.Fatal(err)
-		}
-		changed++
 	}
 	if changed < 3 {
 		t.Fatalf("%d menus are changed, want those of both loaders", changed)

@@ -17,8 +17,8 @@ var house = map[string]room{
 		"verbs, flags, terminal, all advice on errors; nothing else prints",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device", "internal/human",
-			"internal/image", "internal/imagefile", "internal/nix", "internal/nixos", "internal/progress", "internal/qemu",
-			"internal/storefs", "internal/trial", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/image", "internal/imagefile", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
+			"internal/qemu", "internal/storefs", "internal/trial", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -30,15 +30,15 @@ var house = map[string]room{
 		[]string{"internal/image", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/image": {
-		"the Plan of an image, the pipeline that writes it, the output file; what a finished image claims",
+		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
-			"internal/boot", "internal/kernel", "internal/nix", "internal/nixos", "internal/progress", "internal/store",
-			"internal/storefs", "pkg/fat", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/boot", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
+			"internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {
 		"menus and boot trees: isolinux, GRUB, the EFI system partition",
-		[]string{"internal/nixos", "internal/storefs", "pkg/fat"},
+		[]string{"internal/medium", "internal/nixos", "internal/storefs", "pkg/fat"},
 	},
 	"internal/nixos": {
 		"what a configuration says: the evaluation function `eval.nix`, the type System",
@@ -88,9 +88,13 @@ var house = map[string]room{
 		"an image in a file: compressed or not, whole or not, with its checksum",
 		[]string{"internal/progress", "pkg/gpt"},
 	},
+	"internal/medium": {
+		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
+		[]string{"internal/imagefile", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs"},
+	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",
-		[]string{"internal/image", "internal/loader", "internal/overlay", "internal/progress", "internal/qemu", "pkg/gpt", "pkg/hybridiso"},
+		[]string{"internal/loader", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu"},
 	},
 	"internal/loader": {
 		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",
@@ -98,7 +102,7 @@ var house = map[string]room{
 	},
 	"internal/overlay": {
 		"a medium with some of its files changed, of which not a byte is written",
-		[]string{"pkg/fat", "pkg/hybridiso"},
+		[]string{"internal/medium"},
 	},
 	"internal/qemu": {
 		"boots a medium in a virtual machine, and judges its console",
@@ -110,7 +114,7 @@ var house = map[string]room{
 	},
 	"cmd/bench": {
 		"measures the packer against mksquashfs, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/image", "internal/nix", "internal/store", "pkg/hybridiso", "pkg/squashfs/codec"},
+		[]string{"internal/boot", "internal/image", "internal/medium", "internal/nix", "internal/store", "pkg/hybridiso", "pkg/squashfs/codec"},
 	},
 	"internal/judge": {
 		"for tests alone: runs the programs of others that judge what is written",

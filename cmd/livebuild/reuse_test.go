@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -149,7 +149,7 @@ func TestReuseOfForgery(t *testing.T) {
 	}
 	for _, e := range list {
 		path := filepath.Join(tree, e.Name())
-		if e.Name() == image.Registration {
+		if e.Name() == medium.Registration {
 			entries = append(entries, squashfs.Entry{Name: e.Name(), Data: readFile(t, path)})
 		} else {
 			entries = append(entries, squashfs.Entry{Name: e.Name(), Path: path, Kin: store.PackageName(e.Name())})
@@ -193,7 +193,7 @@ func TestReuseOfForgery(t *testing.T) {
 func firstFile(t *testing.T, tree string) (found string) {
 	t.Helper()
 	err := filepath.WalkDir(tree, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || d.Name() == image.Registration {
+		if err != nil || !d.Type().IsRegular() || d.Name() == medium.Registration {
 			return err
 		}
 		if info, err := d.Info(); err != nil || info.Size() < 10 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/storefs"
 )
 
@@ -158,7 +159,7 @@ func (m *merger) add(f File) error {
 		}
 		return &CollisionError{f.Path, [2]string{old.Source, f.Source}}
 	}
-	if f.Path == "" || strings.EqualFold(f.Path, StoreImage) {
+	if f.Path == "" || strings.EqualFold(f.Path, medium.StoreImage) {
 		return &TargetError{f.Path, "is not for files"}
 	}
 	m.files[f.Path] = f

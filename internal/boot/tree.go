@@ -8,12 +8,9 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
-
-// StoreImage is the file of the medium that holds the store. Stage 1 knows it by
-// this name.
-const StoreImage = "nix-store.squashfs"
 
 const (
 	isolinuxDir    = "isolinux"
@@ -173,7 +170,7 @@ func contentTarget(own []Graft, target string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if strings.EqualFold(clean, StoreImage) {
+	if strings.EqualFold(clean, medium.StoreImage) {
 		return "", &TargetError{target, "is the store image"}
 	}
 	for _, g := range own {

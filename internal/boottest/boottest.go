@@ -18,17 +18,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
-
-// Image is what is to be tried.
-type Image struct {
-	Path string // of the file or disk
-	Name string // what it is called
-	*image.Inspection
-}
 
 // Options say how.
 type Options struct {
@@ -45,7 +38,7 @@ type Options struct {
 
 // Result is what became of a boot.
 type Result struct {
-	Mode    image.Mode
+	Mode    medium.Mode
 	Serial  Serial
 	Menus   []string // files that the boot loader was shown changed
 	Verdict qemu.Verdict
@@ -59,7 +52,7 @@ func (r *Result) Passed() bool { return r.Err == nil && r.Verdict.OK() }
 // UnheardError says that an image said nothing by which it could be judged, and that it was not known how
 // to make it speak.
 type UnheardError struct {
-	Mode   image.Mode
+	Mode   medium.Mode
 	Reason string
 }
 
@@ -81,11 +74,11 @@ func Limit(accel qemu.Accel) time.Duration {
 }
 
 // Machines are those of boot modes, complete but for their medium.
-type Machines map[image.Mode]qemu.Machine
+type Machines map[medium.Mode]qemu.Machine
 
 // Complete fills in what a machine leaves open and this host decides, for booting in each of these modes.
 // What is missing for one of them is an error; see [qemu.Machine.Complete].
-func Complete(ctx context.Context, m qemu.Machine, modes []image.Mode) (Machines, error) {
+func Complete(ctx context.Context, m qemu.Machine, modes []medium.Mode) (Machines, error) {
 	machines := Machines{}
 	for _, mode := range modes {
 		complete, err := machineFor(m, mode).Complete(ctx)
@@ -107,7 +100,7 @@ func (m Machines) Accel() qemu.Accel {
 
 // Run tries an image in some modes, and returns a result for each, in their order. The error is the cause
 // of ctx ending; what befalls a single boot is in its result.
-func Run(ctx context.Context, img Image, modes []image.Mode, opts Options) ([]Result, error) {
+func Run(ctx context.Context, m *medium.File, modes []medium.Mode, opts Options) ([]Result, error) {
 	if opts.Progress == nil {
 		opts.Progress = progress.Discard
 	}
@@ -130,7 +123,7 @@ func Run(ctx context.Context, img Image, modes []image.Mode, opts Options) ([]Re
 		go func() {
 			defer boots.Done()
 			defer func() { <-slots }()
-			results[n] = boot(ctx, img, mode, opts)
+			results[n] = boot(ctx, m, mode, opts)
 			if ctx.Err() == nil && opts.Done != nil {
 				telling.Lock()
 				defer telling.Unlock()
@@ -147,8 +140,8 @@ func Run(ctx context.Context, img Image, modes []image.Mode, opts Options) ([]Re
 
 // Changed is the fact that the boot loader is shown a changed menu.
 type Changed struct {
-	Mode  image.Mode `json:"mode"`
-	Menus []string   `json:"menus"`
+	Mode  medium.Mode `json:"mode"`
+	Menus []string    `json:"menus"`
 }
 
 func (c Changed) String() string {
@@ -158,8 +151,8 @@ func (c Changed) String() string {
 
 // Unknown is the fact that a system has to be heard of its own accord.
 type Unknown struct {
-	Mode   image.Mode `json:"mode"`
-	Reason string     `json:"reason"`
+	Mode   medium.Mode `json:"mode"`
+	Reason string      `json:"reason"`
 }
 
 func (u Unknown) String() string {
@@ -167,14 +160,13 @@ func (u Unknown) String() string {
 }
 
 // boot tries one mode.
-func boot(ctx context.Context, img Image, mode image.Mode, opts Options) Result {
+func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) Result {
 	r := Result{Mode: mode}
-	start, err := Prepare(img.Path, img.Inspection, mode)
+	start, err := Prepare(m, mode)
 	if err != nil {
 		r.Err = err
 		return r
 	}
-	defer start.Close() // it was only read
 	r.Serial, r.Menus = start.Serial, start.Menus
 	switch start.Serial {
 	case SerialAdded:
@@ -182,7 +174,7 @@ func boot(ctx context.Context, img Image, mode image.Mode, opts Options) Result 
 	case SerialUnknown:
 		progress.Note(opts.Progress, Unknown{mode, start.Reason})
 	}
-	task := progress.Begin(opts.Progress, "booting", img.Name+" as "+string(mode))
+	task := progress.Begin(opts.Progress, "booting", m.Name+" as "+string(mode))
 	defer task.End(nil) // the verdict is told by its result
 	log := &consoleLog{tell: func(line string) { task.Moved(line) }}
 	r.Verdict, r.Err = qemu.Run(ctx, start.Machine(opts.Machines[mode]), qemu.Watch{

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 )
 
 // tree writes files to a folder.
@@ -116,24 +116,19 @@ func TestPrepare(t *testing.T) {
 		"another loader": {espISO(t, "timeout 3\n"), "uefi-usb", SerialUnknown, "", "", "no boot menu was found"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file, err := os.Open(test.path)
+			m, err := medium.Open(t.Context(), test.path, medium.OpenOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer file.Close()
-			i, err := image.Inspect(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			defer m.Close()
 			for _, mode := range strings.Fields(test.modes) {
-				if !slices.Contains(i.Modes, image.Mode(mode)) {
-					t.Errorf("the image claims %v, not %s", i.Modes, mode)
+				if !slices.Contains(m.Modes, medium.Mode(mode)) {
+					t.Errorf("the image claims %v, not %s", m.Modes, mode)
 				}
-				s, err := Prepare(test.path, i, image.Mode(mode))
+				s, err := Prepare(m, medium.Mode(mode))
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer s.Close()
 				if s.Serial != test.serial || strings.Join(s.Menus, " ") != test.menus || s.Reason != test.reason {
 					t.Errorf("%s: Prepare = %s, %q, %q, want %s, %q, %q", mode, s.Serial, s.Menus, s.Reason, test.serial, test.menus, test.reason)
 				}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/human"
-	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -31,7 +31,7 @@ type testResult struct {
 func (testResult) text(io.Writer) error { return nil }
 
 type bootResult struct {
-	Mode       image.Mode      `json:"mode"`
+	Mode       medium.Mode     `json:"mode"`
 	Passed     bool            `json:"passed"`
 	Outcome    string          `json:"outcome"`
 	Line       string          `json:"line"`            // of the console, which decided
@@ -75,7 +75,7 @@ func (e *notBootedError) Error() string {
 
 // boot tries an image in these modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium, modes []image.Mode, tell func(string) error) ([]bootResult, error) {
+func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]bootResult, error) {
 	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *
 		}
 		results = append(results, result)
 	}
-	if _, err := boottest.Run(ctx, boottest.Image{Path: m.path, Name: m.name, Inspection: m.Inspection}, modes, opts); err != nil {
+	if _, err := boottest.Run(ctx, m, modes, opts); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(results, func(a, b bootResult) int { return slices.Index(modes, a.Mode) - slices.Index(modes, b.Mode) })
@@ -130,12 +130,12 @@ func (t *test) makeFolder() error {
 }
 
 // keep writes the files that are kept of a boot.
-func (a *app) keep(t *test, m *medium, r *bootResult, log []byte) {
+func (a *app) keep(t *test, m *medium.File, r *bootResult, log []byte) {
 	if r.Passed && !t.keepAll {
 		return
 	}
 	write := func(suffix string, data []byte) string {
-		path := filepath.Join(t.logs, m.name+"."+string(r.Mode)+suffix)
+		path := filepath.Join(t.logs, m.Name+"."+string(r.Mode)+suffix)
 		if len(data) == 0 {
 			return ""
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
@@ -95,7 +96,7 @@ type subject struct {
 // parseSubject tells an image from an installable.
 func parseSubject(args []string, file string) (subject, error) {
 	if file == "" {
-		isImage, err := namesImage(args[0])
+		isImage, err := medium.NamesImage(args[0])
 		if err != nil {
 			return subject{}, err
 		}

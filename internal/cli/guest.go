@@ -14,13 +14,14 @@ import (
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // hostMachines completes a machine, for each of these boot modes, with what this host has for running guests
 // of an architecture, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
 // is not on the PATH; b is nil where there is no configuration.
-func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machine, modes []image.Mode) (boottest.Machines, error) {
+func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machine, modes []medium.Mode) (boottest.Machines, error) {
 	var err error
 	guest.Program, err = qemu.FindProgram(guest.Arch)
 	var missing *qemu.ProgramError
@@ -50,8 +51,8 @@ func planned(p *image.Plan) qemu.Machine {
 	return m
 }
 
-// guest is the machine that the image is for.
-func (m *medium) guest() qemu.Machine {
+// machineOf is the machine that an image is for.
+func machineOf(m *medium.File) qemu.Machine {
 	return qemu.Machine{Arch: qemu.Arch(m.Arch), Firmware32: m.Firmware32}
 }
 

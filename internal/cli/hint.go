@@ -40,7 +40,7 @@ func onErr(target error, advice string) hint {
 // another: the first row that has advice counts, so that wrong usage, which wraps what
 // is wrong, comes after all that may say more.
 var hints = [][]hint{
-	nixHints, nixosHints, bootHints, storefsHints, imageHints, qemuHints, boottestHints, deviceHints, imagefileHints, ownHints,
+	nixHints, nixosHints, bootHints, storefsHints, imageHints, mediumHints, qemuHints, boottestHints, deviceHints, imagefileHints, ownHints,
 }
 
 // hintFor is the advice on an error. All advice is in this file and in those whose

@@ -22,6 +22,4 @@ var imageHints = []hint{
 		}
 		return "choose a compression that it can read (" + strings.Join(e.Readable, ", ") + "), or turn the options on in boot.kernelPatches"
 	}),
-	on[*image.ForeignError]("an image is an .iso file, compressed or not, or a disc or stick that one was copied to"),
-	onValue(func(e *image.ModeError) string { return "it starts as " + strings.Join(modeNames(e.Modes), ", ") }),
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -223,7 +224,7 @@ func newISOResult(p *image.Plan, packed build.Result, total time.Duration) *isoR
 	}
 }
 
-func modeNames(modes []image.Mode) []string {
+func modeNames(modes []medium.Mode) []string {
 	names := make([]string, len(modes))
 	for i, m := range modes {
 		names[i] = string(m)

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -128,7 +129,7 @@ func newPlanResult(p *image.Plan, missing nix.Missing) planResult {
 		Timeout:       p.System().Timeout,
 		StoreContents: p.System().StoreContents,
 		Entries:       []planEntry{},
-		Files:         []planFile{{Target: "/" + boot.StoreImage}},
+		Files:         []planFile{{Target: "/" + medium.StoreImage}},
 		Build:         nonNil(missing.Build),
 		Fetch:         nonNil(missing.Fetch),
 		DownloadBytes: missing.DownloadSize,

@@ -15,6 +15,7 @@ import (
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -104,13 +105,13 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 	if what.image == "" && opts.print {
 		return &usageError{errors.New("--print needs an image: one that is built for this is gone afterwards")}
 	}
-	var m *medium
+	var m *medium.File
 	var b *build.Build // of a configuration that has to be built
 	if what.image != "" {
 		if m, err = a.openMedium(ctx, what.image); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, m.close()) }()
+		defer func() { err = errors.Join(err, m.Close()) }()
 	} else {
 		// QEMU reads the image itself.
 		if b, err = a.newBuild(ctx, what.installable, opts.planOptions, image.Options{Plain: true}); err != nil {
@@ -128,7 +129,7 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 	if err != nil {
 		return err
 	}
-	machines, err := a.hostMachines(ctx, b, guest, []image.Mode{mode})
+	machines, err := a.hostMachines(ctx, b, guest, []medium.Mode{mode})
 	if err != nil {
 		return err
 	}
@@ -151,26 +152,26 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		if m, err = a.newMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, m.close()) }()
+		defer func() { err = errors.Join(err, m.Close()) }()
 	}
 	return a.attend(ctx, m, mode, guest, opts.print)
 }
 
 // claims are the machine and the boot modes of an image, or of a configuration's.
-func claims(m *medium, b *build.Build) (qemu.Machine, []image.Mode) {
+func claims(m *medium.File, b *build.Build) (qemu.Machine, []medium.Mode) {
 	if b != nil {
 		return planned(b.Plan()), b.Plan().Medium().Modes
 	}
-	return m.guest(), m.Modes
+	return machineOf(m), m.Modes
 }
 
 // mostProcessors is how many a guest gets where they cost nothing.
 const mostProcessors = 4
 
 // attend starts the machine and leaves it to the user, or prints how to.
-func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu.Machine, printOnly bool) (err error) {
+func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, guest qemu.Machine, printOnly bool) (err error) {
 	if printOnly {
-		if guest.Image, err = filepath.Abs(m.path); err != nil {
+		if guest.Image, err = filepath.Abs(m.Path); err != nil {
 			return err
 		}
 		args, err := guest.Args()
@@ -181,19 +182,18 @@ func (a *app) attend(ctx context.Context, m *medium, mode image.Mode, guest qemu
 		return err
 	}
 	if guest.Serial == qemu.SerialTerminal {
-		start, err := boottest.Prepare(m.path, m.Inspection, mode)
+		start, err := boottest.Prepare(m, mode)
 		if err != nil {
 			return err
 		}
-		defer start.Close() // it is only read
 		guest = start.Machine(guest)
 		if len(start.Menus) > 0 {
 			a.console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
 		}
-	} else if guest.Image, err = filepath.Abs(m.path); err != nil {
+	} else if guest.Image, err = filepath.Abs(m.Path); err != nil {
 		return err
 	}
-	a.console.Line(fmt.Sprintf("starting %s as %s", m.name, mode))
+	a.console.Line(fmt.Sprintf("starting %s as %s", m.Name, mode))
 	if guest.SSHPort != 0 {
 		// The keys of a live system are new each time it starts.
 		a.console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
@@ -243,13 +243,13 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 }
 
 // mode is how the image is started, of the modes that it claims.
-func (o *runOptions) mode(claimed []image.Mode) (image.Mode, error) {
-	wanted := []image.Mode{image.UEFICD, image.BIOSCD}
+func (o *runOptions) mode(claimed []medium.Mode) (medium.Mode, error) {
+	wanted := []medium.Mode{medium.UEFICD, medium.BIOSCD}
 	if o.usb {
-		wanted = []image.Mode{image.UEFIUSB, image.BIOSUSB}
+		wanted = []medium.Mode{medium.UEFIUSB, medium.BIOSUSB}
 	}
 	if o.bios || o.uefi {
-		wanted = slices.DeleteFunc(wanted, func(m image.Mode) bool { return m.UEFI() == o.bios })
+		wanted = slices.DeleteFunc(wanted, func(m medium.Mode) bool { return m.UEFI() == o.bios })
 	}
 	for _, mode := range wanted {
 		if slices.Contains(claimed, mode) {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
-	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 )
 
 // stickOptions are the flags of everything that writes to disks.
@@ -195,7 +195,7 @@ func (a *app) openDisks(disks []device.Disk, open func(device.Disk) (*device.Dev
 func modesOf(devices []*device.Device, full bool) []device.Mode {
 	modes := make([]device.Mode, len(devices))
 	for i, dev := range devices {
-		if !full && (device.Unfinished(dev) || image.MadeHere(dev)) {
+		if !full && (device.Unfinished(dev) || medium.MadeHere(dev)) {
 			modes[i] = device.Update
 		}
 	}

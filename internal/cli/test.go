@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
@@ -95,7 +96,7 @@ func oneImage(_ *cobra.Command, args []string) error {
 
 // test is what is to be tried, checked.
 type test struct {
-	modes   []image.Mode // empty: those that the image claims
+	modes   []medium.Mode // empty: those that the image claims
 	options boottest.Options
 	memory  int // MiB
 	jobs    int // 0: as many as the host allows
@@ -113,9 +114,9 @@ func (o *testOptions) check() (*test, error) {
 		keepAll: o.logs != "",
 	}
 	for _, name := range o.modes {
-		mode := image.Mode(name)
-		if !slices.Contains(image.AllModes(), mode) {
-			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(modeNames(image.AllModes()), ", "))}
+		mode := medium.Mode(name)
+		if !slices.Contains(medium.AllModes(), mode) {
+			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(modeNames(medium.AllModes()), ", "))}
 		}
 		if !slices.Contains(t.modes, mode) {
 			t.modes = append(t.modes, mode)
@@ -150,19 +151,19 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	if err != nil {
 		return err
 	}
-	if isImage, err := namesImage(path); err == nil && !isImage {
+	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
 		return &usageError{fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path)}
 	}
 	m, err := a.openMedium(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	modes, err := t.modesOf(m.Modes)
 	if err != nil {
 		return err
 	}
-	machines, err := a.hostMachines(ctx, nil, t.guest(m.guest()), modes)
+	machines, err := a.hostMachines(ctx, nil, t.guest(machineOf(m)), modes)
 	if err != nil {
 		return err
 	}
@@ -206,7 +207,7 @@ func (t *test) guest(m qemu.Machine) qemu.Machine {
 }
 
 // modesOf are those to be tried of an image that claims some.
-func (t *test) modesOf(claimed []image.Mode) ([]image.Mode, error) {
+func (t *test) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 	for _, mode := range t.modes {
 		if err := mode.Check(claimed); err != nil {
 			return nil, err
@@ -223,7 +224,7 @@ type isoTester struct {
 	app      *app
 	test     *test
 	machines boottest.Machines
-	modes    []image.Mode
+	modes    []medium.Mode
 }
 
 // newISOTester finds out before the build whether the image can be tried.
@@ -243,7 +244,7 @@ func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (b
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, m.close()) }()
+	defer func() { err = errors.Join(err, m.Close()) }()
 	boots, err = t.app.boot(ctx, t.test, t.machines, m, t.modes, t.app.teller(true))
 	if err != nil {
 		return nil, err

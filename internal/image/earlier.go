@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
-	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -87,7 +84,7 @@ func claimed(path string, closure *store.Closure) int64 {
 	if err != nil {
 		return 0
 	}
-	_, bytes, err := common(r, closure)
+	_, bytes, err := common(medium.Store{Reader: r}, closure)
 	if err != nil {
 		return 0
 	}
@@ -129,12 +126,13 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 		return err
 	}
 	e.Damaged = e.squashfs.Damaged()
-	same, _, err := common(e.squashfs.Reader(), closure)
+	held := medium.Store{Reader: e.squashfs.Reader()}
+	same, _, err := common(held, closure)
 	if err != nil {
 		return err
 	}
 	if known == nil || !known.Has(e.squashfs.Sum()) {
-		if same, err = verified(ctx, e.squashfs.Reader(), same, workers); err != nil {
+		if same, err = verified(ctx, held, same, workers); err != nil {
 			return err
 		}
 	}
@@ -150,40 +148,19 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 	return nil
 }
 
-// storeImage is where the squashfs is in an ISO file, with what follows it.
+// storeImage is where the squashfs is in an image file.
 func storeImage(f *os.File) (*io.SectionReader, error) {
-	entries, err := hybridiso.ReadTree(f)
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range entries {
-		if entry.Path != boot.StoreImage || len(entry.Extents) == 0 {
-			continue
-		}
-		start, end := entry.Extents[0].Offset, entry.Extents[0].Offset
-		for _, extent := range entry.Extents {
-			if extent.Offset != end {
-				return nil, fmt.Errorf("%s is in pieces", boot.StoreImage)
-			}
-			end += extent.Size
-		}
-		return io.NewSectionReader(f, start, end-start), nil
-	}
-	return nil, fmt.Errorf("has no %s", boot.StoreImage)
+	return medium.FindStore(f, size)
 }
 
 // common returns the paths of the closure that an image says it has, with the
 // same NAR hash.
-func common(r *squashfs.Reader, closure *store.Closure) (same []store.PathInfo, bytes int64, err error) {
-	ino, err := r.Lookup(Registration)
-	if err != nil {
-		return nil, 0, err
-	}
-	file, err := r.OpenFile(ino)
-	if err != nil {
-		return nil, 0, err
-	}
-	registered, err := store.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
+func common(s medium.Store, closure *store.Closure) (same []store.PathInfo, bytes int64, err error) {
+	registered, err := s.Registration()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -201,14 +178,14 @@ func common(r *squashfs.Reader, closure *store.Closure) (same []store.PathInfo, 
 }
 
 // verified returns those of the paths that the image really has.
-func verified(ctx context.Context, r *squashfs.Reader, paths []store.PathInfo, workers int) ([]store.PathInfo, error) {
+func verified(ctx context.Context, s medium.Store, paths []store.PathInfo, workers int) ([]store.PathInfo, error) {
 	var mu sync.Mutex
 	var good []store.PathInfo
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for _, info := range paths {
 		group.Go(func() error {
-			if hash, err := narHash(ctx, r, path.Base(info.Path)); err == nil && hash == info.NarHash {
+			if hash, err := s.NarHash(ctx, path.Base(info.Path)); err == nil && hash == info.NarHash {
 				mu.Lock()
 				defer mu.Unlock()
 				good = append(good, info)
@@ -217,58 +194,4 @@ func verified(ctx context.Context, r *squashfs.Reader, paths []store.PathInfo, w
 		})
 	}
 	return good, group.Wait()
-}
-
-// narHash is the NAR hash of an entry of the image's root directory.
-func narHash(ctx context.Context, r *squashfs.Reader, name string) ([32]byte, error) {
-	top, err := r.Lookup(name)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	nar := store.NewNarHash()
-	open := 0 // directories that have not ended
-	err = r.WalkFrom(top, func(at string, ino squashfs.Inode) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if at != "." {
-			for depth := strings.Count(at, "/") + 1; open > depth; open-- {
-				nar.EndDirectory()
-				nar.EndEntry()
-			}
-			nar.Entry(path.Base(at))
-		}
-		switch {
-		case ino.Mode.IsDir():
-			nar.Directory()
-			open++
-			return nil // its entry ends with it
-		case ino.Mode.IsRegular():
-			file, err := r.OpenFile(ino)
-			if err != nil {
-				return err
-			}
-			if err := nar.File(ino.Mode&0o111 != 0, file.Size(), io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
-				return err
-			}
-		case ino.Target != "":
-			nar.Symlink(ino.Target)
-		default:
-			return fmt.Errorf("%s is of type %s", at, ino.Mode.Type())
-		}
-		if at != "." {
-			nar.EndEntry()
-		}
-		return nil
-	})
-	if err != nil {
-		return [32]byte{}, err
-	}
-	for ; open > 0; open-- {
-		nar.EndDirectory()
-		if open > 1 {
-			nar.EndEntry()
-		}
-	}
-	return nar.Sum()
 }

@@ -1,13 +1,8 @@
 package image
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -49,31 +44,4 @@ func (f *file) finish(size int64, err error) (int64, error) {
 		err = fmt.Errorf("compressing the image: %w", closed)
 	}
 	return size, err
-}
-
-// maxHead bounds what is read of a compressed image to see whose it is: its first
-// frame, with the head, is smaller.
-const maxHead = 16 << 20
-
-const zstdMagic = 0xFD2FB528 // RFC 8878 §3.1.1
-
-// readVolume reads the volume of an image, which may be compressed as a whole.
-func readVolume(f interface {
-	io.ReaderAt
-	io.Reader
-}) (hybridiso.Volume, error) {
-	magic := make([]byte, 4)
-	if _, err := f.ReadAt(magic, 0); err != nil || binary.LittleEndian.Uint32(magic) != zstdMagic {
-		return hybridiso.ReadVolume(f)
-	}
-	decoder, err := zstd.NewReader(bufio.NewReader(f), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxHead))
-	if err != nil {
-		return hybridiso.Volume{}, err
-	}
-	defer decoder.Close()
-	head, err := io.ReadAll(io.LimitReader(decoder, maxHead))
-	if err != nil {
-		return hybridiso.Volume{}, err
-	}
-	return hybridiso.ReadVolume(bytes.NewReader(head))
 }

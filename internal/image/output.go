@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -165,15 +166,11 @@ func checkReplaceable(path string, force bool) error {
 	case force:
 		return nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if v, err := readVolume(f); err != nil || v.DataPreparer != preparer {
+	ours, err := medium.FileMadeHere(path)
+	if err == nil && !ours {
 		return &OccupiedError{path}
 	}
-	return nil
+	return err
 }
 
 // Sync makes what is written last, and returns the SHA-256 of what it reads

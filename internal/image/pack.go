@@ -7,22 +7,12 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
-
-// preparer marks an image as made by livebuild, in the volume descriptor's
-// field for who prepared the data (ECMA-119 §8.4.21).
-const preparer = "LIVEBUILD"
-
-// MadeHere reports whether a file or a disk begins with an image made by
-// livebuild.
-func MadeHere(r io.ReaderAt) bool {
-	v, err := hybridiso.ReadVolume(r)
-	return err == nil && v.DataPreparer == preparer
-}
 
 // Sources are what an image is packed from, built and readable.
 type Sources struct {
@@ -109,7 +99,7 @@ func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (
 	if err != nil {
 		return nil, err
 	}
-	files := []hybridiso.File{{Path: boot.StoreImage, Stream: true, MaxSize: storeMax}}
+	files := []hybridiso.File{{Path: medium.StoreImage, Stream: true, MaxSize: storeMax}}
 	for _, f := range completed {
 		files = append(files, volumeFile(f, built))
 	}
@@ -117,7 +107,7 @@ func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (
 		VolumeID:     m.VolumeID,
 		Publisher:    "NIXOS",
 		Application:  "NIXOS",
-		DataPreparer: preparer,
+		DataPreparer: medium.Preparer,
 		Time:         m.Epoch,
 		Files:        files,
 		Boot:         hybridiso.Boot{Hybrid: m.hybrid()},
@@ -126,7 +116,7 @@ func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (
 	if m.Tree.BIOSImage != "" {
 		image.Boot.BIOS = &hybridiso.BIOSBoot{Path: m.Tree.BIOSImage}
 	}
-	if slices.Contains(m.Modes, BIOSUSB) {
+	if slices.Contains(m.Modes, medium.BIOSUSB) {
 		if image.Boot.BIOS.MBR, err = m.Tree.ReadMBRCode(built); err != nil {
 			return nil, err
 		}

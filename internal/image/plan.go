@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -47,7 +48,7 @@ func (p *Plan) Realise() []nix.Target { return slices.Clone(p.realise) }
 type Medium struct {
 	VolumeID string
 	Tree     *boot.Tree
-	Modes    []Mode
+	Modes    []medium.Mode
 	Epoch    time.Time // every date on the medium outside the squashfs
 	// Zstd says that the file is the image compressed as a whole, which no
 	// machine boots.
@@ -56,17 +57,6 @@ type Medium struct {
 	// equal ones, different images different ones.
 	Seed [16]byte
 }
-
-// Mode is a way in which the image starts a machine.
-type Mode string
-
-// The modes, by firmware and by what the image is copied to.
-const (
-	BIOSCD  Mode = "bios-cd"
-	BIOSUSB Mode = "bios-usb"
-	UEFICD  Mode = "uefi-cd"
-	UEFIUSB Mode = "uefi-usb"
-)
 
 // Options change what a configuration says.
 type Options struct {
@@ -151,26 +141,26 @@ func (p *Plan) Check() error { return p.store.Check() }
 // starts by UEFI alone gets its partition table whatever makeUsbBootable says,
 // which nixpkgs ignores there: without one, firmware need not boot it from a
 // stick.
-func modes(sys *nixos.System, disk bool) []Mode {
-	var m []Mode
+func modes(sys *nixos.System, disk bool) []medium.Mode {
+	var m []medium.Mode
 	if sys.MakeBIOSBootable {
-		m = append(m, BIOSCD)
+		m = append(m, medium.BIOSCD)
 	}
 	if sys.MakeBIOSBootable && disk {
-		m = append(m, BIOSUSB)
+		m = append(m, medium.BIOSUSB)
 	}
 	if sys.MakeEFIBootable {
-		m = append(m, UEFICD)
+		m = append(m, medium.UEFICD)
 	}
 	if sys.MakeEFIBootable && (disk || !sys.MakeBIOSBootable) {
-		m = append(m, UEFIUSB)
+		m = append(m, medium.UEFIUSB)
 	}
 	return m
 }
 
 // hybrid says whether the image is a disk with partitions, too.
 func (m Medium) hybrid() bool {
-	return slices.Contains(m.Modes, BIOSUSB) || slices.Contains(m.Modes, UEFIUSB)
+	return slices.Contains(m.Modes, medium.BIOSUSB) || slices.Contains(m.Modes, medium.UEFIUSB)
 }
 
 // compression is what the options say, else what the configuration says.

@@ -8,14 +8,11 @@ import (
 	"path"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
-
-// Registration is the name, in the root of the squashfs, of the list that the
-// live system loads into its Nix database.
-const Registration = "nix-path-registration"
 
 // Store says how the Nix store becomes a squashfs, on whatever medium.
 type Store struct {
@@ -74,7 +71,7 @@ func ScanStore(ctx context.Context, src Sources, earlier *Earlier) (*squashfs.Tr
 	if err := src.Closure.WriteRegistration(&registration); err != nil {
 		return nil, err
 	}
-	entries := []squashfs.Entry{{Name: Registration, Data: registration.Bytes()}}
+	entries := []squashfs.Entry{{Name: medium.Registration, Data: registration.Bytes()}}
 	for _, info := range src.Closure.Paths {
 		name := path.Base(info.Path)
 		place, err := src.Files.HostPath(info.Path)

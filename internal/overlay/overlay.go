@@ -1,9 +1,8 @@
 // Package overlay shows a medium with some of its files changed, while the medium
 // itself is only read.
 //
-// It finds out where the files of ISO 9660 volumes and of FAT file systems lie,
-// to the byte, and what records their sizes. A file is changed in the room that
-// it has: its last block or cluster included, nothing is moved.
+// A file of an ISO 9660 volume or of a FAT file system is changed in the room that
+// it has, its last block or cluster included; nothing is moved.
 package overlay
 
 import (
@@ -120,54 +119,4 @@ func (d *Disk) Replace(f File, content []byte) error {
 		data = data[n:]
 	}
 	return nil
-}
-
-// File is a file of a medium, by where it lies.
-type File struct {
-	Path string // slash separated
-	Size int64  // in bytes
-
-	extents []Extent    // with the room behind the end
-	sizes   []sizeField // what records Size
-}
-
-// Extent is a run of bytes of the medium.
-type Extent struct{ Offset, Size int64 }
-
-// Room returns how large the file can become, in bytes.
-func (f File) Room() (room int64) {
-	for _, e := range f.extents {
-		room += e.Size
-	}
-	return room
-}
-
-// At returns where on the medium a byte of the file lies, or -1.
-func (f File) At(offset int64) int64 {
-	for _, e := range f.extents {
-		if offset < e.Size {
-			return e.Offset + offset
-		}
-		offset -= e.Size
-	}
-	return -1
-}
-
-// maxText is more than any boot menu has, in bytes.
-const maxText = 4 << 20
-
-// Text returns the content of a small file. One that is too large has none.
-func (f File) Text(r io.ReaderAt) (string, error) {
-	if f.Size > maxText {
-		return "", nil
-	}
-	var text []byte
-	for _, e := range f.extents {
-		part := make([]byte, min(e.Size, f.Size-int64(len(text))))
-		if n, err := r.ReadAt(part, e.Offset); n < len(part) {
-			return "", fmt.Errorf("reading %s: %w", f.Path, err)
-		}
-		text = append(text, part...)
-	}
-	return string(text), nil
 }

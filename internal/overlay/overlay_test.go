@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/pkg/fat"
 )
 
@@ -43,15 +44,13 @@ func readFile(t testing.TB, path string) []byte {
 }
 
 // find returns a file by its path, in whatever case.
-func find(t testing.TB, files []File, path string) File {
+func find(t testing.TB, tree *medium.Tree, path string) File {
 	t.Helper()
-	for _, f := range files {
-		if strings.EqualFold(f.Path, path) {
-			return f
-		}
+	f, err := tree.Find(path)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	t.Fatalf("%s is not among %v", path, files)
-	return File{}
+	return Of(tree, f)
 }
 
 // shown returns all that a disk shows.
@@ -74,21 +73,21 @@ func TestFAT(t *testing.T) {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
 			image := fatImage(t, bits, kib, texts)
 			const base = 4096
-			medium := append(make([]byte, base), image...)
-			files, err := FAT(bytes.NewReader(medium), base, int64(len(medium)))
-			if err != nil || len(files) != len(texts) {
-				t.Fatalf("FAT = %v, %v, want %d files", files, err, len(texts))
+			disk := append(make([]byte, base), image...)
+			files, err := medium.OpenEFI(bytes.NewReader(disk), base, int64(len(disk)))
+			if err != nil {
+				t.Fatal(err)
 			}
 			for path, want := range texts {
-				if got, err := find(t, files, path).Text(bytes.NewReader(medium)); err != nil || got != want {
-					t.Errorf("%s: %d bytes, %v, want %d", path, len(got), err, len(want))
+				if got, ok, err := files.Text(path); err != nil || !ok || got != want {
+					t.Errorf("%s: %d bytes, %t, %v, want %d", path, len(got), ok, err, len(want))
 				}
 			}
 			menu := find(t, files, "EFI/BOOT/grub.cfg")
 			for name, content := range map[string]string{
 				"shorter": "set timeout=1\n", "as long": strings.ToUpper(long), "longer": long + strings.Repeat("#", int(menu.Room())-len(long)),
 			} {
-				d := New(bytes.NewReader(medium), int64(len(medium)))
+				d := New(bytes.NewReader(disk), int64(len(disk)))
 				if err := d.Replace(menu, []byte(content)); err != nil {
 					t.Fatal(err)
 				}
@@ -105,12 +104,12 @@ func TestFAT(t *testing.T) {
 				}
 				judge.Run(t, "dosfstools", "fsck.vfat", "-n", path)
 			}
-			d := New(bytes.NewReader(medium), int64(len(medium)))
+			d := New(bytes.NewReader(disk), int64(len(disk)))
 			var full *RoomError
 			if err := d.Replace(menu, make([]byte, menu.Room()+1)); !errors.As(err, &full) || full.Limit != menu.Room() {
 				t.Errorf("Replace by too much = %v, want a RoomError", err)
 			}
-			if !bytes.Equal(shown(t, d), medium) {
+			if !bytes.Equal(shown(t, d), disk) {
 				t.Error("a refused change is shown")
 			}
 		})
@@ -142,7 +141,7 @@ func TestISO(t *testing.T) {
 		"genisoimage": isoImage(t, "genisoimage", "genisoimage", "-quiet", "-r"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			files, err := ISO(bytes.NewReader(image), 0, int64(len(image)))
+			files, err := medium.OpenISO(bytes.NewReader(image), 0, int64(len(image)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,13 +171,14 @@ func TestISO(t *testing.T) {
 
 // TestReadAt reads every part of a disk.
 func TestReadAt(t *testing.T) {
-	medium := []byte(strings.Repeat("0123456789", 60))
-	d := New(bytes.NewReader(medium), int64(len(medium)))
-	f := File{Path: "f", Size: 15, extents: []Extent{{100, 10}, {300, 10}}, sizes: []sizeField{{10, true}}}
+	content := []byte(strings.Repeat("0123456789", 60))
+	d := New(bytes.NewReader(content), int64(len(content)))
+	extents := []medium.Extent{{Offset: 100, Size: 10}, {Offset: 300, Size: 10}}
+	f := File{TreeFile: medium.TreeFile{Path: "f", Size: 15, Extents: extents}, extents: extents, sizes: []sizeField{{10, true}}}
 	if err := d.Replace(f, []byte("ABCDEFGHIJKLMNOPQR")); err != nil {
 		t.Fatal(err)
 	}
-	want := append(bytes.Clone(medium), make([]byte, 1024-600)...)
+	want := append(bytes.Clone(content), make([]byte, 1024-600)...)
 	copy(want[100:], "ABCDEFGHIJ")
 	copy(want[300:], "KLMNOPQR")
 	copy(want[10:], "\x12\x00\x00\x00\x00\x00\x00\x12")
@@ -204,9 +204,9 @@ func TestReadAt(t *testing.T) {
 
 // TestUntil has changes vanish, the reading that ends them included.
 func TestUntil(t *testing.T) {
-	medium := make([]byte, 2048)
-	d := New(bytes.NewReader(medium), 2048)
-	if err := d.Replace(File{Size: 10, extents: []Extent{{100, 10}}}, []byte("changed")); err != nil {
+	content := make([]byte, 2048)
+	d := New(bytes.NewReader(content), 2048)
+	if err := d.Replace(File{TreeFile: medium.TreeFile{Size: 10}, extents: []medium.Extent{{Offset: 100, Size: 10}}}, []byte("changed")); err != nil {
 		t.Fatal(err)
 	}
 	d.Until(1500)
@@ -215,16 +215,16 @@ func TestUntil(t *testing.T) {
 			t.Fatalf("reading at %d: %v, lifted: %t", offset, err, d.Lifted())
 		}
 	}
-	if bytes.Equal(shown(t, New(bytes.NewReader(medium), 2048)), shown(t, d)) && !d.Lifted() {
+	if bytes.Equal(shown(t, New(bytes.NewReader(content), 2048)), shown(t, d)) && !d.Lifted() {
 		t.Error("the change is not shown")
 	}
 	got := make([]byte, 2048)
-	if _, err := d.ReadAt(got, 0); err != nil || !d.Lifted() || !bytes.Equal(got, medium) {
+	if _, err := d.ReadAt(got, 0); err != nil || !d.Lifted() || !bytes.Equal(got, content) {
 		t.Errorf("after reading the byte: %v, lifted: %t, %d bytes as on the medium", err, d.Lifted(), bytes.Count(got, []byte{0}))
 	}
 }
 
-func TestFATRefuses(t *testing.T) {
+func TestNoFAT(t *testing.T) {
 	whole := fatImage(t, 12, 1440, nil)
 	for name, image := range map[string][]byte{
 		"nothing":  nil,
@@ -232,8 +232,8 @@ func TestFATRefuses(t *testing.T) {
 		"0 FATs":   append(append(bytes.Clone(whole[:16]), 0), whole[17:]...),
 		"no ISO's": []byte(strings.Repeat("CD001", 1000)),
 	} {
-		if files, err := FAT(bytes.NewReader(image), 0, int64(len(image))); !errors.Is(err, fat.ErrNotFAT) {
-			t.Errorf("%s: FAT = %v, %v, want ErrNotFAT", name, files, err)
+		if _, err := medium.OpenEFI(bytes.NewReader(image), 0, int64(len(image))); !errors.Is(err, fat.ErrNotFAT) {
+			t.Errorf("%s: OpenEFI = %v, want ErrNotFAT", name, err)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package image
+package medium
 
 import (
 	"bytes"
@@ -24,12 +24,15 @@ func (m *memory) WriteAt(p []byte, offset int64) (int, error) {
 	return copy(m.Bytes()[offset:], p), nil
 }
 
+// read reads an image in memory.
+func read(data []byte) (*Medium, error) { return Read(bytes.NewReader(data), int64(len(data))) }
+
 // sample writes a small image. Its EFI loaders are for these processors, on the medium or
 // in the partition alone.
 func sample(t *testing.T, bios, hybrid bool, onMedium, inPartition string) []byte {
 	t.Helper()
 	img := hybridiso.Image{
-		VolumeID: "SAMPLE", DataPreparer: preparer, Time: DefaultEpoch,
+		VolumeID: "SAMPLE", DataPreparer: Preparer,
 		Files: []hybridiso.File{
 			{Path: "isolinux/isolinux.bin", Data: make([]byte, 4096)},
 			{Path: "isolinux/isolinux.cfg", Data: []byte("LABEL x\n")},
@@ -72,7 +75,7 @@ func sample(t *testing.T, bios, hybrid bool, onMedium, inPartition string) []byt
 	return out.Bytes()
 }
 
-func TestInspect(t *testing.T) {
+func TestRead(t *testing.T) {
 	tests := []struct {
 		name                  string
 		bios, hybrid          bool
@@ -92,37 +95,37 @@ func TestInspect(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			data := sample(t, test.bios, test.hybrid, test.onMedium, test.inPartition)
-			i, err := Inspect(bytes.NewReader(data))
+			i, err := read(data)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if i.Arch != test.arch || i.Firmware32 != test.firmware32 || !slices.Equal(i.Modes, test.modes) || i.Volume.ID != "SAMPLE" || !i.MadeHere() {
-				t.Errorf("Inspect = %s, firmware of 32 bits: %t, %v, %q, made here: %t, want %s, %t, %v",
+				t.Errorf("Read = %s, firmware of 32 bits: %t, %v, %q, made here: %t, want %s, %t, %v",
 					i.Arch, i.Firmware32, i.Modes, i.Volume.ID, i.MadeHere(), test.arch, test.firmware32, test.modes)
 			}
 			// A boot sector of zeros takes no mode away: the image still claims it.
 			clear(data[:512])
-			if i, err = Inspect(bytes.NewReader(data)); err != nil || !slices.Equal(i.Modes, test.modes) {
+			if i, err = read(data); err != nil || !slices.Equal(i.Modes, test.modes) {
 				t.Errorf("without its MBR: %v, %v, want %v", i, err, test.modes)
 			}
 		})
 	}
 }
 
-func TestInspectText(t *testing.T) {
-	i, err := Inspect(bytes.NewReader(sample(t, true, true, "", "")))
+func TestText(t *testing.T) {
+	i, err := read(sample(t, true, true, "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{"ISOLINUX/isolinux.cfg": "LABEL x\n", "absent": "", "isolinux": "", "large": ""} {
-		text, ok, err := i.Text(path)
+		text, ok, err := i.Files().Text(path)
 		if text != want || ok != (want != "") || err != nil {
 			t.Errorf("Text(%q) = %q, %t, %v, want %q", path, text, ok, err, want)
 		}
 	}
 }
 
-func TestInspectRefuses(t *testing.T) {
+func TestReadRefuses(t *testing.T) {
 	whole := sample(t, true, true, "x64", "X64")
 	tests := map[string]struct {
 		data   []byte
@@ -135,10 +138,10 @@ func TestInspectRefuses(t *testing.T) {
 		"RISC-V":        {sample(t, false, true, "riscv64", "RV64"), "no boot loader for x86_64 or aarch64"},
 	}
 	for name, test := range tests {
-		_, err := Inspect(bytes.NewReader(test.data))
+		_, err := read(test.data)
 		var foreign *ForeignError
 		if !errors.As(err, &foreign) || !strings.Contains(foreign.Reason, test.reason) {
-			t.Errorf("%s: Inspect error = %v, want a ForeignError: %s", name, err, test.reason)
+			t.Errorf("%s: Read error = %v, want a ForeignError: %s", name, err, test.reason)
 		}
 	}
 }

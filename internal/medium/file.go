@@ -1,0 +1,196 @@
+package medium
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// File is an image in a file or on a disk.
+type File struct {
+	*Medium
+	Name string // what it is called in messages, and the files about it
+	Path string // by which other programs read it; of a compressed one that of what came out
+
+	open []func() error
+}
+
+// Scratch is a file that is gone when it is aborted.
+type Scratch interface {
+	io.ReaderAt
+	io.WriterAt
+	Name() string // by which other programs read it
+	Abort() error
+}
+
+// OpenOptions say how an image is opened.
+type OpenOptions struct {
+	Name     string                  // by which the image is to be known; empty: the path is
+	Scratch  func() (Scratch, error) // to expand a compressed one into; nil: it is refused
+	Progress progress.Sink           // nil: nobody is told
+}
+
+// Open opens the image in a file, compressed or not, or on a disk. The error is a
+// *ForeignError if it is no image that starts a machine.
+func Open(ctx context.Context, path string, opts OpenOptions) (*File, error) {
+	if opts.Progress == nil {
+		opts.Progress = progress.Discard
+	}
+	if opts.Name == "" {
+		opts.Name = path
+	}
+	f := &File{Name: Name(opts.Name), Path: path}
+	if err := f.read(ctx, opts); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Close closes the files that the image is read from.
+func (f *File) Close() error {
+	var err error
+	for _, close := range slices.Backward(f.open) {
+		err = errors.Join(err, close())
+	}
+	return err
+}
+
+// read fills in what the image claims.
+func (f *File) read(ctx context.Context, opts OpenOptions) error {
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() == fs.ModeDevice { // not of characters
+		disk, err := os.Open(f.Path)
+		if err != nil {
+			return err
+		}
+		f.open = append(f.open, disk.Close)
+		size, err := disk.Seek(0, io.SeekEnd)
+		if err != nil {
+			return err
+		}
+		return f.become(f.Path, disk, size)
+	}
+	file, err := imagefile.Open(f.Path)
+	var unfit *imagefile.NotRegularError
+	var empty *imagefile.EmptyError
+	switch {
+	case errors.As(err, &unfit):
+		return fmt.Errorf("%s: %w", f.Path, &ForeignError{Reason: "no regular file"})
+	case errors.As(err, &empty):
+		return fmt.Errorf("%s: %w", f.Path, &ForeignError{Reason: "it is empty"})
+	case err != nil:
+		return err
+	}
+	f.open = append(f.open, file.Close)
+	if plain := file.Plain(); plain != nil {
+		return f.become(f.Path, plain, file.FileSize)
+	}
+	if opts.Scratch == nil {
+		return fmt.Errorf("%s: %w", f.Path, &ForeignError{Reason: fmt.Sprintf("it is compressed by %s", file.Format)})
+	}
+	return f.expand(ctx, file, opts)
+}
+
+// Expanded is the fact that a compressed image was read out.
+type Expanded struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"` // of the image
+}
+
+func (e Expanded) String() string { return "expanded " + e.Name }
+
+// expand reads a compressed image out into a scratch file, which the image is then.
+func (f *File) expand(ctx context.Context, file *imagefile.File, opts OpenOptions) error {
+	scratch, err := opts.Scratch()
+	if err != nil {
+		return err
+	}
+	f.open = append(f.open, scratch.Abort)
+	expanded, err := progress.Do(opts.Progress, "expanding", f.Name, func(*progress.Task) (Expanded, error) {
+		r, err := file.Reader()
+		if err != nil {
+			return Expanded{}, err
+		}
+		n, err := io.Copy(io.NewOffsetWriter(scratch, 0), progress.NewReader(ctx, r, nil))
+		return Expanded{f.Name, n}, errors.Join(err, r.Close())
+	})
+	if err != nil {
+		return err
+	}
+	compressed := f.Path
+	f.Path = scratch.Name()
+	return f.become(compressed, scratch, expanded.Bytes)
+}
+
+// become reads the image, called path in errors.
+func (f *File) become(path string, r io.ReaderAt, size int64) (err error) {
+	if f.Medium, err = Read(r, size); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// extensions are those of image files.
+var extensions = []string{".zst", ".xz", ".gz", ".iso"}
+
+// Name is what an image is called: the last element of its path, without extensions.
+func Name(path string) string {
+	name := filepath.Base(path)
+	for _, extension := range extensions {
+		name = strings.TrimSuffix(name, extension)
+	}
+	return name
+}
+
+// NamesImage tells an image from an installable: it is a file, or named as one, which then
+// has to be there. A Nix file is an installable.
+func NamesImage(what string) (bool, error) {
+	info, err := os.Stat(what)
+	switch {
+	case err == nil:
+		return !info.IsDir() && filepath.Ext(what) != ".nix", nil
+	case errors.Is(err, fs.ErrNotExist) && !strings.Contains(what, "#") && Name(what) != filepath.Base(what):
+		return false, err
+	}
+	return false, nil
+}
+
+// maxHead bounds what is read of a compressed image to see whose it is: more than goes before
+// its volume descriptors.
+const maxHead = 1 << 20
+
+// FileMadeHere reports whether the image in a file, compressed or not, was made by livebuild. What
+// is no image was not. The error is one of opening the file.
+func FileMadeHere(path string) (bool, error) {
+	f, err := imagefile.Open(path)
+	if _, empty := err.(*imagefile.EmptyError); empty {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if plain := f.Plain(); plain != nil {
+		return MadeHere(plain), nil
+	}
+	r, err := f.Reader()
+	if err != nil {
+		return false, nil
+	}
+	defer r.Close()
+	head, _ := io.ReadAll(io.LimitReader(r, maxHead)) // of what is damaged, as much as there is
+	return MadeHere(bytes.NewReader(head)), nil
+}

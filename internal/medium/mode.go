@@ -1,0 +1,66 @@
+package medium
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/livebuild/livebuild/pkg/hybridiso"
+)
+
+// Mode is a way in which an image starts a machine.
+type Mode string
+
+// The modes, by firmware and by what the image is copied to.
+const (
+	BIOSCD  Mode = "bios-cd"
+	BIOSUSB Mode = "bios-usb"
+	UEFICD  Mode = "uefi-cd"
+	UEFIUSB Mode = "uefi-usb"
+)
+
+// AllModes returns every boot mode.
+func AllModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
+
+// UEFI reports whether UEFI firmware starts the image, otherwise a PC BIOS does.
+func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB }
+
+// USB reports whether the image is on a stick, otherwise on a disc.
+func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB }
+
+// ModeError says that an image does not claim a boot mode.
+type ModeError struct {
+	Mode  Mode
+	Modes []Mode // that it claims
+}
+
+func (e *ModeError) Error() string {
+	return fmt.Sprintf("the image does not start as %s", e.Mode)
+}
+
+// Check returns a *ModeError unless the mode is among those that an image claims.
+func (m Mode) Check(claimed []Mode) error {
+	if !slices.Contains(claimed, m) {
+		return &ModeError{Mode: m, Modes: claimed}
+	}
+	return nil
+}
+
+// claimedModes are the modes that the tables of an image speak of. One whose MBR is lost once was a
+// disk.
+func claimedModes(v hybridiso.Volume) []Mode {
+	b := v.BootModes()
+	var m []Mode
+	if b.BIOSDisc {
+		m = append(m, BIOSCD)
+	}
+	if b.BIOSDisk || v.LostMBR && b.BIOSDisc {
+		m = append(m, BIOSUSB)
+	}
+	if b.EFIDisc {
+		m = append(m, UEFICD)
+	}
+	if b.EFIDisk || v.LostMBR && b.EFIDisc {
+		m = append(m, UEFIUSB)
+	}
+	return m
+}

@@ -1,0 +1,135 @@
+package medium
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"path"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+)
+
+// StoreImage is the file of a NixOS medium that holds the store. Stage 1 knows it by this name
+// (nixos/modules/installer/cd-dvd/iso-image.nix).
+const StoreImage = "nix-store.squashfs"
+
+// Registration is the name, in the root of the squashfs, of the list that the live system
+// loads into its Nix database.
+const Registration = "nix-path-registration"
+
+// NoStoreError says that an image holds no store of NixOS that could be read.
+type NoStoreError struct{ Reason string }
+
+func (e *NoStoreError) Error() string { return e.Reason }
+
+// FindStore returns where the squashfs is in an image of size bytes. Whether a machine could be
+// started from the image does not matter. The error is a *NoStoreError if there is none.
+func FindStore(r io.ReaderAt, size int64) (*io.SectionReader, error) {
+	volume, err := hybridiso.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := volume.Lookup(StoreImage)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entry.Extents) == 0 {
+		return nil, &NoStoreError{"has no " + StoreImage}
+	}
+	if err != nil {
+		return nil, err
+	}
+	start := entry.Extents[0].Offset
+	end := start
+	for _, extent := range entry.Extents {
+		if extent.Offset != end {
+			return nil, &NoStoreError{StoreImage + " is in pieces"}
+		}
+		end += extent.Size
+	}
+	return io.NewSectionReader(r, start, end-start), nil
+}
+
+// Store is the store of a medium.
+type Store struct{ *squashfs.Reader }
+
+// Store opens the store of the medium.
+func (m *Medium) Store() (Store, error) {
+	section, err := FindStore(m.r, m.Size)
+	if err != nil {
+		return Store{}, err
+	}
+	r, err := squashfs.Open(section, section.Size())
+	return Store{r}, err
+}
+
+// Registration returns what the medium says of the paths in its store.
+func (s Store) Registration() (*store.Closure, error) {
+	ino, err := s.Lookup(Registration)
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.OpenFile(ino)
+	if err != nil {
+		return nil, err
+	}
+	return store.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
+}
+
+// NarHash computes the NAR hash of a store path by its base name, an entry of the root
+// directory, from what the medium has (Nix manual, "Nix Archive (NAR) format").
+func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
+	top, err := s.Lookup(name)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	nar := store.NewNarHash()
+	open := 0 // directories that have not ended
+	err = s.WalkFrom(top, func(at string, ino squashfs.Inode) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if at != "." {
+			for depth := strings.Count(at, "/") + 1; open > depth; open-- {
+				nar.EndDirectory()
+				nar.EndEntry()
+			}
+			nar.Entry(path.Base(at))
+		}
+		switch {
+		case ino.Mode.IsDir():
+			nar.Directory()
+			open++
+			return nil // its entry ends with it
+		case ino.Mode.IsRegular():
+			file, err := s.OpenFile(ino)
+			if err != nil {
+				return err
+			}
+			if err := nar.File(ino.Mode&0o111 != 0, file.Size(), io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
+				return err
+			}
+		case ino.Target != "":
+			nar.Symlink(ino.Target)
+		default:
+			return fmt.Errorf("%s is of type %s", at, ino.Mode.Type())
+		}
+		if at != "." {
+			nar.EndEntry()
+		}
+		return nil
+	})
+	if err != nil {
+		return [32]byte{}, err
+	}
+	for ; open > 0; open-- {
+		nar.EndDirectory()
+		if open > 1 {
+			nar.EndEntry()
+		}
+	}
+	return nar.Sum()
+}
