@@ -118,7 +118,7 @@ func TestBrokenImages(t *testing.T) {
 			logs := t.TempDir()
 			junit := filepath.Join(logs, "report.xml")
 			image := changedMini(t, test.change)
-			b, o := testImage(t, 3, image, "--modes", test.mode, "--logs", logs, "--junit", junit, "--timeout", test.timeout)
+			b, o := testImage(t, 3, image, "--modes", test.mode, "--logs", logs, "--junit", junit, "--test-timeout", test.timeout)
 			boot := b.Boots[0]
 			if boot.Outcome != test.outcome || boot.Passed || !strings.Contains(boot.Line, test.line) {
 				t.Errorf("%s: %s: %q, want %s: %q", boot.Mode, boot.Outcome, boot.Line, test.outcome, test.line)

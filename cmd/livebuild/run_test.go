@@ -113,7 +113,7 @@ func TestRunPrints(t *testing.T) {
 
 	// By its former name.
 	if o := livebuild(t, "run", image, "--print", "--display", "vnc", "--serial"); o.status != 0 || !strings.Contains(o.stdout, "-serial mon:stdio") ||
-		!strings.HasPrefix(o.stderr, "warning: --serial of 'livebuild run' is --console now") {
+		!strings.HasPrefix(o.stderr, "warning: --serial is --console now") {
 		t.Errorf("--serial: status %d\n%s%s", o.status, o.stdout, o.stderr)
 	}
 
@@ -213,8 +213,8 @@ func TestImagesRefused(t *testing.T) {
 		"unknown mode":       {call{}, []string{"test", image, "--modes", "bios-cd,efi"}, 2, []string{`"efi"`, "uefi-usb"}},
 		"bad expression":     {call{}, []string{"test", image, "--expect", "("}, 2, []string{"--expect", "missing closing )"}},
 		"bad rejection":      {call{}, []string{"test", image, "--reject", "["}, 2, []string{"--reject", "missing closing ]"}},
-		"no time":            {call{}, []string{"test", image, "--timeout", "0s"}, 2, []string{"90s"}},
-		"time without unit":  {call{}, []string{"test", image, "--timeout", "90"}, 2, []string{"--timeout", `"90"`, "90s"}},
+		"no time":            {call{}, []string{"test", image, "--test-timeout", "0s"}, 2, []string{"90s"}},
+		"time without unit":  {call{}, []string{"test", image, "--test-timeout", "90"}, 2, []string{"--test-timeout", `"90"`, "90s"}},
 		"boots of no test":   {call{}, []string{"iso", ".#a", "--expect", "x"}, 2, []string{"--expect", "--test"}},
 		"boots below zero":   {call{}, []string{"test", image, "--jobs", "-1"}, 2, []string{"--jobs", "-1"}},
 		"no memory":          {call{}, []string{"test", image, "--memory", "0"}, 2, []string{"--memory", `"0"`}},

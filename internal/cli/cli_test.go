@@ -115,3 +115,21 @@ func TestProgressVariable(t *testing.T) {
 		}
 	}
 }
+
+// A flag's former name works, and its new one is said.
+func TestFormerNames(t *testing.T) {
+	for _, test := range []struct{ verb, old, now string }{{"test", "timeout=x", "test-timeout"}, {"run", "serial=x", "console"}} {
+		var said strings.Builder
+		a := &app{out: &strings.Builder{}, console: newConsole(&said)}
+		root := a.rootCommand()
+		root.SetArgs([]string{test.verb, "x.iso", "--" + test.old})
+		err := root.Execute()
+		old, _, _ := strings.Cut(test.old, "=")
+		if err == nil || !strings.Contains(err.Error(), "--"+test.now) {
+			t.Errorf("%s: %v, want an error about --%s", test.old, err, test.now)
+		}
+		if want := "warning: --" + old + " is --" + test.now + " now: "; strings.Count(said.String(), want) != 1 {
+			t.Errorf("%q, want %q once", said.String(), want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,32 @@ func under(heading string, f *pflag.FlagSet, add func()) {
 			flag.Annotations = map[string][]string{}
 		}
 		flag.Annotations[headingKey] = []string{heading}
+	})
+}
+
+// givenUnder is one of the flags under a heading that was given, or empty.
+func givenUnder(heading string, f *pflag.FlagSet) (name string) {
+	f.Visit(func(flag *pflag.Flag) {
+		if slices.Contains(flag.Annotations[headingKey], heading) {
+			name = flag.Name
+		}
+	})
+	return name
+}
+
+// formerly lets a flag be called by another name that it had, with a word about why
+// that is not its name any more.
+func (a *app) formerly(f *pflag.FlagSet, old, now, why string) {
+	told := false
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name != old {
+			return pflag.NormalizedName(name)
+		}
+		if !told {
+			told = true
+			a.console.Warn("--" + old + " is --" + now + " now: " + why)
+		}
+		return pflag.NormalizedName(now)
 	})
 }
 

@@ -37,7 +37,7 @@ func notBootedHint(e *notBootedError) string {
 	case qemu.Silent:
 		return "what the firmware started never spoke: the boot loader may be damaged; see " + r.seen()
 	case qemu.TimedOut:
-		return "--expect takes another text than a login prompt, --timeout more time; see " + r.seen()
+		return "--expect takes another text than a login prompt, --test-timeout more time; see " + r.seen()
 	case qemu.NoBootDevice:
 		return "the firmware did not take the image for bootable: it may be damaged or cut off"
 	case qemu.LoaderPrompt:

@@ -69,7 +69,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if err := opts.checkWrite(cmd.Flags()); err != nil {
 				return err
 			}
-			if flag := testFlag(cmd); flag != "" && !opts.test {
+			if flag := givenUnder(aboutBoots, cmd.Flags()); flag != "" && !opts.test {
 				return &usageError{fmt.Errorf("--%s is about the boots of --test, which is missing", flag)}
 			}
 			of, err := parseInstallable(args, opts.file)
@@ -94,7 +94,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	opts.addFlags(cmd)
 	under(aboutDisks, f, func() { opts.sticks.addFlags(f) })
-	under(aboutBoots, f, func() { opts.tests.addFlags(cmd, "test-timeout") })
+	under(aboutBoots, f, func() { opts.tests.addFlags(cmd) })
 	return cmd
 }
 

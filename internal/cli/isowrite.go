@@ -32,15 +32,10 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 		}
 		return nil
 	}
-	var sticks pflag.FlagSet
-	o.sticks.addFlags(&sticks)
-	var err error
-	sticks.VisitAll(func(flag *pflag.Flag) {
-		if f.Changed(flag.Name) {
-			err = &usageError{fmt.Errorf("--%s needs --write DEVICE", flag.Name)}
-		}
-	})
-	return err
+	if flag := givenUnder(aboutDisks, f); flag != "" {
+		return &usageError{fmt.Errorf("--%s needs --write DEVICE", flag)}
+	}
+	return nil
 }
 
 // runISOWrite builds a configuration and packs it straight onto disks. They are

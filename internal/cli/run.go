@@ -26,7 +26,6 @@ type runOptions struct {
 	ssh             string
 	disk            string
 	console         bool
-	serial          bool // console by its former name
 	display         string
 	print           bool
 	extra           []string // arguments of QEMU
@@ -74,8 +73,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.Lookup("ssh").NoOptDefVal = anyPort
 	f.StringVar(&opts.disk, "disk", "", "add an empty disk of `SIZE`, as 20G, to install onto")
 	f.BoolVar(&opts.console, "console", false, "use this terminal as the guest's serial console")
-	f.BoolVar(&opts.serial, "serial", false, "the former name of --console")
-	f.Lookup("serial").Hidden = true
+	a.formerly(f, "serial", "console", "with other verbs it is the number of a disk")
 	f.StringVar(&opts.display, "display", "", "show the guest's display by `KIND`: gtk, vnc or none (default: gtk in a graphical session)")
 	f.BoolVar(&opts.print, "print", false, "print QEMU's command line and start nothing")
 	return cmd
@@ -94,10 +92,6 @@ func splitAtDash(cmd *cobra.Command, args []string) (before, after []string) {
 const anyPort = "any"
 
 func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err error) {
-	if opts.serial {
-		a.console.Warn("--serial of 'livebuild run' is --console now: elsewhere it is the number of a disk")
-		opts.console = true
-	}
 	guest, err := opts.guest()
 	if err != nil {
 		return err

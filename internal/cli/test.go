@@ -60,34 +60,27 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
 			return a.runTest(cmd.Context(), args[0], opts)
 		},
 	}
-	opts.addFlags(cmd, "timeout")
+	opts.addFlags(cmd)
 	f := cmd.Flags()
+	a.formerly(f, "timeout", testTimeout, "with other verbs it is Nix's limit of a build")
 	f.IntVar(&opts.jobs, "jobs", 0, "boot at most `N` at once (default: as many as processors and memory allow)")
 	f.StringVar(&opts.junit, "junit", "", "write the results as JUnit XML to `FILE`")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
-// addFlags adds those that 'livebuild iso --test' has, too. There, --timeout is Nix's.
-func (o *testOptions) addFlags(cmd *cobra.Command, timeout string) {
+const testTimeout = "test-timeout" // --timeout is Nix's
+
+// addFlags adds those that 'livebuild iso --test' has, too.
+func (o *testOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
-	f.DurationVar(&o.timeout, timeout, 0, "give up on a boot after `TIME` (default: 5m, 20m where the processor is emulated)")
-	o.timed = f.Lookup(timeout)
+	f.DurationVar(&o.timeout, testTimeout, 0, "give up on a boot after `TIME` (default: 5m, 20m where the processor is emulated)")
+	o.timed = f.Lookup(testTimeout)
 	o.guestOptions.addFlags(cmd, "", "1G")
 	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
-}
-
-// testFlag is one of the flags about boots that 'livebuild iso' was given, or empty.
-func testFlag(cmd *cobra.Command) string {
-	for _, name := range []string{"modes", "expect", "reject", "test-timeout", "memory", "no-network", "logs"} {
-		if cmd.Flags().Changed(name) {
-			return name
-		}
-	}
-	return ""
 }
 
 func oneImage(_ *cobra.Command, args []string) error {
