@@ -49,11 +49,7 @@ binfmt: setup
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
-<<<<<<< Updated upstream
 # Public packages that other systems than Linux build.
-=======
-# What other systems than Linux build.
->>>>>>> Stashed changes
 PORTABLE := ./pkg/...
 
 # Code is dead if neither programs nor tests reach it; what pkg/ exports is for others.

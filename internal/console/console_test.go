@@ -194,10 +194,7 @@ func TestTerminal(t *testing.T) {
 func TestTerminalAsks(t *testing.T) {
 	var said strings.Builder
 	var mu sync.Mutex
-	view := newTerminal(struct {
-		*strings.Builder
-		sized
-	}{&said, sized{}}, &mu, nil)
+	view := newTerminal(builderScreen{&said}, &mu, nil)
 	view.ask("All of it will be lost. Type sdx: ")
 	if !strings.HasSuffix(said.String(), "sdx: ") || !view.asking {
 		t.Errorf("%q", said.String())
@@ -208,9 +205,10 @@ func TestTerminalAsks(t *testing.T) {
 	}
 }
 
-type sized struct{}
+// builderScreen is a screen of the usual size.
+type builderScreen struct{ *strings.Builder }
 
-func (sized) size() (columns, lines int) { return 80, 24 }
+func (builderScreen) size() (columns, lines int) { return 80, 24 }
 
 // Advice belongs to a warning that has some, and is never left out.
 func TestAdvice(t *testing.T) {
