@@ -27,7 +27,7 @@ var house = map[string]room{
 	},
 	"internal/trial": {
 		"what compressions make of a store",
-		[]string{"internal/image", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",

@@ -2,12 +2,10 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
-	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/trial"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -29,10 +26,6 @@ type benchOptions struct {
 	jobs         int
 	json         bool
 }
-
-// triedByDefault are the compressions that are worth a comparison, beside the
-// configuration's own. gzip is beaten by zstd in everything.
-var triedByDefault = []string{"lz4", "zstd:3", "zstd:6", "zstd:15", "zstd:19", "xz"}
 
 func (a *app) benchCommand() *cobra.Command {
 	var opts benchOptions
@@ -77,40 +70,6 @@ second: what packs faster makes more to write.`,
 	return cmd
 }
 
-// benchResult is what --json prints.
-type benchResult struct {
-	StoreBytes int64      `json:"store_bytes"` // of files in the store
-	TriedBytes int64      `json:"tried_bytes"` // of them, those that were packed
-	Trials     []benchRow `json:"trials"`
-}
-
-// benchRow is what one compression takes. Seconds and Size are those of the
-// whole store, estimated if a sample was packed.
-type benchRow struct {
-	Compression  string   `json:"compression"`
-	Seconds      float64  `json:"seconds"`
-	Size         int64    `json:"size"`                  // of the squashfs, in bytes
-	MemoryBytes  int64    `json:"memory_bytes"`          // peak while packing; 0: not known
-	ReadSpeed    int64    `json:"read_bytes_per_second"` // of files
-	TriedSeconds float64  `json:"tried_seconds"`         // measured
-	TriedSize    int64    `json:"tried_size"`            // measured
-	Marks        []string `json:"marks"`                 // of markConfigured and the others
-}
-
-// Marks of a row.
-const (
-	markConfigured = "configured"
-	markQuick      = "quick"
-	markSmallest   = "smallest"
-	markUnreadable = "not read by its kernel"
-)
-
-// stickSpeed is what an ordinary USB stick takes, in bytes per second.
-const stickSpeed = 20e6
-
-// onStick is when an image is on a stick, in seconds from the start of packing.
-func (r benchRow) onStick() float64 { return r.Seconds + float64(r.Size)/stickSpeed }
-
 func (a *app) runBench(ctx context.Context, of nix.Installable, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
@@ -128,19 +87,30 @@ func (a *app) runBench(ctx context.Context, of nix.Installable, opts benchOption
 		return err
 	}
 	if len(wanted) == 0 {
-		if wanted, err = a.defaultCompressions(b.Plan().Store().Compression()); err != nil {
-			return err
+		var missing []error
+		wanted, missing = trial.Defaults(b.Plan().Store().Compression())
+		for _, err := range missing {
+			a.console.Warn(err.Error())
 		}
 	}
 	src, err := b.Realise(ctx)
 	if err != nil {
 		return err
 	}
-	result, err := a.tryAll(ctx, b.Plan(), src, wanted, opts)
+	// In the folder for temporary files, which can be a file system in memory,
+	// an image of everything may not fit.
+	scratch, err := image.CreateScratch(cacheFolder())
 	if err != nil {
 		return err
 	}
-	return a.print(result, opts.json)
+	defer func() { err = errors.Join(err, scratch.Abort()) }()
+	result, err := trial.Compare(ctx, b.Plan(), src, wanted, trial.Options{
+		Sample: int64(opts.sample) * 1e6, Workers: opts.jobs, Scratch: scratch, Sink: a.console,
+	})
+	if err != nil {
+		return err
+	}
+	return a.print(comparison{result}, opts.json)
 }
 
 // parseCompressions reads the flags, and finds out whether this program has
@@ -160,125 +130,11 @@ func parseCompressions(texts []string) ([]codec.Settings, error) {
 	return list, nil
 }
 
-// defaultCompressions are the configuration's own and others, as far as this
-// program has them.
-func (a *app) defaultCompressions(own codec.Settings) ([]codec.Settings, error) {
-	list := []codec.Settings{own}
-	for _, text := range triedByDefault {
-		settings, err := codec.Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.ContainsFunc(list, func(s codec.Settings) bool { return sameCompression(s, settings) }) {
-			list = append(list, settings)
-		}
-	}
-	return slices.DeleteFunc(list, func(s codec.Settings) bool {
-		_, err := codec.New(s, 0)
-		if err != nil {
-			a.console.Warn(err.Error())
-		}
-		return err != nil
-	}), nil
-}
-
-// sameCompression reports whether two settings come to the same, however they
-// were written.
-func sameCompression(a, b codec.Settings) bool {
-	effective := func(s codec.Settings) codec.Settings {
-		if c, err := codec.New(s, 0); err == nil {
-			return c.Settings()
-		}
-		return s
-	}
-	return effective(a) == effective(b)
-}
-
-// tryAll packs the store with one compression after the other.
-func (a *app) tryAll(ctx context.Context, plan *image.Plan, src image.Sources, list []codec.Settings, opts benchOptions) (_ benchResult, err error) {
-	// In the folder for temporary files, which can be a file system in memory,
-	// an image of everything may not fit.
-	scratch, err := image.CreateScratch(cacheFolder())
-	if err != nil {
-		return benchResult{}, err
-	}
-	defer func() { err = errors.Join(err, scratch.Abort()) }()
-
-	var trials *trial.Trials
-	_, err = progress.Do(a.console, "reading the store", "", func(t *progress.Task) (_ string, err error) {
-		trials, err = trial.New(ctx, src, int64(opts.sample)*1e6, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
-		if err != nil {
-			return "", err
-		}
-		return "read " + human.Size(trials.Bytes), nil
-	})
-	if err != nil {
-		return benchResult{}, err
-	}
-
-	result := benchResult{StoreBytes: trials.Bytes, TriedBytes: trials.Tried}
-	for i, settings := range list {
-		var tried trial.Trial
-		of := fmt.Sprintf("%s (%d of %d)", settings, i+1, len(list))
-		_, err := progress.Do(a.console, "trying", of, func(t *progress.Task) (_ string, err error) {
-			tried, err = trials.Try(ctx, scratch, settings, image.PackOptions{Workers: opts.jobs, Progress: t.Bytes})
-			return "tried " + settings.String(), err
-		})
-		if err != nil {
-			return benchResult{}, err
-		}
-		row := newBenchRow(settings, tried, trials)
-		if sameCompression(settings, plan.Store().Compression()) {
-			row.Marks = append(row.Marks, markConfigured)
-		}
-		if image.CheckKernels(plan.System(), src.Files, settings) != nil {
-			row.Marks = append(row.Marks, markUnreadable)
-		}
-		result.Trials = append(result.Trials, row)
-	}
-	result.mark()
-	return result, nil
-}
-
-func newBenchRow(settings codec.Settings, tried trial.Trial, trials *trial.Trials) benchRow {
-	row := benchRow{
-		Compression:  settings.String(),
-		Seconds:      tried.Packing.Seconds(),
-		Size:         tried.Size,
-		MemoryBytes:  tried.Memory,
-		TriedSeconds: tried.Packing.Seconds(),
-		TriedSize:    tried.Tried,
-		Marks:        []string{},
-	}
-	if trials.Tried > 0 {
-		row.Seconds *= float64(trials.Bytes) / float64(trials.Tried)
-	}
-	if reading := tried.Reading.Seconds(); reading > 0 {
-		row.ReadSpeed = int64(float64(trials.Tried) / reading)
-	}
-	return row
-}
-
-// mark marks the smallest and the quick one of those that the live system can
-// read.
-func (r *benchResult) mark() {
-	var able []*benchRow
-	for i := range r.Trials {
-		if !slices.Contains(r.Trials[i].Marks, markUnreadable) {
-			able = append(able, &r.Trials[i])
-		}
-	}
-	if len(able) < 2 {
-		return
-	}
-	smallest := slices.MinFunc(able, func(a, b *benchRow) int { return cmp.Compare(a.TriedSize, b.TriedSize) })
-	quick := slices.MinFunc(able, func(a, b *benchRow) int { return cmp.Compare(a.onStick(), b.onStick()) })
-	quick.Marks = append(quick.Marks, markQuick)
-	smallest.Marks = append(smallest.Marks, markSmallest)
-}
+// comparison is a result.
+type comparison struct{ *trial.Comparison }
 
 // text is a table.
-func (r benchResult) text(w io.Writer) error {
+func (r comparison) text(w io.Writer) error {
 	about := ""
 	if r.TriedBytes < r.StoreBytes {
 		about = "~"

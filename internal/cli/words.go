@@ -5,6 +5,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/trial"
 )
 
 // words is a fact as people read it. What is no fact of a package says itself what
@@ -29,6 +30,10 @@ func words(fact any) string {
 		return fmt.Sprintf("%s, with %s", reused, human.Count(f.StorePaths, "store path"))
 	case build.Unfit:
 		return fmt.Sprintf("reused nothing: %s: %s", f.Path, f.Reason)
+	case trial.Read:
+		return "read " + human.Size(f.Bytes)
+	case trial.Tried:
+		return "tried " + f.Compression
 	case build.Got:
 		return "got " + f.Program + " from the configuration's nixpkgs"
 	}

@@ -1,4 +1,4 @@
-package cli
+package trial
 
 import (
 	"fmt"
@@ -10,25 +10,25 @@ import (
 )
 
 func TestBenchMarks(t *testing.T) {
-	row := func(name string, seconds float64, megabytes int64, marks ...string) benchRow {
-		return benchRow{Compression: name, Seconds: seconds, Size: megabytes * 1e6, TriedSize: megabytes, Marks: marks}
+	row := func(name string, seconds float64, megabytes int64, marks ...string) Row {
+		return Row{Compression: name, Seconds: seconds, Size: megabytes * 1e6, TriedSize: megabytes, Marks: marks}
 	}
 	tests := map[string]struct {
-		rows []benchRow
+		rows []Row
 		want string
 	}{
 		"nothing": {nil, ""},
-		"alone":   {[]benchRow{row("xz", 90, 100)}, "xz"},
+		"alone":   {[]Row{row("xz", 90, 100)}, "xz"},
 		// 42, 33 and 316 s until it is on a stick.
-		"between":               {[]benchRow{row("lz4", 5, 740), row("zstd:3", 8, 500), row("xz", 296, 400)}, "lz4, zstd:3 quick, xz smallest"},
-		"many processors":       {[]benchRow{row("lz4", 2, 740), row("zstd:3", 3, 500), row("xz", 5, 400)}, "lz4, zstd:3, xz quick smallest"},
-		"nothing gained":        {[]benchRow{row("lz4", 1, 500), row("xz", 90, 499)}, "lz4 quick, xz smallest"},
-		"configured stays":      {[]benchRow{row("lz4", 1, 500, markConfigured), row("xz", 90, 499)}, "lz4 configured quick, xz smallest"},
-		"kernel cannot read it": {[]benchRow{row("lz4", 1, 500), row("zstd:3", 2, 499), row("xz", 3, 50, markUnreadable)}, "lz4 quick, zstd:3 smallest, xz " + markUnreadable},
+		"between":               {[]Row{row("lz4", 5, 740), row("zstd:3", 8, 500), row("xz", 296, 400)}, "lz4, zstd:3 quick, xz smallest"},
+		"many processors":       {[]Row{row("lz4", 2, 740), row("zstd:3", 3, 500), row("xz", 5, 400)}, "lz4, zstd:3, xz quick smallest"},
+		"nothing gained":        {[]Row{row("lz4", 1, 500), row("xz", 90, 499)}, "lz4 quick, xz smallest"},
+		"configured stays":      {[]Row{row("lz4", 1, 500, Configured), row("xz", 90, 499)}, "lz4 configured quick, xz smallest"},
+		"kernel cannot read it": {[]Row{row("lz4", 1, 500), row("zstd:3", 2, 499), row("xz", 3, 50, Unreadable)}, "lz4 quick, zstd:3 smallest, xz " + Unreadable},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			r := benchResult{Trials: test.rows}
+			r := Comparison{Trials: test.rows}
 			r.mark()
 			var got []string
 			for _, row := range r.Trials {
@@ -54,13 +54,8 @@ func TestDefaultCompressions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var said strings.Builder
-		a := &app{console: newConsole(&said)}
-		list, err := a.defaultCompressions(own)
-		if err != nil {
-			t.Fatal(err)
-		}
-		missing := strings.Count(said.String(), "warning: ") // what this build lacks
+		list, lacking := Defaults(own)
+		missing := len(lacking) // what this build lacks
 		if len(list) != want-missing {
 			t.Errorf("%s: %s", text, fmt.Sprint(list))
 		}
