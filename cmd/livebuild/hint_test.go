@@ -108,9 +108,9 @@ func exportedErrors(t *testing.T, folder string) (names []string) {
 }
 
 // hintRows are the errors that the tables of advice name, as "package.Name": the
-// type in on[TYPE], that of the argument of the function in onValue, the value in onErr.
+// type in On[TYPE], that of the argument of the function in OnValue, the value in OnErr.
 func hintRows(t *testing.T) map[string]bool {
-	files := parsed(t, "internal/cli")
+	files := parsed(t, "internal/advice")
 	arguments := map[string]string{} // of functions by name
 	for _, file := range files {
 		for _, d := range file.Decls {
@@ -128,19 +128,19 @@ func hintRows(t *testing.T) map[string]bool {
 			}
 			switch f := call.Fun.(type) {
 			case *ast.IndexExpr:
-				if typeName(f.X) == "on" {
+				if typeName(f.X) == "On" {
 					rows[typeName(f.Index)] = true
 				}
 			case *ast.Ident:
 				switch argument := call.Args[0].(type) {
 				case *ast.FuncLit:
-					if f.Name == "onValue" {
+					if f.Name == "OnValue" {
 						rows[typeName(argument.Type.Params.List[0].Type)] = true
 					}
 				default:
-					if f.Name == "onValue" {
+					if f.Name == "OnValue" {
 						rows[arguments[typeName(argument)]] = true
-					} else if f.Name == "onErr" {
+					} else if f.Name == "OnErr" {
 						rows[typeName(argument)] = true
 					}
 				}

@@ -14,11 +14,19 @@ var house = map[string]room{
 		[]string{"internal/cli"},
 	},
 	"internal/cli": {
-		"verbs, flags, terminal, all advice on errors; nothing else prints",
+		"verbs, flags, results as text and JSON; nothing else reads the environment or decides exit statuses",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device", "internal/human",
-			"internal/image", "internal/imagefile", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
-			"internal/qemu", "internal/storefs", "internal/trial", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device",
+			"internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/nix", "internal/nixos",
+			"internal/progress", "internal/qemu", "internal/trial", "pkg/squashfs/codec",
+		},
+	},
+	"internal/advice": {
+		"what can be done about errors: a row for each type of error",
+		[]string{
+			"internal/boot", "internal/boottest", "internal/device", "internal/human", "internal/image", "internal/imagefile",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/storefs", "pkg/squashfs",
+			"pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {

@@ -1,6 +1,5 @@
-// Package cli is the command line: verbs, flags, what a terminal shows, and
-// advice on errors. It is the only package that prints, reads flags, and
-// decides exit statuses.
+// Package cli is the command line: verbs, flags, and results as text and JSON. It is
+// the only package that reads flags and the environment, and decides exit statuses.
 package cli
 
 import (

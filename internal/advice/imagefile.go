@@ -1,4 +1,4 @@
-package cli
+package advice
 
 import (
 	"fmt"
@@ -8,19 +8,19 @@ import (
 )
 
 // imagefileHints are advice on the files of images.
-var imagefileHints = []hint{
-	on[*imagefile.OpenError](nameFile),
-	on[*imagefile.NotRegularError](nameFile),
-	on[*imagefile.EmptyError](nameFile),
-	onValue(foreignHint),
-	on[*imagefile.UnknownError]("download or copy the file again; --force writes it as it is"),
-	on[*imagefile.IncompleteError]("nothing was written; download or copy the file again, or wait until it is complete; --force writes what is there"),
-	onValue(func(e *imagefile.DecoderError) string {
+var imagefileHints = []Row{
+	On[*imagefile.OpenError](nameFile),
+	On[*imagefile.NotRegularError](nameFile),
+	On[*imagefile.EmptyError](nameFile),
+	OnValue(foreignHint),
+	On[*imagefile.UnknownError]("download or copy the file again; --force writes it as it is"),
+	On[*imagefile.IncompleteError]("nothing was written; download or copy the file again, or wait until it is complete; --force writes what is there"),
+	OnValue(func(e *imagefile.DecoderError) string {
 		return fmt.Sprintf("expand it first, and write what comes out: %s --decompress --keep %s", e.Format, human.Quote(e.Path))
 	}),
-	on[*imagefile.DamagedError]("nothing was written; download or copy the file again"),
-	on[*imagefile.ChecksumError]("nothing was written; download or copy the file again, or say with --sha256 what it should be"),
-	on[*imagefile.SumError]("say with --sha256 what it should be; --force writes it unchecked"),
+	On[*imagefile.DamagedError]("nothing was written; download or copy the file again"),
+	On[*imagefile.ChecksumError]("nothing was written; download or copy the file again, or say with --sha256 what it should be"),
+	On[*imagefile.SumError]("say with --sha256 what it should be; --force writes it unchecked"),
 }
 
 // nameFile is advice on what is no file of an image.

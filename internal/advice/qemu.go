@@ -1,4 +1,4 @@
-package cli
+package advice
 
 import (
 	"fmt"
@@ -8,17 +8,17 @@ import (
 )
 
 // qemuHints are advice on virtual machines.
-var qemuHints = []hint{
-	on[*qemu.ProgramError]("install QEMU (Debian: qemu-system-x86 or qemu-system-arm; Fedora, Arch: qemu; or run 'nix shell nixpkgs#qemu' first)"),
-	onValue(func(e *qemu.FirmwareError) string {
+var qemuHints = []Row{
+	On[*qemu.ProgramError]("install QEMU (Debian: qemu-system-x86 or qemu-system-arm; Fedora, Arch: qemu; or run 'nix shell nixpkgs#qemu' first)"),
+	OnValue(func(e *qemu.FirmwareError) string {
 		if e.Bits32 {
 			return "install UEFI firmware of 32 bits (Debian: ovmf-ia32; Fedora: edk2-ovmf-ia32; Arch: edk2-ovmf)"
 		}
 		return "install UEFI firmware (Debian: ovmf or qemu-efi-aarch64; Fedora: edk2-ovmf or edk2-aarch64; Arch: edk2-ovmf or edk2-aarch64)"
 	}),
-	on[*qemu.MemoryError]("give the guest less memory with --memory, or free some"),
-	onValue(func(e *qemu.FirmwareMemoryError) string { return fmt.Sprintf("--memory %d, or more", e.NeededMiB) }),
-	onValue(hostHint),
+	On[*qemu.MemoryError]("give the guest less memory with --memory, or free some"),
+	OnValue(func(e *qemu.FirmwareMemoryError) string { return fmt.Sprintf("--memory %d, or more", e.NeededMiB) }),
+	OnValue(hostHint),
 }
 
 // hostHint is advice on what QEMU says about itself.

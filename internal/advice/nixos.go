@@ -1,4 +1,4 @@
-package cli
+package advice
 
 import (
 	"fmt"
@@ -8,22 +8,22 @@ import (
 )
 
 // nixosHints are advice on configurations.
-var nixosHints = []hint{
-	onValue(missingHint),
-	onValue(func(e *nixos.SeveralConfigurationsError) string {
+var nixosHints = []Row{
+	OnValue(missingHint),
+	OnValue(func(e *nixos.SeveralConfigurationsError) string {
 		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(e.Names[0]), human.Quote(e.Names[0]))
 	}),
-	onValue(variantHint),
-	on[*nixos.NotNixOSError]("a configuration is what nixpkgs.lib.nixosSystem returns"),
-	on[*nixos.AssertionError]("change the configuration as the messages say"),
-	on[*nixos.NoISOModuleError](`without --no-live livebuild adds it; or import (modulesPath + "/installer/cd-dvd/iso-image.nix") in the configuration`),
-	on[*nixos.NotExtensibleError]("make the configuration with nixpkgs.lib.nixosSystem, or have it import all that it needs"),
-	on[*nixos.ContentsError](otherTarget),
-	on[*nixos.VolumeIDError]("set isoImage.volumeID, or --volume-id, to a name of its own of at most 32 letters, digits, '.', '_' and '-'"),
-	on[*nixos.NameError]("set the option to a name that can be seen, without slashes"),
-	on[*nixos.SourceError]("nothing but the Nix store gets onto the medium: write a file as a Nix path, ./FILE, not as text in quotes, and Nix copies it there"),
-	on[*nixos.InitrdError]("set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"),
-	on[*nixos.ChangeError](usageHint),
+	OnValue(variantHint),
+	On[*nixos.NotNixOSError]("a configuration is what nixpkgs.lib.nixosSystem returns"),
+	On[*nixos.AssertionError]("change the configuration as the messages say"),
+	On[*nixos.NoISOModuleError](`without --no-live livebuild adds it; or import (modulesPath + "/installer/cd-dvd/iso-image.nix") in the configuration`),
+	On[*nixos.NotExtensibleError]("make the configuration with nixpkgs.lib.nixosSystem, or have it import all that it needs"),
+	On[*nixos.ContentsError](otherTarget),
+	On[*nixos.VolumeIDError]("set isoImage.volumeID, or --volume-id, to a name of its own of at most 32 letters, digits, '.', '_' and '-'"),
+	On[*nixos.NameError]("set the option to a name that can be seen, without slashes"),
+	On[*nixos.SourceError]("nothing but the Nix store gets onto the medium: write a file as a Nix path, ./FILE, not as text in quotes, and Nix copies it there"),
+	On[*nixos.InitrdError]("set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"),
+	On[*nixos.ChangeError](Usage),
 }
 
 // otherTarget is advice on two things for one place of the medium.

@@ -1,4 +1,4 @@
-package cli
+package advice
 
 import (
 	"slices"
@@ -8,40 +8,40 @@ import (
 )
 
 // deviceHints are advice on disks.
-var deviceHints = []hint{
-	on[*device.MissingError](listDisks),
-	on[*device.NotDiskError](listDisks),
-	onValue(func(e *device.PartitionError) string {
+var deviceHints = []Row{
+	On[*device.MissingError](listDisks),
+	On[*device.NotDiskError](listDisks),
+	OnValue(func(e *device.PartitionError) string {
 		return "an image is a disk with partitions of its own: write it to " + e.Disk
 	}),
-	onValue(func(e *device.InUseError) string { return useHint(e.Disk) }),
-	on[*device.ReadOnlyError]("look for a switch on its side; a stick that is worn out stays read-only"),
-	on[*device.NoMediumError]("put one in"),
-	on[*device.TooSmallError]("take a larger one, or make a smaller image"),
-	on[*device.ChangedError]("'livebuild devices' lists what is there now"),
-	on[*device.StalledError]("plug it in again, in another port; one that does this again is broken. --stall-timeout gives it more time"),
-	onValue(func(e *device.IOError) string {
+	OnValue(func(e *device.InUseError) string { return useHint(e.Disk) }),
+	On[*device.ReadOnlyError]("look for a switch on its side; a stick that is worn out stays read-only"),
+	On[*device.NoMediumError]("put one in"),
+	On[*device.TooSmallError]("take a larger one, or make a smaller image"),
+	On[*device.ChangedError]("'livebuild devices' lists what is there now"),
+	On[*device.StalledError]("plug it in again, in another port; one that does this again is broken. --stall-timeout gives it more time"),
+	OnValue(func(e *device.IOError) string {
 		if e.Gone() {
 			return "it was pulled out, or lost its power: plug it in and write again; what it has already is kept"
 		}
 		return "the disk is broken, or not as large as it claims: take another one"
 	}),
-	on[*device.DifferenceError]("write the image again; a disk that differs even then is broken, or not as large as it claims"),
-	onValue(func(e *device.UnstableNameError) string {
-		return "--yes asks nothing and needs a name that stays: if it is the right one, " + nameHint(e.Disk)
+	On[*device.DifferenceError]("write the image again; a disk that differs even then is broken, or not as large as it claims"),
+	OnValue(func(e *device.UnstableNameError) string {
+		return "--yes asks nothing and needs a name that stays: if it is the right one, " + DiskName(e.Disk)
 	}),
-	onValue(func(e *device.NotStickError) string { return "if it is the right one, " + nameHint(e.Disk) }),
-	on[*device.SerialError](listSerials),
-	on[*device.WrongSerialError](listSerials),
-	on[*device.TwiceError](usageHint),
-	on[*device.NotOpenedError](twoSteps),
+	OnValue(func(e *device.NotStickError) string { return "if it is the right one, " + DiskName(e.Disk) }),
+	On[*device.SerialError](listSerials),
+	On[*device.WrongSerialError](listSerials),
+	On[*device.TwiceError](Usage),
+	On[*device.NotOpenedError](TwoSteps),
 }
 
 const (
 	listDisks   = "'livebuild devices' lists the disks"
 	listSerials = "'livebuild devices' lists serial numbers"
-	// twoSteps is for those who may not open disks while Nix may not run as root.
-	twoSteps = "in two steps: 'livebuild iso INSTALLABLE -o image.iso' as you are, and 'livebuild write image.iso DEVICE' as root"
+	// TwoSteps is for those who may not open disks while Nix may not run as root.
+	TwoSteps = "in two steps: 'livebuild iso INSTALLABLE -o image.iso' as you are, and 'livebuild write image.iso DEVICE' as root"
 )
 
 // useHint is advice on a disk that something holds.
@@ -67,7 +67,7 @@ func useHint(d device.Disk) string {
 }
 
 // nameHint says how to name a disk so that it can be no other.
-func nameHint(d device.Disk) string {
+func DiskName(d device.Disk) string {
 	switch {
 	case d.Serial != "":
 		return "name it by --serial " + human.Quote(d.Serial)

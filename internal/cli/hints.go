@@ -1,33 +1,43 @@
 package cli
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/advice"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = []hint{
-	onValue(notBootedHint),
-	on[*portError]("choose another port, or end what uses this one"),
-	on[*declinedError]("type the name as it is shown; 'livebuild devices' lists the disks"),
-	onValue(func(e *silentError) string { return "to write without a question, say --yes and " + nameHint(e.disk) }),
-	onValue(func(e *rightsError) string {
+var ownHints = []advice.Row{
+	advice.OnValue(notBootedHint),
+	advice.On[*portError]("choose another port, or end what uses this one"),
+	advice.On[*declinedError]("type the name as it is shown; 'livebuild devices' lists the disks"),
+	advice.OnValue(func(e *silentError) string {
+		return "to write without a question, say --yes and " + advice.DiskName(e.disk)
+	}),
+	advice.OnValue(func(e *rightsError) string {
 		if e.command != "" {
 			return e.command
 		}
-		return twoSteps
+		return advice.TwoSteps
 	}),
-	on[*noModeError]("set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"),
-	onValue(unbootableHint),
-	on[*changedImageError]("wait until the file is complete, and write it again"),
-	on[*streamError]("-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"),
-	on[*usageError](usageHint),
+	advice.On[*noModeError]("set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"),
+	advice.OnValue(unbootableHint),
+	advice.On[*changedImageError]("wait until the file is complete, and write it again"),
+	advice.On[*streamError]("-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"),
+	advice.On[*usageError](advice.Usage),
 }
 
-// usageHint is advice on wrong usage of which nothing better is known.
-const usageHint = "'livebuild --help' lists verbs, 'livebuild VERB --help' their flags"
+// hintFor is the advice on an error.
+func hintFor(err error) string { return advice.For(err, ownHints...) }
+
+// is says whether an error is, or wraps, one of type E.
+func is[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
 
 // notBootedHint is advice on the first boot that failed.
 func notBootedHint(e *notBootedError) string {

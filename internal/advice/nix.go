@@ -1,4 +1,4 @@
-package cli
+package advice
 
 import (
 	"cmp"
@@ -11,16 +11,16 @@ import (
 )
 
 // nixHints are advice on Nix.
-var nixHints = []hint{
-	on[*nix.InstallableError]("an installable is a flake reference and a name: .#exampleIso, github:owner/repo#exampleIso"),
-	on[*nix.FlagError](usageHint),
-	onErr(nix.ErrNotFound, "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"),
-	on[*nix.TooOldError]("install a newer Nix"),
-	on[*nix.ArgumentsError]("a flag of Nix, or the environment, is too long: Linux takes 128 KiB in one argument and 2 MiB in all; put settings into nix.conf"),
-	on[*nix.RemoteStoreError]("--store names a store that builds: this machine's, a folder, or ssh-ng://HOST; downloads come from --substituters"),
-	onValue(platformHint),
-	onValue(buildHint),
-	onValue(evaluationHint),
+var nixHints = []Row{
+	On[*nix.InstallableError]("an installable is a flake reference and a name: .#exampleIso, github:owner/repo#exampleIso"),
+	On[*nix.FlagError](Usage),
+	OnErr(nix.ErrNotFound, "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"),
+	On[*nix.TooOldError]("install a newer Nix"),
+	On[*nix.ArgumentsError]("a flag of Nix, or the environment, is too long: Linux takes 128 KiB in one argument and 2 MiB in all; put settings into nix.conf"),
+	On[*nix.RemoteStoreError]("--store names a store that builds: this machine's, a folder, or ssh-ng://HOST; downloads come from --substituters"),
+	OnValue(platformHint),
+	OnValue(buildHint),
+	OnValue(evaluationHint),
 }
 
 // buildHint is advice on a build that failed.

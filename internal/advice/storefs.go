@@ -1,10 +1,10 @@
-package cli
+package advice
 
 import "github.com/livebuild/livebuild/internal/storefs"
 
 // storefsHints are advice on files of the Nix store.
-var storefsHints = []hint{
-	onValue(func(e *storefs.OutsideError) string {
+var storefsHints = []Row{
+	OnValue(func(e *storefs.OutsideError) string {
 		if e.InStore {
 			return "let the option refer to the package itself, as in \"${pkgs.hello}/share\": Nix does not see what is named by text alone"
 		}

@@ -1,0 +1,25 @@
+package advice
+
+import (
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+)
+
+// imageHints are advice on images and how they are packed.
+var imageHints = []Row{
+	On[*codec.UnsupportedError]("another compression works: zstd:19 comes near xz in size"),
+	On[*codec.SettingsError]("compressions are none, lz4, gzip, zstd and xz, with a level as in zstd:19, or mksquashfs' words as in \"zstd -Xcompression-level 19\""),
+	On[*squashfs.ChangedError]("store paths do not change: check the store with 'nix-store --verify --check-contents'"),
+	On[*image.EpochError]("unset SOURCE_DATE_EPOCH, or set it to what 'date +%s' prints"),
+	On[*image.OccupiedError]("--force replaces it, -o FILE writes elsewhere"),
+	On[*image.PlaceError]("-o FILE writes elsewhere; --write DEVICE writes to a stick"),
+	OnValue(func(e *image.UnmountableError) string {
+		if len(e.Readable) == 0 {
+			return "turn the options on in boot.kernelPatches: without them no live system starts"
+		}
+		return "choose a compression that it can read (" + strings.Join(e.Readable, ", ") + "), or turn the options on in boot.kernelPatches"
+	}),
+}

@@ -1,8 +1,0 @@
-package cli
-
-import "github.com/livebuild/livebuild/internal/boottest"
-
-// boottestHints are advice on boots that cannot be judged.
-var boottestHints = []hint{
-	on[*boottest.UnheardError]("give the kernel console=ttyS0,115200n8 (console=ttyAMA0,115200n8 on aarch64); --expect takes what the system says itself"),
-}
