@@ -14,19 +14,26 @@ var house = map[string]room{
 		[]string{"internal/cli"},
 	},
 	"internal/cli": {
-		"verbs, flags, results as text and JSON; nothing else reads the environment or decides exit statuses",
+		"verbs and flags; nothing else reads the environment or decides exit statuses",
 		[]string{
 			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device",
 			"internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/nix", "internal/nixos",
-			"internal/progress", "internal/qemu", "internal/trial", "pkg/squashfs/codec",
+			"internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
+		},
+	},
+	"internal/report": {
+		"what verbs find out and make, as objects for programs and as text for people",
+		[]string{
+			"internal/boot", "internal/boottest", "internal/build", "internal/device", "internal/human", "internal/image",
+			"internal/medium", "internal/nix", "internal/qemu", "internal/trial",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/device", "internal/human", "internal/image", "internal/imagefile",
-			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/storefs", "pkg/squashfs",
-			"pkg/squashfs/codec",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/storefs",
+			"pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {

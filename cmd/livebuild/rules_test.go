@@ -51,7 +51,6 @@ const (
 )
 
 var tooLarge = map[string]string{
-	"internal/cli": "an application in the command line, until build, boottest and the choice of disks are rooms",
 	"internal/nix": "formats and the program's runner in one, until the store is a room",
 }
 

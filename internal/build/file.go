@@ -2,8 +2,12 @@ package build
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -41,4 +45,27 @@ func NewTemporary(folder string) (Temporary, error) {
 // Take writes the image.
 func (t Temporary) Take(ctx context.Context, p *Packing) (image.Result, error) {
 	return p.Write(ctx, t.Output)
+}
+
+// InsideFlake says whether an image lands in the folder of a flake that is not a git
+// repository: Nix copies such a folder whole into its store, image and all, at every
+// evaluation.
+func InsideFlake(of nix.Installable, path string) bool {
+	folder, ok := of.Folder()
+	if !ok {
+		return false
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	for dir := folder; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			break
+		}
+	}
+	return strings.HasPrefix(path, folder+"/")
 }

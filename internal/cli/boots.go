@@ -3,79 +3,19 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"github.com/livebuild/livebuild/internal/boottest"
-	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/medium"
-	"github.com/livebuild/livebuild/internal/qemu"
+	"github.com/livebuild/livebuild/internal/report"
 )
-
-// testResult is what --json prints.
-type testResult struct {
-	File     string       `json:"file"`
-	VolumeID string       `json:"volume_id"`
-	Arch     string       `json:"arch"`
-	Accel    qemu.Accel   `json:"accel"` // "kvm" or "tcg"
-	Passed   bool         `json:"passed"`
-	Boots    []bootResult `json:"boots"`
-}
-
-// text is empty: each boot was told when it ended.
-func (testResult) text(io.Writer) error { return nil }
-
-type bootResult struct {
-	Mode       medium.Mode     `json:"mode"`
-	Passed     bool            `json:"passed"`
-	Outcome    string          `json:"outcome"`
-	Line       string          `json:"line"`            // of the console, which decided
-	Serial     boottest.Serial `json:"serial"`          // how the kernel got its console: default, added or unknown
-	Menus      []string        `json:"menus,omitempty"` // files that the boot loader was shown changed
-	Seconds    float64         `json:"seconds"`
-	Console    []string        `json:"console,omitempty"` // the last lines of a failed boot
-	Log        string          `json:"log,omitempty"`     // files that were kept
-	Screenshot string          `json:"screenshot,omitempty"`
-	Error      string          `json:"error,omitempty"` // why it could not be tried
-
-	verdict qemu.Verdict
-	err     error // it could not be tried
-}
-
-// String is the boot in one line.
-func (r *bootResult) String() string {
-	line := fmt.Sprintf("%s: %s after %s", r.Mode, r.verdict.Outcome, human.Seconds(r.verdict.Duration))
-	if r.Line != "" {
-		line += ": " + r.Line
-	}
-	return line
-}
-
-// notBootedError says that an image was tried and did not come up.
-type notBootedError struct {
-	failed []bootResult
-	boots  int
-}
-
-func (e *notBootedError) Error() string {
-	if e.boots == 1 {
-		return fmt.Sprintf("the image did not boot: %s %s", e.failed[0].Mode, e.failed[0].verdict.Outcome)
-	}
-	var reasons []string
-	for _, r := range e.failed {
-		reasons = append(reasons, fmt.Sprintf("%s %s", r.Mode, r.verdict.Outcome))
-	}
-	return fmt.Sprintf("%d of %d boots failed: %s", len(e.failed), e.boots, strings.Join(reasons, ", "))
-}
 
 // boot tries an image in these modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]bootResult, error) {
+func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]report.Boot, error) {
 	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
 		return nil, err
@@ -86,26 +26,26 @@ func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *
 	if err := t.makeFolder(); err != nil {
 		return nil, err
 	}
-	var results []bootResult
+	var results []report.Boot
 	opts := t.options
 	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, a.console
 	opts.Done = func(r *boottest.Result) {
 		result := newBootResult(r)
 		a.keep(t, m, &result, r.Log)
 		if err := a.report(&result, tell); err != nil {
-			result.err = err
+			result.Err = err
 		}
 		results = append(results, result)
 	}
 	if _, err := boottest.Run(ctx, m, modes, opts); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(results, func(a, b bootResult) int { return slices.Index(modes, a.Mode) - slices.Index(modes, b.Mode) })
+	slices.SortFunc(results, func(a, b report.Boot) int { return slices.Index(modes, a.Mode) - slices.Index(modes, b.Mode) })
 	return results, nil
 }
 
-func newBootResult(r *boottest.Result) bootResult {
-	result := bootResult{Mode: r.Mode, Passed: r.Passed(), Serial: r.Serial, Menus: r.Menus, verdict: r.Verdict, err: r.Err}
+func newBootResult(r *boottest.Result) report.Boot {
+	result := report.Boot{Mode: r.Mode, Passed: r.Passed(), Serial: r.Serial, Menus: r.Menus, Verdict: r.Verdict, Err: r.Err}
 	var unheard *boottest.UnheardError
 	switch {
 	case errors.As(r.Err, &unheard):
@@ -130,7 +70,7 @@ func (t *test) makeFolder() error {
 }
 
 // keep writes the files that are kept of a boot.
-func (a *app) keep(t *test, m *medium.File, r *bootResult, log []byte) {
+func (a *app) keep(t *test, m *medium.File, r *report.Boot, log []byte) {
 	if r.Passed && !t.keepAll {
 		return
 	}
@@ -146,16 +86,16 @@ func (a *app) keep(t *test, m *medium.File, r *bootResult, log []byte) {
 		return path
 	}
 	r.Log = write(".log", log)
-	r.Screenshot = write(".png", r.verdict.Screen)
+	r.Screenshot = write(".png", r.Verdict.Screen)
 }
 
 // shownLines are the last ones of the console that are printed about a failed boot.
 const shownLines = 12
 
 // report tells how a boot ended.
-func (a *app) report(r *bootResult, tell func(string) error) error {
-	if r.err != nil {
-		r.Error = r.err.Error()
+func (a *app) report(r *report.Boot, tell func(string) error) error {
+	if r.Err != nil {
+		r.Error = r.Err.Error()
 		if r.Outcome != notJudged {
 			return nil // also the error of the run
 		}
@@ -175,20 +115,20 @@ func (a *app) report(r *bootResult, tell func(string) error) error {
 	return err
 }
 
-// failure is a *notBootedError if a boot failed, else the error of one that could not be tried or not be
+// failure is a *report.NotBootedError if a boot failed, else the error of one that could not be tried or not be
 // judged.
-func failure(boots []bootResult) error {
-	e := &notBootedError{boots: len(boots)}
+func failure(boots []report.Boot) error {
+	e := &report.NotBootedError{Boots: len(boots)}
 	var untried error
 	for _, r := range boots {
 		switch {
-		case r.err != nil && untried == nil:
-			untried = r.err
-		case r.err == nil && !r.Passed:
-			e.failed = append(e.failed, r)
+		case r.Err != nil && untried == nil:
+			untried = r.Err
+		case r.Err == nil && !r.Passed:
+			e.Failed = append(e.Failed, r)
 		}
 	}
-	if len(e.failed) == 0 {
+	if len(e.Failed) == 0 {
 		return untried
 	}
 	return e

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -92,27 +91,4 @@ func parseReuse(text string) (build.Reuse, error) {
 		return build.Reuse{}, &usageError{fmt.Errorf("--reuse: %w", err)}
 	}
 	return build.Reuse{Path: text}, nil
-}
-
-// insideFlake says whether an image lands in the folder of a flake that is not a git
-// repository: Nix copies such a folder whole into its store, image and all, at every
-// evaluation.
-func insideFlake(of nix.Installable, path string) bool {
-	folder, ok := of.Folder()
-	if !ok {
-		return false
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return false
-	}
-	for dir := folder; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
-			return false
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	return strings.HasPrefix(path, folder+"/")
 }

@@ -1,5 +1,5 @@
-// Package cli is the command line: verbs, flags, and results as text and JSON. It is
-// the only package that reads flags and the environment, and decides exit statuses.
+// Package cli is the command line: verbs and flags. It is the only package that reads
+// flags and the environment, and decides exit statuses.
 package cli
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 // Exit statuses.
@@ -50,7 +51,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	var (
 		usage     *usageError
 		told      *device.ToldError
-		notBooted *notBootedError
+		notBooted *report.NotBootedError
 	)
 	switch {
 	case err == nil:

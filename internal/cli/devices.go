@@ -1,16 +1,10 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-	"io"
-	"strings"
-	"text/tabwriter"
-
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/device"
-	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 func (a *app) devicesCommand() *cobra.Command {
@@ -32,127 +26,9 @@ knows.`,
 			if err != nil {
 				return err
 			}
-			return a.print(diskList(disks), asJSON)
+			return a.print(report.Disks(disks), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
 	return cmd
-}
-
-// diskList is a result.
-type diskList []device.Disk
-
-// MarshalJSON returns an array of diskJSON.
-func (l diskList) MarshalJSON() ([]byte, error) {
-	list := []diskJSON{}
-	for _, d := range l {
-		list = append(list, describeDisk(d))
-	}
-	return json.Marshal(list)
-}
-
-// diskJSON is a disk as --json prints it.
-type diskJSON struct {
-	Path        string          `json:"path"`
-	Size        int64           `json:"size"` // bytes
-	SectorSize  int             `json:"sector_size"`
-	Bus         string          `json:"bus"`
-	Vendor      string          `json:"vendor"`
-	Model       string          `json:"model"`
-	Serial      string          `json:"serial"`
-	IDs         []string        `json:"ids"` // in /dev/disk/by-id
-	Removable   bool            `json:"removable"`
-	ReadOnly    bool            `json:"read_only"`
-	Stick       bool            `json:"stick"`    // removable, on USB or a card; and not large
-	System      bool            `json:"system"`   // the running system needs it
-	Writable    bool            `json:"writable"` // nothing speaks against writing to it
-	Content     string          `json:"content"`  // as blkid names it
-	Label       string          `json:"label"`
-	Mountpoints []string        `json:"mountpoints"` // of all its parts
-	Uses        []string        `json:"uses"`        // why it is not to be written, in words
-	Partitions  []partitionJSON `json:"partitions"`
-}
-
-type partitionJSON struct {
-	Path    string `json:"path"`
-	Offset  int64  `json:"offset"` // bytes
-	Size    int64  `json:"size"`   // bytes
-	Content string `json:"content"`
-	Label   string `json:"label"`
-}
-
-func describeDisk(d device.Disk) diskJSON {
-	j := diskJSON{
-		Path:        d.Path,
-		Size:        d.Size,
-		SectorSize:  d.SectorSize,
-		Bus:         string(d.Bus),
-		Vendor:      d.Vendor,
-		Model:       d.Model,
-		Serial:      d.Serial,
-		IDs:         append([]string{}, d.IDs...),
-		Removable:   d.Removable,
-		ReadOnly:    d.ReadOnly,
-		Stick:       d.Stick(),
-		System:      d.System(),
-		Writable:    d.Check() == nil,
-		Content:     d.Content.Type,
-		Label:       d.Content.Label,
-		Mountpoints: []string{},
-		Uses:        []string{},
-		Partitions:  []partitionJSON{},
-	}
-	for _, u := range d.Mounts() {
-		j.Mountpoints = append(j.Mountpoints, u.By)
-	}
-	for _, u := range d.Uses {
-		j.Uses = append(j.Uses, u.String())
-	}
-	for _, p := range d.Partitions {
-		j.Partitions = append(j.Partitions, partitionJSON{p.Path, p.Offset, p.Size, p.Content.Type, p.Content.Label})
-	}
-	return j
-}
-
-// text is a table.
-func (l diskList) text(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DISK\tSIZE\tBUS\tMODEL\tSERIAL\tCONTENT\tUSE")
-	for _, d := range l {
-		fmt.Fprintln(table, strings.Join([]string{d.Path, human.Size(d.Size), string(d.Bus), model(d), d.Serial, contents(d), usage(d)}, "\t"))
-	}
-	return table.Flush()
-}
-
-// model is what is printed on a disk.
-func model(d device.Disk) string { return strings.TrimSpace(d.Vendor + " " + d.Model) }
-
-// contents is what is on a disk and its partitions.
-func contents(d device.Disk) string {
-	var parts []string
-	add := func(c device.Content) {
-		if c.Type != "" {
-			parts = append(parts, strings.TrimSpace(c.Type+" "+c.Label))
-		}
-	}
-	add(d.Content)
-	for _, p := range d.Partitions {
-		add(p.Content)
-	}
-	return strings.Join(parts, ", ")
-}
-
-// usage is what a disk is used for.
-func usage(d device.Disk) string {
-	var parts []string
-	if d.System() {
-		parts = append(parts, "the running system")
-	}
-	for _, u := range d.Uses {
-		parts = append(parts, u.String())
-	}
-	if d.ReadOnly {
-		parts = append(parts, "read-only")
-	}
-	return strings.Join(parts, ", ")
 }

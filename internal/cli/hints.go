@@ -2,16 +2,12 @@ package cli
 
 import (
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/livebuild/livebuild/internal/advice"
-	"github.com/livebuild/livebuild/internal/qemu"
 )
 
 // ownHints are advice on the errors of the command line itself.
 var ownHints = []advice.Row{
-	advice.OnValue(notBootedHint),
 	advice.On[*portError]("choose another port, or end what uses this one"),
 	advice.On[*declinedError]("type the name as it is shown; 'livebuild devices' lists the disks"),
 	advice.OnValue(func(e *silentError) string {
@@ -37,34 +33,6 @@ func hintFor(err error) string { return advice.For(err, ownHints...) }
 func is[E error](err error) bool {
 	_, ok := errors.AsType[E](err)
 	return ok
-}
-
-// notBootedHint is advice on the first boot that failed.
-func notBootedHint(e *notBootedError) string {
-	r := e.failed[0]
-	outcome := r.verdict.Outcome
-	switch outcome {
-	case qemu.Silent:
-		return "what the firmware started never spoke: the boot loader may be damaged; see " + r.seen()
-	case qemu.TimedOut:
-		return "--expect takes another text than a login prompt, --test-timeout more time; see " + r.seen()
-	case qemu.NoBootDevice:
-		return "the firmware did not take the image for bootable: it may be damaged or cut off"
-	case qemu.LoaderPrompt:
-		return "the boot loader lacks its menu or a file that the menu names; see " + r.seen()
-	case qemu.EmergencyShell:
-		return "the first stage did not find, or could not mount, what it needs: check the volume ID and the store image; see " + r.seen()
-	}
-	return "see " + r.seen()
-}
-
-// seen is where a failed boot can be looked at.
-func (r *bootResult) seen() string {
-	files := slices.DeleteFunc([]string{r.Log, r.Screenshot}, func(f string) bool { return f == "" })
-	if len(files) == 0 {
-		return "the lines above"
-	}
-	return strings.Join(files, " and ")
 }
 
 // unbootableHint says what makes a stick start.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,8 +16,8 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 type isoOptions struct {
@@ -98,47 +97,6 @@ The name of the file, or of the disks, is printed on standard output.`,
 	return cmd
 }
 
-// isoResult is what --json prints.
-type isoResult struct {
-	File          string   `json:"file,omitempty"`
-	Size          int64    `json:"size"`             // of the file in bytes
-	ImageBytes    int64    `json:"image_bytes"`      // of the image: more if isoImage.compressImage is set
-	SHA256        string   `json:"sha256,omitempty"` // not of disks that are not read back
-	VolumeID      string   `json:"volume_id"`
-	System        string   `json:"system"`
-	Toplevel      string   `json:"toplevel"`
-	Compression   string   `json:"compression"`
-	Modes         []string `json:"modes"`
-	StorePaths    int      `json:"store_paths"`
-	StoreBytes    int64    `json:"store_bytes"` // as Nix counts, NAR sizes
-	SquashfsBytes int64    `json:"squashfs_bytes"`
-	ReusedBytes   int64    `json:"reused_bytes"`
-
-	Devices []resultLine `json:"devices,omitempty"` // with --write
-	Seconds isoSeconds   `json:"seconds"`
-
-	Boots []bootResult `json:"boots,omitempty"` // with --test
-
-	places []string // where the image is, as the user called it
-}
-
-// text is where the image is.
-func (r *isoResult) text(w io.Writer) error {
-	for _, place := range r.places {
-		if _, err := fmt.Fprintln(w, place); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-type isoSeconds struct {
-	Evaluate float64 `json:"evaluate"`
-	Build    float64 `json:"build"`
-	Pack     float64 `json:"pack"`
-	Total    float64 `json:"total"`
-}
-
 func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	tests, err := opts.tests.check()
@@ -167,7 +125,7 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 		}
 	}
 	path := outputPath(opts.output, b.Plan().FileName())
-	if insideFlake(of, path) {
+	if build.InsideFlake(of, path) {
 		a.console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
@@ -181,7 +139,7 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 	if err != nil {
 		return err
 	}
-	var boots []bootResult
+	var boots []report.Boot
 	if tester != nil {
 		if boots, err = tester.boot(ctx, out, path); err != nil {
 			return err
@@ -193,43 +151,12 @@ func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (
 	if err := b.Remember(path, packed); err != nil {
 		a.console.Warn(err.Error()) // a help for the next image, not more
 	}
-	result := newISOResult(b.Plan(), packed, time.Since(started))
-	result.places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
+	result := report.NewImage(b.Plan(), packed, time.Since(started))
+	result.Places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
 	if result.File, err = filepath.Abs(path); err != nil {
 		return err
 	}
 	return a.print(result, opts.json)
-}
-
-// newISOResult is what --json says about an image, wherever it went.
-func newISOResult(p *image.Plan, packed build.Result, total time.Duration) *isoResult {
-	return &isoResult{
-		Size:          packed.FileSize,
-		ImageBytes:    packed.Size,
-		VolumeID:      p.System().VolumeID,
-		System:        p.System().Platform,
-		Toplevel:      p.System().Root().Toplevel.Out,
-		Compression:   p.Store().Compression().String(),
-		Modes:         modeNames(p.Medium().Modes),
-		StorePaths:    packed.StorePaths,
-		StoreBytes:    packed.StoreBytes,
-		SquashfsBytes: packed.Squashfs.Size,
-		ReusedBytes:   packed.Squashfs.ReusedBytes,
-		Seconds: isoSeconds{
-			Evaluate: packed.Times.Evaluate.Seconds(),
-			Build:    packed.Times.Build.Seconds(),
-			Pack:     packed.Times.Pack.Seconds(),
-			Total:    total.Seconds(),
-		},
-	}
-}
-
-func modeNames(modes []medium.Mode) []string {
-	names := make([]string, len(modes))
-	for i, m := range modes {
-		names[i] = string(m)
-	}
-	return names
 }
 
 // outputPath is the file that -o means.

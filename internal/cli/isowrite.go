@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 // writes reports whether the image goes to disks.
@@ -70,11 +71,11 @@ func (a *app) runISOWrite(ctx context.Context, of nix.Installable, opts isoOptio
 	if err != nil {
 		return err
 	}
-	result := newISOResult(b.Plan(), packed, time.Since(started))
-	result.places = w.names()
+	result := report.NewImage(b.Plan(), packed, time.Since(started))
+	result.Places = w.names()
 	for i, r := range w.results {
 		result.SHA256 = r.SHA256
-		result.Devices = append(result.Devices, describeResult(w.names()[i], r))
+		result.Devices = append(result.Devices, report.NewDisk(w.names()[i], r))
 	}
 	return a.print(result, opts.json)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 // stickOptions are the flags of everything that writes to disks.
@@ -99,20 +100,6 @@ func (a *app) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, e
 	return a.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
 }
 
-// sketch is a disk in a few words.
-func sketch(d device.Disk) string {
-	words := []string{human.Size(d.Size)}
-	for _, w := range []string{string(d.Bus), model(d)} {
-		if w != "" {
-			words = append(words, w)
-		}
-	}
-	if d.Serial != "" {
-		words = append(words, "serial "+d.Serial)
-	}
-	return strings.Join(words, ", ")
-}
-
 // confirm shows the disks and has the user name each of them.
 func (a *app) confirm(what string, disks []device.Disk) error {
 	if a.in == nil || !term.IsTerminal(int(a.in.Fd())) {
@@ -120,8 +107,8 @@ func (a *app) confirm(what string, disks []device.Disk) error {
 	}
 	answers := bufio.NewReader(a.in)
 	for _, d := range disks {
-		a.console.Line(fmt.Sprintf("%s: %s", d.Path, sketch(d)))
-		if on := contents(d); on != "" {
+		a.console.Line(fmt.Sprintf("%s: %s", d.Path, report.Sketch(d)))
+		if on := report.Contents(d); on != "" {
 			a.console.Line("  holds " + on)
 		}
 		for _, u := range d.Uses {

@@ -18,6 +18,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 type testOptions struct {
@@ -109,7 +110,7 @@ func (o *testOptions) check() (*test, error) {
 	for _, name := range o.modes {
 		mode := medium.Mode(name)
 		if !slices.Contains(medium.AllModes(), mode) {
-			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(modeNames(medium.AllModes()), ", "))}
+			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(report.ModeNames(medium.AllModes()), ", "))}
 		}
 		if !slices.Contains(t.modes, mode) {
 			t.modes = append(t.modes, mode)
@@ -169,11 +170,11 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	failed := failure(boots)
-	err = a.print(testResult{
+	err = a.print(report.Boots{
 		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
 	}, opts.json)
 	if opts.junit != "" {
-		err = errors.Join(err, writeJUnit(opts.junit, filepath.Base(path), boots))
+		err = errors.Join(err, report.WriteJUnit(opts.junit, filepath.Base(path), boots))
 	}
 	if err != nil {
 		return err
@@ -230,9 +231,9 @@ func (a *app) newISOTester(ctx context.Context, b *build.Build, t *test) (*isoTe
 	return &isoTester{a, t, machines, modes}, err
 }
 
-// boot tries the image that is to become a file. The error is a *notBootedError if it does not
+// boot tries the image that is to become a file. The error is a *report.NotBootedError if it does not
 // come up.
-func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (boots []bootResult, err error) {
+func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (boots []report.Boot, err error) {
 	m, err := t.app.newMedium(ctx, out, path)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 type writeOptions struct {
@@ -88,7 +89,7 @@ func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra
 	var words []string
 	for _, d := range disks {
 		if d.Check() == nil && d.Stick() {
-			words = append(words, d.Path+"\t"+sketch(d))
+			words = append(words, d.Path+"\t"+report.Sketch(d))
 		}
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp

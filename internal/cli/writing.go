@@ -13,6 +13,7 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 // writing is a transfer of an image to opened devices, and what is said about
@@ -159,30 +160,7 @@ func (l *deviceLines) Send(e progress.Event) {
 		l.told = map[string]toldLine{}
 	}
 	l.told[e.Task.Of] = toldLine{e.Name, time.Now()}
-	printLine(l.out, progressLine{"progress", e.Task.Of, e.Name, moved.Done, moved.Total})
-}
-
-// progressLine is a line of --json about a device at work.
-type progressLine struct {
-	Event  string `json:"event"` // "progress"
-	Device string `json:"device"`
-	Phase  string `json:"phase"` // "writing", "syncing" or "verifying"
-	Done   int64  `json:"done"`  // bytes that the device has taken, or given
-	Total  int64  `json:"total"` // bytes
-}
-
-// resultLine is the last line of --json about a device.
-type resultLine struct {
-	Event    string  `json:"event"` // "result"
-	Device   string  `json:"device"`
-	OK       bool    `json:"ok"`
-	Verified bool    `json:"verified"`
-	Written  int64   `json:"written"` // bytes
-	Equal    int64   `json:"equal"`   // bytes that were there already
-	SHA256   string  `json:"sha256,omitempty"`
-	Seconds  float64 `json:"seconds"`
-	Error    string  `json:"error,omitempty"`
-	Offset   *int64  `json:"offset,omitempty"` // byte at which it failed or differs
+	printLine(l.out, report.DiskProgress{Event: "progress", Device: e.Task.Of, Phase: e.Name, Done: moved.Done, Total: moved.Total})
 }
 
 func printLine(out io.Writer, line any) {
@@ -229,65 +207,14 @@ func (w *writing) end(results []device.Result, failure error) error {
 func (w *writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		printLine(w.app.out, describeResult(path, r))
+		printLine(w.app.out, report.NewDisk(path, r))
 	}
 	switch {
 	case r.Err == nil:
-		w.tasks[i].End(path + ": " + w.verdict(r))
+		w.tasks[i].End(path + ": " + report.Verdict(r, w.verifyOnly))
 	case len(w.devices) > 1 && failure == nil:
 		w.tasks[i].Fail(r.Err, path+": failed: "+r.Err.Error())
 	default:
 		w.tasks[i].Fail(r.Err, nil)
 	}
-}
-
-func describeResult(path string, r device.Result) resultLine {
-	line := resultLine{
-		Event:    "result",
-		Device:   path,
-		OK:       r.Err == nil,
-		Verified: r.Verified,
-		Written:  r.Written,
-		Equal:    r.Equal,
-		SHA256:   r.SHA256,
-		Seconds:  r.Duration.Seconds(),
-	}
-	if r.Err == nil {
-		return line
-	}
-	line.Error = r.Err.Error()
-	var (
-		differs *device.DifferenceError
-		failed  *device.IOError
-		stalled *device.StalledError
-	)
-	switch {
-	case errors.As(r.Err, &differs):
-		line.Offset = &differs.Offset
-	case errors.As(r.Err, &failed) && failed.Offset >= 0:
-		line.Offset = &failed.Offset
-	case errors.As(r.Err, &stalled):
-		line.Offset = &stalled.Offset
-	}
-	return line
-}
-
-// verdict is what was done, and how well.
-func (w *writing) verdict(r device.Result) string {
-	if w.verifyOnly {
-		return "holds the image, " + human.Size(r.Equal)
-	}
-	var text string
-	switch total := r.Written + r.Equal; {
-	case r.Written == 0:
-		text = fmt.Sprintf("held the image already, %s", human.Size(total))
-	case r.Equal > 0:
-		text = fmt.Sprintf("wrote %s of %s, the other %s was there already", human.Size(r.Written), human.Size(total), human.Size(r.Equal))
-	default:
-		text = "wrote " + human.Size(total)
-	}
-	if r.Verified {
-		return text + ", verified"
-	}
-	return text + ", not verified"
 }

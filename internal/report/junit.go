@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"encoding/xml"
@@ -38,19 +38,19 @@ type junitFailure struct {
 }
 
 // newJUnit makes a report of the boots of an image.
-func newJUnit(image string, boots []bootResult) junitSuites {
+func newJUnit(image string, boots []Boot) junitSuites {
 	suite := junitSuite{Name: "livebuild test " + image, Tests: len(boots)}
 	total := 0.0
 	for _, r := range boots {
 		c := junitCase{Class: image, Name: string(r.Mode), Time: junitSeconds(r.Seconds)}
 		total += r.Seconds
 		switch {
-		case r.err != nil:
+		case r.Err != nil:
 			suite.Errors++
-			c.Error = &junitFailure{Type: "error", Message: r.err.Error()}
+			c.Error = &junitFailure{Type: "error", Message: r.Err.Error()}
 		case !r.Passed:
 			suite.Failures++
-			c.Failure = &junitFailure{Type: r.Outcome, Message: r.verdict.String(), Text: strings.Join(r.Console, "\n")}
+			c.Failure = &junitFailure{Type: r.Outcome, Message: r.Verdict.String(), Text: strings.Join(r.Console, "\n")}
 		}
 		suite.Cases = append(suite.Cases, c)
 	}
@@ -60,8 +60,8 @@ func newJUnit(image string, boots []bootResult) junitSuites {
 
 func junitSeconds(s float64) string { return strconv.FormatFloat(s, 'f', 3, 64) }
 
-// writeJUnit writes a report to a file.
-func writeJUnit(path, image string, boots []bootResult) error {
+// WriteJUnit writes a report to a file.
+func WriteJUnit(path, image string, boots []Boot) error {
 	data, err := xml.MarshalIndent(newJUnit(image, boots), "", "  ")
 	if err != nil {
 		return err

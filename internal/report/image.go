@@ -1,0 +1,74 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/image"
+)
+
+// Image is one that was made, wherever it went.
+type Image struct {
+	File          string   `json:"file,omitempty"`
+	Size          int64    `json:"size"`             // of the file in bytes
+	ImageBytes    int64    `json:"image_bytes"`      // of the image: more if isoImage.compressImage is set
+	SHA256        string   `json:"sha256,omitempty"` // not of disks that are not read back
+	VolumeID      string   `json:"volume_id"`
+	System        string   `json:"system"`
+	Toplevel      string   `json:"toplevel"`
+	Compression   string   `json:"compression"`
+	Modes         []string `json:"modes"`
+	StorePaths    int      `json:"store_paths"`
+	StoreBytes    int64    `json:"store_bytes"` // as Nix counts, NAR sizes
+	SquashfsBytes int64    `json:"squashfs_bytes"`
+	ReusedBytes   int64    `json:"reused_bytes"`
+
+	Devices []Disk  `json:"devices,omitempty"` // with --write
+	Seconds seconds `json:"seconds"`
+
+	Boots []Boot `json:"boots,omitempty"` // with --test
+
+	Places []string `json:"-"` // where the image is, as the user called it
+}
+
+// Text is where the image is.
+func (r *Image) Text(w io.Writer) error {
+	for _, place := range r.Places {
+		if _, err := fmt.Fprintln(w, place); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type seconds struct {
+	Evaluate float64 `json:"evaluate"`
+	Build    float64 `json:"build"`
+	Pack     float64 `json:"pack"`
+	Total    float64 `json:"total"`
+}
+
+// NewImage describes an image.
+func NewImage(p *image.Plan, packed build.Result, total time.Duration) *Image {
+	return &Image{
+		Size:          packed.FileSize,
+		ImageBytes:    packed.Size,
+		VolumeID:      p.System().VolumeID,
+		System:        p.System().Platform,
+		Toplevel:      p.System().Root().Toplevel.Out,
+		Compression:   p.Store().Compression().String(),
+		Modes:         ModeNames(p.Medium().Modes),
+		StorePaths:    packed.StorePaths,
+		StoreBytes:    packed.StoreBytes,
+		SquashfsBytes: packed.Squashfs.Size,
+		ReusedBytes:   packed.Squashfs.ReusedBytes,
+		Seconds: seconds{
+			Evaluate: packed.Times.Evaluate.Seconds(),
+			Build:    packed.Times.Build.Seconds(),
+			Pack:     packed.Times.Pack.Seconds(),
+			Total:    total.Seconds(),
+		},
+	}
+}
