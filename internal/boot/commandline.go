@@ -63,8 +63,8 @@ func (e Entry) checkCommandLine(s *nixos.System) error {
 		return nil
 	}
 	line = strings.Join(append([]string{".linux", e.Kernel}, e.Params...), " ")
-	if e.Initrd != "" {
-		line += " initrd=" + e.Initrd
+	if len(e.Initrds) > 0 {
+		line += " initrd=" + e.isolinuxInitrds()
 	}
 	if len(line) > maxIsolinuxLine {
 		return &CommandLineError{Title: e.Title, Size: len(line), Limit: maxIsolinuxLine, Taker: "isolinux"}

@@ -19,6 +19,25 @@ var isolinuxFiles = []string{"isolinux.bin", "ldlinux.c32", "vesamenu.c32", "lib
 // rEFInd have less than 2 MB.
 const programMax = 64 << 20
 
+// Options change what Complete makes. The zero value changes nothing.
+type Options struct {
+	// Sign, if set, is given each program that the firmware starts, by its path on
+	// the medium, and returns it signed.
+	Sign func(ctx context.Context, path string, program []byte) ([]byte, error)
+}
+
+// sign returns a program as it is to be on the medium.
+func (o Options) sign(ctx context.Context, path string, program []byte) ([]byte, error) {
+	if o.Sign == nil {
+		return program, nil
+	}
+	signed, err := o.Sign(ctx, path, program)
+	if err != nil {
+		return nil, fmt.Errorf("signing /%s: %w", path, err)
+	}
+	return signed, nil
+}
+
 // Complete returns the files of the medium, sorted by path, after everything in
 // the system's Realise has been built. It makes what was pending: GRUB's
 // program, its menu and the EFI system partition. Store has the files of what was
@@ -26,15 +45,15 @@ const programMax = 64 << 20
 //
 // Errors are of type *MissingFileError, *storefs.OutsideError and *CollisionError
 // where packages or the user's contents are at fault.
-func (t *Tree) Complete(ctx context.Context, store *storefs.FS) ([]File, error) {
-	made, err := t.makePending(ctx, store)
+func (t *Tree) Complete(ctx context.Context, store *storefs.FS, opts Options) ([]File, error) {
+	made, err := t.makePending(ctx, store, opts)
 	if err != nil {
 		return nil, err
 	}
-	m := &merger{store: store, files: map[string]File{}}
+	m := newMerger(store)
 	for _, g := range t.Grafts {
-		if g.Pending {
-			g.Data = made[g.Target]
+		if data, ok := made[g.Target]; ok && (g.Pending || opts.Sign != nil) {
+			g.Source, g.Data = "", data
 		}
 		if err := m.graft(g); err != nil {
 			return nil, err
@@ -73,8 +92,9 @@ func (t *Tree) ReadMBRCode(store *storefs.FS) ([]byte, error) {
 	return code, nil
 }
 
-// makePending returns the contents of the pending grafts by target.
-func (t *Tree) makePending(ctx context.Context, store *storefs.FS) (map[string][]byte, error) {
+// makePending returns the contents of grafts by target: of the pending ones, and of
+// programs.
+func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options) (map[string][]byte, error) {
 	s := t.system
 	if s == nil || !s.MakeEFIBootable {
 		return nil, nil
@@ -87,26 +107,36 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS) (map[string][
 	if err != nil {
 		return nil, err
 	}
-	core, err := store.ReadFile(s.GRUB.Core, programMax)
-	if err != nil {
-		return nil, unreadable(err, "GRUB's program", s.GRUB.Core)
-	}
-	loader, menu := loaderPath(s.EFIArch), t.Menu.Grub(fonts, trees)
+	made := map[string][]byte{grubConfig: t.Menu.Grub(fonts, trees)}
 	// GRUB reads its menu from the device that the firmware loaded it from: the
 	// medium, or this file system.
-	content := []fat.File{{Path: loader, Data: core}, {Path: grubConfig, Data: menu}}
-	if s.Refind != "" {
-		program, err := store.ReadFile(s.Refind, programMax)
+	content := []fat.File{{Path: grubConfig, Data: made[grubConfig]}}
+	for _, program := range t.programs() {
+		data, err := store.ReadFile(program.Source, programMax)
 		if err != nil {
-			return nil, unreadable(err, refindWhat, s.Refind)
+			return nil, unreadable(err, program.What, program.Source)
 		}
-		content = append(content, fat.File{Path: efiDir + "/" + t.Menu.Refind, Data: program})
+		if data, err = opts.sign(ctx, program.Target, data); err != nil {
+			return nil, err
+		}
+		made[program.Target] = data
+		content = append(content, fat.File{Path: program.Target, Data: data})
 	}
-	esp, err := espImage(ctx, content)
-	if err != nil {
+	if made[espPath], err = espImage(ctx, content); err != nil {
 		return nil, fmt.Errorf("making the EFI system partition: %w", err)
 	}
-	return map[string][]byte{loader: core, grubConfig: menu, espPath: esp}, nil
+	return made, nil
+}
+
+// programs are those that the firmware starts. Both the medium and the EFI system
+// partition have them.
+func (t *Tree) programs() []Graft {
+	s := t.system
+	all := []Graft{{Target: loaderPath(s.EFIArch), Source: s.GRUB.Core, What: "GRUB's program"}}
+	if s.Refind != "" {
+		all = append(all, Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind, What: refindWhat})
+	}
+	return all
 }
 
 // filesBelow returns the files of a directory with an extension, whatever its case,
@@ -115,7 +145,7 @@ func filesBelow(store *storefs.FS, directory Graft, extension string) ([]string,
 	if directory.Source == "" {
 		return nil, nil
 	}
-	m := &merger{store: store, files: map[string]File{}}
+	m := newMerger(store)
 	if err := m.graft(directory); err != nil {
 		return nil, err
 	}

@@ -66,10 +66,39 @@ func (e *MissingFileError) Error() string {
 	return fmt.Sprintf("%s %s does not exist", e.What, e.Path)
 }
 
+// maxFiles bounds the files of the medium beside the store image. Links to folders stand
+// for what is in those, so that a few of them can make more files than there are atoms.
+const maxFiles = 1 << 20
+
+// TooManyFilesError reports contents that have no end worth waiting for.
+type TooManyFilesError struct {
+	Path   string // on the medium, the first too many
+	Source string
+}
+
+func (e *TooManyFilesError) Error() string {
+	return fmt.Sprintf("/%s on the medium, from %s, is one of more than %d files", e.Path, e.Source, maxFiles)
+}
+
 // merger brings grafts together.
 type merger struct {
 	store *storefs.FS
 	files map[string]File // by path
+
+	// What was found, by the path of the store: links can lead to a folder often.
+	listings map[string][]fs.FileInfo
+	links    map[string]led
+}
+
+// led is where a link leads to.
+type led struct {
+	found string
+	info  fs.FileInfo
+	err   error
+}
+
+func newMerger(store *storefs.FS) *merger {
+	return &merger{store, map[string]File{}, map[string][]fs.FileInfo{}, map[string]led{}}
 }
 
 // graft adds the files of a graft.
@@ -93,22 +122,25 @@ func (m *merger) walk(target, found string, info fs.FileInfo, parents []string) 
 	case !info.IsDir():
 		return &fs.PathError{Op: "graft", Path: found, Err: errors.New("neither a file nor a directory")}
 	}
-	entries, err := m.store.ReadDir(found)
-	if err != nil {
-		return fmt.Errorf("listing the source of %s: %w", target, err)
+	entries, known := m.listings[found]
+	if !known {
+		var err error
+		if entries, err = m.store.ReadDir(found); err != nil {
+			return fmt.Errorf("listing the source of %s: %w", target, err)
+		}
+		m.listings[found] = entries
 	}
 	if len(entries) == 0 && target != "" {
 		return m.add(File{Path: target, Source: found, Dir: true})
 	}
-	parents = append(slices.Clone(parents), found)
+	parents = append(parents, found) // whose room siblings share, one after the other
 	for _, entry := range entries {
 		inside, file := path.Join(target, entry.Name()), path.Join(found, entry.Name())
-		if entry.Mode()&fs.ModeSymlink != 0 {
-			err = m.link(inside, file, parents)
-		} else {
-			err = m.walk(inside, file, entry, parents)
+		add := m.link
+		if entry.Mode()&fs.ModeSymlink == 0 {
+			add = func(target, file string, parents []string) error { return m.walk(target, file, entry, parents) }
 		}
-		if err != nil {
+		if err := add(inside, file, parents); err != nil {
 			return err
 		}
 	}
@@ -117,12 +149,16 @@ func (m *merger) walk(target, found string, info fs.FileInfo, parents []string) 
 
 // link adds what a link leads to, or the link if it must stay one.
 func (m *merger) link(target, link string, parents []string) error {
-	found, info, err := m.store.Find(link)
+	l, known := m.links[link]
+	if !known {
+		l.found, l.info, l.err = m.store.Find(link)
+		m.links[link] = l
+	}
 	switch {
-	case err == nil && !slices.Contains(parents, found):
-		return m.walk(target, found, info, parents)
-	case err != nil && !leadsNowhere(err):
-		return fmt.Errorf("following the source of %s: %w", target, err)
+	case l.err == nil && !slices.Contains(parents, l.found):
+		return m.walk(target, l.found, l.info, parents)
+	case l.err != nil && !leadsNowhere(l.err):
+		return fmt.Errorf("following the source of %s: %w", target, l.err)
 	}
 	text, err := m.store.ReadLink(link)
 	if err != nil {
@@ -161,6 +197,9 @@ func (m *merger) add(f File) error {
 	}
 	if f.Path == "" || strings.EqualFold(f.Path, medium.StoreImage) {
 		return &TargetError{f.Path, "is not for files"}
+	}
+	if len(m.files) == maxFiles {
+		return &TooManyFilesError{Path: f.Path, Source: f.Source}
 	}
 	m.files[f.Path] = f
 	return nil

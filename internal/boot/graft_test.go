@@ -3,6 +3,7 @@ package boot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func (l *lab) failure(s *nixos.System) error {
 	l.Helper()
 	tree, err := NewTree(s)
 	if err == nil {
-		_, err = tree.Complete(context.Background(), l.files())
+		_, err = tree.Complete(context.Background(), l.files(), Options{})
 	}
 	return err
 }
@@ -78,6 +79,65 @@ func TestFaultyContents(t *testing.T) {
 		if err := l.failure(s); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Complete = %v, want an error with %q", test.name, err, test.want)
 		}
+	}
+}
+
+// TestTooManyFiles has forty folders of two links each to the next one.
+func TestTooManyFiles(t *testing.T) {
+	l := newLab(t)
+	for i := range 40 {
+		for _, name := range []string{"a", "b"} {
+			l.link(fmt.Sprintf("tree/%d/%s", i, name), fmt.Sprintf("../%d", i+1))
+		}
+	}
+	l.put("tree/40/file", "")
+	s := l.installer()
+	s.Contents = []nixos.Content{{Source: "/nix/store/tree/0", Target: "/a"}}
+	var many *TooManyFilesError
+	if err := l.failure(s); !errors.As(err, &many) || many.Source != "/nix/store/tree/40/file" || !strings.HasPrefix(many.Path, "a/a/a/a/") {
+		t.Errorf("Complete = %v, want a *TooManyFilesError", err)
+	}
+}
+
+// TestSign has every program signed that the firmware starts, wherever it is.
+func TestSign(t *testing.T) {
+	l := newLab(t)
+	s := l.installer()
+	_, plain := l.complete(s)
+	tree, err := NewTree(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	signed, err := tree.Complete(t.Context(), l.files(), Options{Sign: func(_ context.Context, path string, program []byte) ([]byte, error) {
+		asked = append(asked, path)
+		return append([]byte("signed "), program...), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	programs := []string{"EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/refind_x64.efi"}
+	if !slices.Equal(asked, programs) {
+		t.Errorf("signed were %q, want %q", asked, programs)
+	}
+	for i, f := range signed {
+		switch program := slices.Contains(programs, f.Path); {
+		case f.Path != plain[i].Path:
+			t.Fatalf("the files are others: %s in the place of %s", f.Path, plain[i].Path)
+		case program && (f.Source != "" || !strings.HasPrefix(string(f.Data), "signed ")):
+			t.Errorf("%s is not signed", f.Path)
+		case f.Path == espPath:
+			if got := strings.Count(string(f.Data), "signed "); got != len(programs) {
+				t.Errorf("the EFI system partition has %d signed programs", got)
+			}
+		case !program && (f.Source != plain[i].Source || string(f.Data) != string(plain[i].Data)):
+			t.Errorf("%s is another with signed programs", f.Path)
+		}
+	}
+	refused := errors.New("the key is lost")
+	_, err = tree.Complete(t.Context(), l.files(), Options{Sign: func(context.Context, string, []byte) ([]byte, error) { return nil, refused }})
+	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "/EFI/BOOT/BOOTX64.EFI") {
+		t.Errorf("Complete = %v, want that signing failed", err)
 	}
 }
 

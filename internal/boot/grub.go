@@ -160,7 +160,9 @@ func (m *Menu) entry(s *script, e Entry) {
 			linux = append(linux, "${isoboot}")
 		}
 		s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))
-		s.line("initrd %s", e.Initrd)
+		if len(e.Initrds) > 0 {
+			s.line("initrd %s", strings.Join(e.Initrds, " "))
+		}
 		e.deviceTree(s)
 	}, "}")
 }

@@ -47,8 +47,8 @@ func (m *Menu) Isolinux() []byte {
 		if len(e.Params) > 0 {
 			line("APPEND %s", e.CommandLine())
 		}
-		if e.Initrd != "" {
-			line("INITRD %s", e.Initrd)
+		if len(e.Initrds) > 0 {
+			line("INITRD %s", e.isolinuxInitrds())
 		}
 		line("")
 	}
@@ -71,6 +71,10 @@ func (m *Menu) Isolinux() []byte {
 	}
 	return b.Bytes()
 }
+
+// isolinuxInitrds are the initrds as isolinux has them, in a file of its own and on the
+// command line (Syslinux, "SYSLINUX config file", INITRD).
+func (e Entry) isolinuxInitrds() string { return strings.Join(e.Initrds, ",") }
 
 // isolinuxTimeout differs from nixpkgs for 0, which boots at once in NixOS and
 // in GRUB, but never in isolinux.

@@ -60,8 +60,11 @@ type Entry struct {
 	Title  string
 	Class  string   // of GRUB's themes
 	Kernel string   // path on the medium, with leading slash
-	Initrd string   // the same; empty for none
 	Params []string // pieces of the command line, in order
+
+	// Initrds are paths like Kernel, which the kernel unpacks one over the other
+	// (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+	Initrds []string
 
 	// DeviceTree is the file for the kernel, DeviceTrees the directory of those that
 	// can be chosen for it. Both are paths like Kernel, or empty.
@@ -168,12 +171,12 @@ func newEntry(c nixos.Configuration, label string, extra []string) Entry {
 	params := []string{"init=" + path.Join(c.Toplevel.Out, "init")}
 	params = append(params, c.KernelParams...)
 	e := Entry{
-		Label:  label,
-		Title:  title(c),
-		Class:  "installer",
-		Kernel: "/" + kernelTarget(c.Kernel),
-		Initrd: "/" + kernelTarget(c.Initrd),
-		Params: append(params, extra...),
+		Label:   label,
+		Title:   title(c),
+		Class:   "installer",
+		Kernel:  "/" + kernelTarget(c.Kernel),
+		Initrds: []string{"/" + kernelTarget(c.Initrd)},
+		Params:  append(params, extra...),
 	}
 	if c.DeviceTree != "" {
 		e.DeviceTree = "/" + kernelTarget(c.DeviceTree)

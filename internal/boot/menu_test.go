@@ -157,6 +157,29 @@ func compare(t *testing.T, where string, got, want []item) {
 	}
 }
 
+// TestInitrds has entries with several initrds, and with none.
+func TestInitrds(t *testing.T) {
+	s := installer(t)
+	specialise(t, s, "bare")
+	m, err := NewMenu(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := m.Entries[0].Initrds[0]
+	m.Entries[0].Initrds = append(m.Entries[0].Initrds, "/boot/stamp.cpio", "/boot/third")
+	m.Entries[1].Initrds = nil
+	_, items := parseIsolinux(t, string(m.Isolinux()))
+	if want := first + ",/boot/stamp.cpio,/boot/third"; items[0].initrd != want || items[1].initrd != "" {
+		t.Errorf("isolinux.cfg has %q and %q, want %q and none", items[0].initrd, items[1].initrd, want)
+	}
+	config := string(m.Grub(nil, nil))
+	checkScript(t, config)
+	items = slices.DeleteFunc(parseGrub(t, config), func(i item) bool { return i.label != "menuentry" })
+	if want := first + " /boot/stamp.cpio /boot/third"; items[0].initrd != want || items[1].initrd != "" {
+		t.Errorf("grub.cfg has %q and %q, want %q and none", items[0].initrd, items[1].initrd, want)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	for _, test := range []struct {
 		timeout        *int

@@ -1,13 +1,8 @@
 package boot
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,14 +16,6 @@ import (
 
 // nixpkgsVariable names the environment variable with a tree of nixpkgs 24.05.
 const nixpkgsVariable = "LIVEBUILD_NIXPKGS"
-
-// nixpkgs evaluates testdata/nixpkgs.nix: the function that it is given, and
-// the oracle for one name.
-type nixpkgs struct {
-	tree   string
-	name   string
-	oracle oracle
-}
 
 type oracle struct {
 	Isolinux string   `json:"isolinux"`
@@ -46,35 +33,32 @@ type oracle struct {
 	} `json:"waits"`
 }
 
-func (n *nixpkgs) Eval(ctx context.Context, _, _, apply string, into any) (nix.FlakeConfig, error) {
-	file, err := filepath.Abs("testdata/nixpkgs.nix")
-	if err != nil {
-		return nil, err
-	}
-	live, err := filepath.Abs("../nixos/live.nix")
-	if err != nil {
-		return nil, err
-	}
-	expression := fmt.Sprintf(`let all = import %s { nixpkgs = %s; liveModule = import %s; }; in { result = (%s) all.configurations; oracle = all.oracle %s; }`,
-		file, n.tree, live, apply, nix.Quote(n.name))
-	cmd := exec.CommandContext(ctx, "nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", expression)
+// nixpkgs is a Nix, a file with the configurations of testdata/nixpkgs.nix, and what
+// nixpkgs' own module makes of one of them.
+func nixpkgs(t *testing.T, tree string) (*nix.Nix, nix.Installable, func(name string) oracle) {
+	t.Helper()
 	// Nix before 2.24 crashes in its garbage collector on such evaluations.
-	cmd.Env = append(os.Environ(), "GC_DONT_GC=1", "NIX_CONFIG=substituters =\nbuild-users-group =\n")
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
+	t.Setenv("GC_DONT_GC", "1")
+	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
+	n, err := nix.Find(t.Context(), nix.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("nix-instantiate: %w\n%s", err, &stderr)
+		t.Fatal(err)
 	}
-	result := struct {
-		Result any     `json:"result"`
-		Oracle *oracle `json:"oracle"`
-	}{into, &n.oracle}
-	return nil, json.Unmarshal(out, &result)
-}
-
-func (n *nixpkgs) EvalExpression(context.Context, string, any) error {
-	return errors.New("configurations of files are not tried here")
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := fmt.Sprintf("(import %s/testdata/nixpkgs.nix { nixpkgs = %s; liveModule = import %[1]s/../nixos/live.nix; })", here, tree)
+	file := filepath.Join(t.TempDir(), "configurations.nix")
+	if err := os.WriteFile(file, []byte(all+".configurations"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return n, nix.Installable{File: file}, func(name string) (o oracle) {
+		if err := n.EvalExpression(t.Context(), fmt.Sprintf("%s.oracle %s", all, nix.Quote(name)), &o); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
 }
 
 // TestNixpkgs compares menus and trees with what nixpkgs' own module, of
@@ -84,6 +68,7 @@ func TestNixpkgs(t *testing.T) {
 	if tree == "" {
 		judge.LeaveOut(t, "nixpkgs", nixpkgsVariable+" names no tree of NixOS 24.05")
 	}
+	n, file, oracleOf := nixpkgs(t, tree)
 	for _, test := range []struct {
 		name, volumeID string
 		entries        int // besides the variants
@@ -98,16 +83,18 @@ func TestNixpkgs(t *testing.T) {
 		{"bios", "nixos-24.05-x86_64", 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := &nixpkgs{tree: tree, name: test.name}
-			s, err := nixos.Evaluate(t.Context(), n, nix.Installable{Ref: ".", Name: test.name}, nixos.Changes{})
+			of := file
+			of.Name = test.name
+			s, err := nixos.Evaluate(t.Context(), n, of, nixos.Changes{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.VolumeID != test.volumeID || s.VolumeID != n.oracle.VolumeID {
-				t.Errorf("volume ID is %q, want %q and %q", s.VolumeID, test.volumeID, n.oracle.VolumeID)
+			oracle := oracleOf(test.name)
+			if s.VolumeID != test.volumeID || s.VolumeID != oracle.VolumeID {
+				t.Errorf("volume ID is %q, want %q and %q", s.VolumeID, test.volumeID, oracle.VolumeID)
 			}
-			if !slices.Equal(s.StoreContents, n.oracle.Roots) {
-				t.Errorf("roots are %q, want %q", s.StoreContents, n.oracle.Roots)
+			if !slices.Equal(s.StoreContents, oracle.Roots) {
+				t.Errorf("roots are %q, want %q", s.StoreContents, oracle.Roots)
 			}
 			tree, err := NewTree(s)
 			if err != nil {
@@ -116,19 +103,19 @@ func TestNixpkgs(t *testing.T) {
 			if got := len(tree.Menu.Entries); got != test.entries {
 				t.Errorf("menu has %d entries, want %d", got, test.entries)
 			}
-			if root := s.Root(); root.Kernel != n.oracle.Kernel || root.Initrd != n.oracle.Initrd {
-				t.Errorf("kernel and initrd are %s, %s, want %s, %s", root.Kernel, root.Initrd, n.oracle.Kernel, n.oracle.Initrd)
+			if root := s.Root(); root.Kernel != oracle.Kernel || root.Initrd != oracle.Initrd {
+				t.Errorf("kernel and initrd are %s, %s, want %s, %s", root.Kernel, root.Initrd, oracle.Kernel, oracle.Initrd)
 			}
-			compareTargets(t, tree, n.oracle.Targets)
-			checkWaits(t, n.oracle)
-			if s.MakeBIOSBootable != (n.oracle.Isolinux != "") || s.MakeEFIBootable != (n.oracle.EFI != "") {
+			compareTargets(t, tree, oracle.Targets)
+			checkWaits(t, oracle)
+			if s.MakeBIOSBootable != (oracle.Isolinux != "") || s.MakeEFIBootable != (oracle.EFI != "") {
 				t.Fatalf("boots from BIOS %t, from EFI %t", s.MakeBIOSBootable, s.MakeEFIBootable)
 			}
 			if s.MakeBIOSBootable {
-				compareIsolinux(t, tree.Menu, n.oracle.Isolinux)
+				compareIsolinux(t, tree.Menu, oracle.Isolinux)
 			}
 			if s.MakeEFIBootable {
-				script := builderScript(t, n.oracle.EFI)
+				script := builderScript(t, oracle.EFI)
 				compareModules(t, s, script)
 				compareGrub(t, tree.Menu, script)
 			}

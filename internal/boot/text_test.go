@@ -164,7 +164,7 @@ func TestLongCommandLines(t *testing.T) {
 		}
 		used := len("BOOT_IMAGE=" + longest.Kernel + " " + longest.CommandLine())
 		if test.bios {
-			used = len(".linux " + longest.Kernel + " " + longest.CommandLine() + " initrd=" + longest.Initrd)
+			used = len(".linux " + longest.Kernel + " " + longest.CommandLine() + " initrd=" + longest.Initrds[0])
 		}
 		root.KernelParams[0] = strings.Repeat("x", test.limit-used)
 		if _, err := NewMenu(s); err != nil {

@@ -105,7 +105,7 @@ func (l *lab) complete(s *nixos.System) (*Tree, []File) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	files, err := tree.Complete(context.Background(), l.files())
+	files, err := tree.Complete(context.Background(), l.files(), Options{})
 	if err != nil {
 		l.Fatal(err)
 	}

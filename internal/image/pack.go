@@ -95,7 +95,7 @@ func (p *Packing) Write(ctx context.Context, w io.WriterAt, opts PackOptions) (R
 
 // layout decides where everything lies on the medium.
 func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (*hybridiso.Layout, error) {
-	completed, err := m.Tree.Complete(ctx, built)
+	completed, err := m.Tree.Complete(ctx, built, boot.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -199,7 +199,7 @@ func TestSpeakFiles(t *testing.T) {
 // TestMenusWrittenHere reads and changes what internal/boot writes.
 func TestMenusWrittenHere(t *testing.T) {
 	entry := func(label, title, extra string) boot.Entry {
-		return boot.Entry{Label: label, Title: title, Class: "installer", Kernel: "/boot/k", Initrd: "/boot/i",
+		return boot.Entry{Label: label, Title: title, Class: "installer", Kernel: "/boot/k", Initrds: []string{"/boot/i"},
 			Params: []string{"init=/nix/store/x/init", "quiet", extra}}
 	}
 	for _, timeout := range []int{0, 10} {

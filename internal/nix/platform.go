@@ -30,6 +30,16 @@ func Machine() string {
 	return processor + "-" + runtime.GOOS
 }
 
+// BuildMachine returns the platform of the machine that has the store in which things
+// are built: this one. If it is another, of which nothing is known, it is empty.
+func (n *Nix) BuildMachine(ctx context.Context) (string, error) {
+	s, err := n.stores(ctx)
+	if err != nil || s.remote {
+		return "", err
+	}
+	return Machine(), nil
+}
+
 // BuildsBy is who builds derivations of a platform.
 type BuildsBy int
 

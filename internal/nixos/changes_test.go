@@ -66,7 +66,7 @@ func TestReadSSHKeys(t *testing.T) {
 
 // TestQuoting checks that nothing of a change becomes Nix.
 func TestQuoting(t *testing.T) {
-	text, err := function(`a"b`, Changes{
+	text, err := function(`a"b`, "x86_64-linux", Changes{
 		Modules: []string{`/a"${x}`, "<nixpkgs/a.nix>"}, KernelParams: []string{`${builtins.currentTime} ''\n`},
 	})
 	if err != nil {

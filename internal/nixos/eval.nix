@@ -23,7 +23,7 @@
   # The one of its image.modules to make the image with; null for none, or for "iso"
   # where the configuration lacks the ISO module.
   variant ? null,
-  # The platform of the machine that makes the image; null if that is not this one.
+  # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here, by their names without extension.
   files,

@@ -11,16 +11,6 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
-// An Evaluator evaluates Nix and decodes the JSON result. *nix.Nix is one.
-type Evaluator interface {
-	// Eval applies a function, given as an expression, to an attribute of a flake,
-	// whose nixConfig it returns.
-	Eval(ctx context.Context, ref, attr, apply string, into any) (nix.FlakeConfig, error)
-	// EvalExpression evaluates an expression that may read files and the
-	// search path.
-	EvalExpression(ctx context.Context, expression string, into any) error
-}
-
 // The evaluation functions, in files by topic, each of which is given all.
 //
 //go:embed *.nix
@@ -48,7 +38,7 @@ func withFiles(expression string) string {
 
 // apply evaluates a function of a set of configurations, and returns the nixConfig of
 // their flake.
-func apply(ctx context.Context, n Evaluator, of nix.Installable, function string, into any) (nix.FlakeConfig, error) {
+func apply(ctx context.Context, n *nix.Nix, of nix.Installable, function string, into any) (nix.FlakeConfig, error) {
 	if of.File == "" {
 		return n.Eval(ctx, of.Ref, nix.Configurations, withFiles(function), into)
 	}
@@ -65,12 +55,16 @@ func apply(ctx context.Context, n Evaluator, of nix.Installable, function string
 // *SeveralConfigurationsError, *NotNixOSError, *NotExtensibleError, *AssertionError,
 // *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
 // *InitrdError.
-func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes) (*System, error) {
+func Evaluate(ctx context.Context, n *nix.Nix, of nix.Installable, with Changes) (*System, error) {
 	var result struct {
 		Error  *refusal `json:"error"`
 		System *System  `json:"system"`
 	}
-	function, err := function(of.Name, with)
+	machine, err := n.BuildMachine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	function, err := function(of.Name, machine, with)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +85,7 @@ func Evaluate(ctx context.Context, n Evaluator, of nix.Installable, with Changes
 }
 
 // function returns the function to apply to a set of configurations.
-func function(name string, with Changes) (string, error) {
+func function(name, machine string, with Changes) (string, error) {
 	changes, err := with.settings()
 	if err != nil {
 		return "", err
@@ -108,7 +102,7 @@ func function(name string, with Changes) (string, error) {
   variant = %s;
   machine = %s;
   inherit files;
-}`, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), nix.Quote(nix.Machine())), nil
+}`, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), orNull(machine)), nil
 }
 
 // orNull returns a string literal, or null for the empty string.

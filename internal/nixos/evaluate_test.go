@@ -190,15 +190,9 @@ func TestGRUBProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var drv string
-		for path := range s.Realise {
-			if strings.HasSuffix(path, "-grub-"+test.target+".efi.drv") {
-				drv = path
-			}
-		}
-		text, err := os.ReadFile(filepath.Join(root, drv))
+		text, err := os.ReadFile(filepath.Join(root, derivationOf(t, s, "grub-"+test.target+".efi")))
 		if err != nil {
-			t.Fatalf("%s: GRUB's program is not realised: %v", test.name, err)
+			t.Fatal(err)
 		}
 		call := regexp.MustCompile(`"([^"]*)","([^"]*)/bin/grub-mkimage",\["--directory=([^"]*)","--prefix=/EFI/BOOT","--format=([^"]*)",(".*?")\]`).FindStringSubmatch(string(text))
 		if call == nil {
@@ -211,6 +205,39 @@ func TestGRUBProgram(t *testing.T) {
 			t.Errorf("%s: the modules are %s", test.name, call[5])
 		}
 	}
+}
+
+// TestBuildMachine asks for GRUB's program where things are built on another machine, of
+// which nothing is known: then it is made where the packages are.
+func TestBuildMachine(t *testing.T) {
+	text, err := function("aarch64-native", "", Changes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, of, root := flake(t, "aarch64-native")
+	var result struct{ System System }
+	if _, err := apply(t.Context(), n, of, text, &result); err != nil {
+		t.Fatal(err)
+	}
+	drv, err := os.ReadFile(filepath.Join(root, derivationOf(t, &result.System, "grub-x86_64-efi.efi")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`"aarch64-linux","/nix/store/[^"]*-grub/bin/grub-mkimage"`).Match(drv) {
+		t.Errorf("GRUB's program is made so: %s", drv)
+	}
+}
+
+// derivationOf returns the derivation of a name that is realised.
+func derivationOf(t *testing.T, s *System, name string) string {
+	t.Helper()
+	for path := range s.Realise {
+		if packageName(path) == name+".drv" {
+			return path
+		}
+	}
+	t.Fatalf("%s is not realised", name)
+	return ""
 }
 
 // TestSources names files of the machine in every option that takes one.
@@ -383,23 +410,19 @@ func TestAssertionText(t *testing.T) {
 }
 
 func TestEvaluationFails(t *testing.T) {
-	wrong := errors.New("undefined variable")
-	if _, err := Evaluate(t.Context(), failing{wrong}, nix.Installable{Ref: ".", Name: "iso"}, Changes{}); !errors.Is(err, wrong) {
-		t.Errorf("Evaluate = %v, want %v", err, wrong)
+	n, of, _ := flake(t, "iso")
+	for _, ref := range []string{of.Ref + "?dir=absent", "path:/absent"} {
+		var failed *nix.Error
+		if s, err := Evaluate(t.Context(), n, nix.Installable{Ref: ref, Name: "iso"}, Changes{}); s != nil || !errors.As(err, &failed) {
+			t.Errorf("Evaluate(%s) = %v, want a *nix.Error", ref, err)
+		}
 	}
-	if _, err := Evaluate(t.Context(), failing{}, nix.Installable{Ref: ".", Name: "iso"}, Changes{}); err == nil {
-		t.Error("Evaluate without a result gives no error")
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := Evaluate(stopped, n, of, Changes{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Evaluate after the end = %v", err)
 	}
 }
-
-// failing is a Nix that fails, or answers nothing.
-type failing struct{ err error }
-
-func (f failing) Eval(context.Context, string, string, string, any) (nix.FlakeConfig, error) {
-	return nil, f.err
-}
-
-func (f failing) EvalExpression(context.Context, string, any) error { return f.err }
 
 func TestDistance(t *testing.T) {
 	for _, test := range []struct {

@@ -10,7 +10,7 @@
   name,
   # Whether livebuild has added the ISO module.
   extended,
-  # The platform of the machine that makes the image; null if that is not this one.
+  # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
   files,

@@ -41,8 +41,8 @@ type Entry struct {
 	Menu   string `json:"menu,omitempty"` // the submenu of Options, if it is in one
 	Title  string `json:"title"`
 	Kernel string `json:"kernel"`
-	Initrd string `json:"initrd,omitempty"`
-	Line   string `json:"line"` // the kernel's command line
+	Initrd string `json:"initrd,omitempty"` // several have a comma between them
+	Line   string `json:"line"`             // the kernel's command line
 	// DeviceTree is the file, or the directory of those that can be chosen.
 	DeviceTree string `json:"device_tree,omitempty"`
 }
@@ -100,7 +100,7 @@ func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
 
 func (r *Plan) add(menu string, entries []boot.Entry) {
 	for _, e := range entries {
-		r.Entries = append(r.Entries, Entry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: e.Initrd, Line: e.CommandLine(),
+		r.Entries = append(r.Entries, Entry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: strings.Join(e.Initrds, ","), Line: e.CommandLine(),
 			DeviceTree: cmp.Or(e.DeviceTree, e.DeviceTrees)})
 	}
 }
