@@ -17,8 +17,8 @@ var house = map[string]room{
 		"verbs and flags; nothing else reads the environment or decides exit statuses",
 		[]string{
 			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device",
-			"internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/nix", "internal/nixos",
-			"internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
+			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix",
+			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
 		},
 	},
 	"internal/report": {
@@ -32,13 +32,13 @@ var house = map[string]room{
 		"what can be done about errors: a row for each type of error",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/device", "internal/human", "internal/image", "internal/imagefile",
-			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/storefs",
-			"pkg/squashfs", "pkg/squashfs/codec",
+			"internal/installable", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
+			"internal/storefs", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
-		[]string{"internal/image", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
+		[]string{"internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
 	},
 	"internal/trial": {
 		"what compressions make of a store",
@@ -57,11 +57,15 @@ var house = map[string]room{
 	},
 	"internal/nixos": {
 		"what a configuration says: the evaluation function `eval.nix`, the type System",
-		[]string{"internal/nix"},
+		[]string{"internal/installable", "internal/nix"},
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",
-		[]string{"internal/binfmt", "internal/store", "internal/storefs"},
+		[]string{"internal/binfmt", "internal/installable", "internal/store", "internal/storefs"},
+	},
+	"internal/installable": {
+		"what a user names: one configuration, of a flake or of a file; reads names, runs nothing",
+		nil,
 	},
 	"internal/store": {
 		"formats of the Nix store: registration, closure, archive hash, derivation; runs nothing",

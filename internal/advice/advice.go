@@ -44,7 +44,8 @@ const Usage = "'livebuild --help' lists verbs, 'livebuild VERB --help' their fla
 // tables has one for each package whose errors get to the user, in the file of its name.
 // Every exported error has its row, which cmd/livebuild tests.
 var tables = [][]Row{
-	nixHints, nixosHints, bootHints, storefsHints, imageHints, mediumHints, qemuHints, boottestHints, deviceHints, imagefileHints, reportHints,
+	installableHints, nixHints, nixosHints, bootHints, storefsHints, imageHints, mediumHints, qemuHints, boottestHints,
+	deviceHints, imagefileHints, reportHints,
 }
 
 // For is the advice on an error; the rows given are of the caller's own errors. An error

@@ -12,7 +12,6 @@ import (
 
 // nixHints are advice on Nix.
 var nixHints = []Row{
-	On[*nix.InstallableError]("an installable is a flake reference and a name: .#exampleIso, github:owner/repo#exampleIso"),
 	On[*nix.FlagError](Usage),
 	OnErr(nix.ErrNotFound, "install Nix (nixos.org/download), or add it to the PATH: /nix/var/nix/profiles/default/bin, or /run/current-system/sw/bin on NixOS"),
 	On[*nix.TooOldError]("install a newer Nix"),

@@ -11,7 +11,7 @@ import (
 var nixosHints = []Row{
 	OnValue(missingHint),
 	OnValue(func(e *nixos.SeveralConfigurationsError) string {
-		return fmt.Sprintf("name one: %s, or --file FILE %s", installable(e.Names[0]), human.Quote(e.Names[0]))
+		return fmt.Sprintf("name one: %s, or --file FILE %s", here(e.Names[0]), human.Quote(e.Names[0]))
 	}),
 	OnValue(variantHint),
 	On[*nixos.NotNixOSError]("a configuration is what nixpkgs.lib.nixosSystem returns"),
@@ -35,15 +35,15 @@ func missingHint(e *nixos.NoConfigurationError) string {
 	case len(e.Names) == 0:
 		return "define nixosConfigurations.NAME = nixpkgs.lib.nixosSystem { … } in the flake's outputs"
 	case e.Output != "":
-		return fmt.Sprintf("%s of a flake are something else: name the configuration, as in %s", e.Output, installable(e.Names[0]))
+		return fmt.Sprintf("%s of a flake are something else: name the configuration, as in %s", e.Output, here(e.Names[0]))
 	case e.Near:
 		return "did you mean " + human.Quote(e.Names[0]) + "?"
 	}
-	return "name one that there is, as in " + installable(e.Names[0])
+	return "name one that there is, as in " + here(e.Names[0])
 }
 
-// installable is how a configuration of the flake here is named on a command line.
-func installable(name string) string {
+// here is how a configuration of the flake here is named on a command line.
+func here(name string) string {
 	if human.Quote(name) == name {
 		return ".#" + name // inside of a word, # is no comment
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -35,7 +36,7 @@ type oracle struct {
 
 // nixpkgs is a Nix, a file with the configurations of testdata/nixpkgs.nix, and what
 // nixpkgs' own module makes of one of them.
-func nixpkgs(t *testing.T, tree string) (*nix.Nix, nix.Installable, func(name string) oracle) {
+func nixpkgs(t *testing.T, tree string) (*nix.Nix, installable.Installable, func(name string) oracle) {
 	t.Helper()
 	// Nix before 2.24 crashes in its garbage collector on such evaluations.
 	t.Setenv("GC_DONT_GC", "1")
@@ -53,7 +54,7 @@ func nixpkgs(t *testing.T, tree string) (*nix.Nix, nix.Installable, func(name st
 	if err := os.WriteFile(file, []byte(all+".configurations"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return n, nix.Installable{File: file}, func(name string) (o oracle) {
+	return n, installable.Installable{File: file}, func(name string) (o oracle) {
 		if err := n.EvalExpression(t.Context(), fmt.Sprintf("%s.oracle %s", all, nix.Quote(name)), &o); err != nil {
 			t.Fatal(err)
 		}

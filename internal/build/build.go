@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -30,7 +31,7 @@ type Options struct {
 // Build is a configuration on its way. It is not safe for concurrent use.
 type Build struct {
 	options     Options
-	installable nix.Installable
+	installable installable.Installable
 	nix         *nix.Nix
 
 	plan  *image.Plan   // after Evaluate
@@ -46,7 +47,7 @@ type Build struct {
 type Times struct{ Evaluate, Build, Pack time.Duration }
 
 // New begins with a configuration. It looks for Nix, and does nothing yet.
-func New(ctx context.Context, of nix.Installable, opts Options) (*Build, error) {
+func New(ctx context.Context, of installable.Installable, opts Options) (*Build, error) {
 	if opts.Sink == nil {
 		opts.Sink = progress.Discard
 	}
@@ -61,7 +62,7 @@ func New(ctx context.Context, of nix.Installable, opts Options) (*Build, error) 
 }
 
 // Installable is what the user calls the configuration.
-func (b *Build) Installable() nix.Installable { return b.installable }
+func (b *Build) Installable() installable.Installable { return b.installable }
 
 // Plan is what the image will be, after Evaluate.
 func (b *Build) Plan() *image.Plan { return b.plan }

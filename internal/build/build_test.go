@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -85,7 +86,7 @@ func mini(t *testing.T) string {
 // begin begins with the configuration mini.
 func begin(t *testing.T, flake, cache string, h *heard, with image.Options) *Build {
 	t.Helper()
-	of, err := nix.ParseInstallable(flake + "#mini")
+	of, err := installable.Parse(flake + "#mini")
 	if err != nil {
 		t.Fatal(err)
 	}

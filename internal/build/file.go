@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -50,7 +50,7 @@ func (t Temporary) Take(ctx context.Context, p *Packing) (image.Result, error) {
 // InsideFlake says whether an image lands in the folder of a flake that is not a git
 // repository: Nix copies such a folder whole into its store, image and all, at every
 // evaluation.
-func InsideFlake(of nix.Installable, path string) bool {
+func InsideFlake(of installable.Installable, path string) bool {
 	folder, ok := of.Folder()
 	if !ok {
 		return false

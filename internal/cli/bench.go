@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/trial"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -65,7 +65,7 @@ second: what packs faster makes more to write.`,
 	return cmd
 }
 
-func (a *app) runBench(ctx context.Context, of nix.Installable, opts benchOptions) (err error) {
+func (a *app) runBench(ctx context.Context, of installable.Installable, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
 		return err

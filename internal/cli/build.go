@@ -10,7 +10,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -35,7 +35,7 @@ func (o *planOptions) addBuildFlags(cmd *cobra.Command) {
 
 // newBuild checks everything that can be checked before the evaluation. The image is
 // made as its target needs it, and as the flags say.
-func (a *app) newBuild(ctx context.Context, of nix.Installable, opts planOptions, images image.Options) (*build.Build, error) {
+func (a *app) newBuild(ctx context.Context, of installable.Installable, opts planOptions, images image.Options) (*build.Build, error) {
 	changes, err := opts.changes()
 	if err != nil {
 		return nil, err

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -70,15 +70,15 @@ func checkOne(args []string, none, several string) error {
 
 // parseInstallable reads what names the configuration: arguments that
 // oneInstallable admits, and --file. Its error is a *usageError.
-func parseInstallable(args []string, file string) (of nix.Installable, err error) {
+func parseInstallable(args []string, file string) (of installable.Installable, err error) {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
 	if file != "" {
-		of, err = nix.FileInstallable(file, name)
+		of, err = installable.OfFile(file, name)
 	} else {
-		of, err = nix.ParseInstallable(name)
+		of, err = installable.Parse(name)
 	}
 	if err != nil {
 		return of, &usageError{err}
@@ -90,7 +90,7 @@ func parseInstallable(args []string, file string) (of nix.Installable, err error
 // configuration that is built first.
 type subject struct {
 	image       string // empty for a configuration
-	installable nix.Installable
+	installable installable.Installable
 }
 
 // parseSubject tells an image from an installable.

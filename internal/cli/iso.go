@@ -16,7 +16,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
@@ -97,7 +97,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	return cmd
 }
 
-func (a *app) runISO(ctx context.Context, of nix.Installable, opts isoOptions) (err error) {
+func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	tests, err := opts.tests.check()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
@@ -42,7 +42,7 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // runISOWrite builds a configuration and packs it straight onto disks. They are
 // opened before the build, which may take long: nothing else gets at them
 // meanwhile, and whoever has to confirm or give a password can leave then.
-func (a *app) runISOWrite(ctx context.Context, of nix.Installable, opts isoOptions) (err error) {
+func (a *app) runISOWrite(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	reuse, err := parseReuse(opts.reuse)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/report"
 )
@@ -35,7 +36,7 @@ any platform.`,
 	return cmd
 }
 
-func (a *app) runPlan(ctx context.Context, of nix.Installable, opts planOptions) (err error) {
+func (a *app) runPlan(ctx context.Context, of installable.Installable, opts planOptions) (err error) {
 	b, err := a.newBuild(ctx, of, opts, image.Options{})
 	if err != nil {
 		return err

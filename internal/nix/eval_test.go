@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 func TestQuote(t *testing.T) {
@@ -16,7 +18,7 @@ func TestQuote(t *testing.T) {
 	folder := l.flake("f", "{ }")
 	for _, want := range []string{``, `a"b\c`, "${x} $${y} $", "line\nline\ttab\r", "ü–‘’", `''`} {
 		var got string
-		if err := l.Eval(t.Context(), "path:"+folder, Configurations, "_: "+Quote(want), &got); err != nil || got != want {
+		if err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "_: "+Quote(want), &got); err != nil || got != want {
 			t.Errorf("evaluating %s = %q, %v, want %q", Quote(want), got, err, want)
 		}
 	}
@@ -34,7 +36,7 @@ func TestEval(t *testing.T) {
 		Names []string
 		Drv   string
 	}
-	err := l.Eval(t.Context(), "path:"+folder, Configurations,
+	err := l.Eval(t.Context(), "path:"+folder, installable.Configurations,
 		`cs: builtins.trace "warning: careful" { names = builtins.attrNames cs; drv = cs."a.b".drvPath; }`, &got)
 	if err != nil || !slices.Equal(got.Names, []string{"a.b"}) {
 		t.Fatalf("Eval = %+v, %v", got, err)
@@ -70,7 +72,7 @@ func TestEvalFlakeConfig(t *testing.T) {
 		l.git(filepath.Dir(folder), "init", "-q")
 		l.git(filepath.Dir(folder), "add", ".")
 		var names []string
-		config, err := l.Nix.Eval(t.Context(), folder, Configurations, "builtins.attrNames", &names)
+		config, err := l.Nix.Eval(t.Context(), folder, installable.Configurations, "builtins.attrNames", &names)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,13 +94,13 @@ func TestEvalUntracked(t *testing.T) {
 	eval := func(name string) *Error {
 		t.Helper()
 		var value any
-		err := l.Eval(t.Context(), folder, Configurations, "builtins.attrNames", &value)
+		err := l.Eval(t.Context(), folder, installable.Configurations, "builtins.attrNames", &value)
 		var failed *Error
 		if !errors.As(err, &failed) {
 			t.Fatalf("%s: Eval = %v, want an *Error", name, err)
 		}
 		l.keep(name, l.nix, append(slices.Clone(features), "--store", l.store, "eval", "--json", "--log-format", "internal-json",
-			"--no-write-lock-file", folder+"#"+Configurations))
+			"--no-write-lock-file", folder+"#"+installable.Configurations))
 		return failed
 	}
 	check := func(e *Error, file string, ignored bool) {
@@ -167,7 +169,7 @@ func TestEvalErrors(t *testing.T) {
 			}
 			flags := append([]string{"--store", l.store}, test.flags...)
 			l.options.Flags.Eval = flags
-			attr := Configurations
+			attr := installable.Configurations
 			if test.attr != "" {
 				attr = test.attr
 			}
@@ -187,7 +189,7 @@ func TestEvalBadSettings(t *testing.T) {
 	l := newLab(t, Options{})
 	folder := l.flake("f", "{ }")
 	t.Setenv("NIX_CONFIG", "this is no setting\n")
-	if err := l.Eval(t.Context(), "path:"+folder, Configurations, "x: x", new(any)); KindOf(err) != KindSettings {
+	if err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "x: x", new(any)); KindOf(err) != KindSettings {
 		t.Errorf("Eval = %#v, want KindSettings", err)
 	}
 	l.keep("bad-settings", l.nix, []string{"eval", "--expr", "1"})
@@ -207,11 +209,11 @@ func TestEvalNoFlake(t *testing.T) {
 		"no-flake": empty, "no-flake-in-git": inside, "no-folder": filepath.Join(l.dir, "absent"), "no-path": "path:" + filepath.Join(l.dir, "absent"),
 	} {
 		var value any
-		err := l.Eval(t.Context(), ref, Configurations, "x: x", &value)
+		err := l.Eval(t.Context(), ref, installable.Configurations, "x: x", &value)
 		if KindOf(err) != KindNoFlake {
 			t.Errorf("Eval(%s) = %#v, want KindNoFlake", ref, err)
 		}
-		l.keep(name, l.nix, slices.Concat(features, []string{"--store", l.store, "eval", "--log-format", "internal-json", ref + "#" + Configurations}))
+		l.keep(name, l.nix, slices.Concat(features, []string{"--store", l.store, "eval", "--log-format", "internal-json", ref + "#" + installable.Configurations}))
 	}
 }
 
@@ -219,10 +221,10 @@ func TestEvalDownload(t *testing.T) {
 	l := newLab(t, Options{}, "--offline", "--option", "download-attempts", "1")
 	var value any
 	ref := "http://127.0.0.1:1/x.tar.gz"
-	if err := l.Eval(t.Context(), ref, Configurations, "x: x", &value); KindOf(err) != KindDownload {
+	if err := l.Eval(t.Context(), ref, installable.Configurations, "x: x", &value); KindOf(err) != KindDownload {
 		t.Errorf("Eval(%s) = %#v, want KindDownload", ref, err)
 	}
-	l.keep("download", l.nix, slices.Concat(features, l.options.Flags.Eval, []string{"eval", "--log-format", "internal-json", ref + "#" + Configurations}))
+	l.keep("download", l.nix, slices.Concat(features, l.options.Flags.Eval, []string{"eval", "--log-format", "internal-json", ref + "#" + installable.Configurations}))
 }
 
 // TestEvalBuild lets a build during the evaluation fail.
@@ -230,7 +232,7 @@ func TestEvalBuild(t *testing.T) {
 	l := newLab(t, Options{})
 	folder := l.flake("f", `{ a = sh "a" "echo last words; exit 3"; }`)
 	var value any
-	err := l.Eval(t.Context(), "path:"+folder, Configurations, "cs: builtins.readFile cs.a", &value)
+	err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "cs: builtins.readFile cs.a", &value)
 	var failed *BuildError
 	if !errors.As(err, &failed) || failed.Kind != KindBuild || !slices.Contains(failed.Log, "last words") {
 		t.Errorf("Eval = %#v, want a BuildError with its log", err)
@@ -256,7 +258,7 @@ func TestCancel(t *testing.T) {
 	if d := time.Since(start); d > stopDelay {
 		t.Errorf("Nix had to be killed: it did not stop in %v", d)
 	}
-	if err := l.Eval(ctx, "path:"+folder, Configurations, "x: x", new(any)); !errors.Is(err, context.Canceled) {
+	if err := l.Eval(ctx, "path:"+folder, installable.Configurations, "x: x", new(any)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Eval = %v, want %v", err, context.Canceled)
 	}
 }

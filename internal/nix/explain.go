@@ -13,13 +13,15 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 // explain looks on this machine for the cause of an error that Nix tells only the
 // effect of: the folder of the flake may be missing, a file not be tracked by git,
 // or be of a submodule, the repository be another user's, the lock file be damaged.
 func (e *Error) explain(ctx context.Context, ref string) {
-	folder, ok := Installable{Ref: ref}.Folder()
+	folder, ok := installable.Installable{Ref: ref}.Folder()
 	if !ok {
 		return
 	}
@@ -43,7 +45,7 @@ func (e *Error) explainFile(ctx context.Context, ref, folder string) {
 		return
 	}
 	if submodule, ok := submodule(ctx, repository, e.File); ok {
-		if reference, ok := withSubmodules(ref); ok {
+		if reference, ok := installable.WithSubmodules(ref); ok {
 			e.Kind, e.Repository, e.Reference = KindSubmodule, repository, reference
 			e.Message = fmt.Sprintf("%s is in the git submodule %s, which Nix leaves out", e.File, submodule)
 		}
@@ -90,20 +92,6 @@ func submodule(ctx context.Context, repository, file string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// withSubmodules returns a reference to the same flake with its git submodules,
-// unless ref asks for them already.
-func withSubmodules(ref string) (string, bool) {
-	location, query, _ := strings.Cut(ref, "?")
-	params, err := url.ParseQuery(query)
-	if err != nil || params.Get("submodules") == "1" {
-		return "", false
-	}
-	if query != "" {
-		query += "&"
-	}
-	return location + "?" + query + "submodules=1", true
 }
 
 var (

@@ -7,19 +7,21 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 // failEval evaluates what must fail, and keeps what Nix says.
 func (l *lab) failEval(name, ref string) *Error {
 	l.t.Helper()
 	var value any
-	err := l.Eval(l.t.Context(), ref, Configurations, "builtins.attrNames", &value)
+	err := l.Eval(l.t.Context(), ref, installable.Configurations, "builtins.attrNames", &value)
 	var failed *Error
 	if !errors.As(err, &failed) {
 		l.t.Fatalf("%s: Eval(%s) = %v, want an *Error", name, ref, err)
 	}
 	l.keep(name, l.nix, append(slices.Clone(features), "--store", l.store, "eval", "--json", "--log-format", "internal-json",
-		"--no-write-lock-file", ref+"#"+Configurations))
+		"--no-write-lock-file", ref+"#"+installable.Configurations))
 	return failed
 }
 
@@ -60,7 +62,7 @@ func TestEvalSubmodule(t *testing.T) {
 			t.Errorf("Eval(%s) = %+v, want a submodule, and %s", ref, e, want)
 		}
 		var names []string
-		if err := l.Eval(t.Context(), want, Configurations, "builtins.attrNames", &names); err != nil {
+		if err := l.Eval(t.Context(), want, installable.Configurations, "builtins.attrNames", &names); err != nil {
 			t.Errorf("Eval(%s), as advised: %v", want, err)
 		}
 	}
@@ -115,7 +117,7 @@ func TestEvalBadLock(t *testing.T) {
 	l.write(filepath.Join(folder, "flake.nix"), `{ inputs.dep.url = "path:`+l.dir+`/dep"; outputs = { self, dep }: { nixosConfigurations = { }; }; }`)
 	l.write(filepath.Join(folder, "sub", "host.nix"), `{ }`)
 	var names []string
-	if err := l.Eval(t.Context(), "path:"+folder, Configurations, "builtins.attrNames", &names); err != nil {
+	if err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "builtins.attrNames", &names); err != nil {
 		t.Fatal(err)
 	}
 	lock := filepath.Join(folder, "flake.lock")
@@ -161,7 +163,7 @@ func TestLongExpressions(t *testing.T) {
 				t.Fatal("the test reckons wrongly")
 			}
 			var got int
-			if err := l.Eval(t.Context(), "path:"+folder, Configurations, apply, &got); err != nil || got != want {
+			if err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, apply, &got); err != nil || got != want {
 				t.Errorf("%v: Eval of %d bytes = %d, %v, want %d", flags, size, got, err, want)
 			}
 			got = 0
@@ -171,7 +173,7 @@ func TestLongExpressions(t *testing.T) {
 		}
 		// The evaluation is no less pure for it.
 		if len(flags) == 0 {
-			err := l.Eval(t.Context(), "path:"+folder, Configurations, "cs: builtins.readFile /etc/passwd /* "+strings.Repeat("x", maxArgument)+" */", new(any))
+			err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "cs: builtins.readFile /etc/passwd /* "+strings.Repeat("x", maxArgument)+" */", new(any))
 			if KindOf(err) != KindImpure {
 				t.Errorf("reading a file of this machine = %v, want an impure evaluation", err)
 			}
@@ -188,7 +190,7 @@ func TestLongFlags(t *testing.T) {
 	l := newLab(t, Options{})
 	l.options.Flags.Eval = append(l.options.Flags.Eval, "--option", "x", strings.Repeat("y", 200_000))
 	var failed *ArgumentsError
-	err := l.Eval(t.Context(), "path:"+l.flake("f", "{ }"), Configurations, "x: x", new(any))
+	err := l.Eval(t.Context(), "path:"+l.flake("f", "{ }"), installable.Configurations, "x: x", new(any))
 	if !errors.As(err, &failed) || failed.Longest != 200_000 {
 		t.Errorf("Eval = %v, want an *ArgumentsError", err)
 	}
@@ -228,16 +230,16 @@ func TestLinkedFlakes(t *testing.T) {
 		"./plain":                       "./plain",
 		"./absent":                      "./absent",
 	} {
-		of, err := ParseInstallable(ref + "#a")
+		of, err := installable.Parse(ref + "#a")
 		if err != nil || of.Ref != want {
-			t.Errorf("ParseInstallable(%s) = %q, %v, want %q", ref, of.Ref, err, want)
+			t.Errorf("Parse(%s) = %q, %v, want %q", ref, of.Ref, err, want)
 			continue
 		}
 		if ref == "./absent" {
 			continue
 		}
 		var names []string
-		if err := l.Eval(t.Context(), of.Ref, Configurations, "builtins.attrNames", &names); err != nil || !slices.Equal(names, []string{"a"}) {
+		if err := l.Eval(t.Context(), of.Ref, installable.Configurations, "builtins.attrNames", &names); err != nil || !slices.Equal(names, []string{"a"}) {
 			t.Errorf("Eval(%s) = %v, %v", of.Ref, names, err)
 		}
 	}
@@ -248,7 +250,7 @@ func TestLinkedFlakes(t *testing.T) {
 	if err := os.Symlink("../flake.nix", filepath.Join(real, "sub", "flake.nix")); err != nil {
 		t.Fatal(err)
 	}
-	if of, err := ParseInstallable(filepath.Join(real, "sub") + "#a"); err != nil || of.Ref != filepath.Join(real, "sub") {
+	if of, err := installable.Parse(filepath.Join(real, "sub") + "#a"); err != nil || of.Ref != filepath.Join(real, "sub") {
 		t.Errorf("a link inside of a repository becomes %q, %v", of.Ref, err)
 	}
 }

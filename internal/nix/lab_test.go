@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
 )
 
@@ -137,7 +138,7 @@ func (l *lab) targets(folder string, names ...string) []Target {
 	for _, name := range names {
 		apply += "cs." + name + " "
 	}
-	if err := l.Eval(l.t.Context(), "path:"+folder, Configurations, apply+"]))", &deps); err != nil {
+	if err := l.Eval(l.t.Context(), "path:"+folder, installable.Configurations, apply+"]))", &deps); err != nil {
 		l.t.Fatal(err)
 	}
 	return Targets(deps)

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 // Changes are made to a configuration for one image alone.
@@ -148,7 +148,7 @@ func hasKeyType(line string) bool {
 // ModuleFile returns the absolute path of a file with a module, which must
 // exist, or a name in angle brackets as it is.
 func ModuleFile(text string) (string, error) {
-	if nix.IsSearchPath(text) {
+	if installable.IsSearchPath(text) {
 		return text, nil
 	}
 	if _, err := os.Stat(text); err != nil {

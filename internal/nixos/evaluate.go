@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -38,9 +39,9 @@ func withFiles(expression string) string {
 
 // apply evaluates a function of a set of configurations, and returns the nixConfig of
 // their flake.
-func apply(ctx context.Context, n *nix.Nix, of nix.Installable, function string, into any) (nix.FlakeConfig, error) {
+func apply(ctx context.Context, n *nix.Nix, of installable.Installable, function string, into any) (nix.FlakeConfig, error) {
 	if of.File == "" {
-		return n.Eval(ctx, of.Ref, nix.Configurations, withFiles(function), into)
+		return n.Eval(ctx, of.Ref, installable.Configurations, withFiles(function), into)
 	}
 	configurations := fmt.Sprintf("files.classic { file = %s; name = %s; }", pathLiteral(of.File), nix.Quote(of.FileName()))
 	var none nix.FlakeConfig
@@ -55,7 +56,7 @@ func apply(ctx context.Context, n *nix.Nix, of nix.Installable, function string,
 // *SeveralConfigurationsError, *NotNixOSError, *NotExtensibleError, *AssertionError,
 // *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
 // *InitrdError.
-func Evaluate(ctx context.Context, n *nix.Nix, of nix.Installable, with Changes) (*System, error) {
+func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with Changes) (*System, error) {
 	var result struct {
 		Error  *refusal `json:"error"`
 		System *System  `json:"system"`
@@ -116,7 +117,7 @@ func orNull(text string) string {
 // pathLiteral is an expression for a file: an absolute path, or a name in angle
 // brackets that Nix looks up in its search path.
 func pathLiteral(file string) string {
-	if nix.IsSearchPath(file) {
+	if installable.IsSearchPath(file) {
 		return file
 	}
 	return "/. + " + nix.Quote(file)

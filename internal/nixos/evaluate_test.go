@@ -11,13 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
 // flake returns an installable of the test flake and a Nix with a store of its
 // own, whose physical root is the last result.
-func flake(t *testing.T, name string) (*nix.Nix, nix.Installable, string) {
+func flake(t *testing.T, name string) (*nix.Nix, installable.Installable, string) {
 	t.Helper()
 	judge.Path(t, "nix-bin", "nix")
 	root := t.TempDir()
@@ -33,7 +34,7 @@ func flake(t *testing.T, name string) (*nix.Nix, nix.Installable, string) {
 		t.Fatal(err)
 	}
 	// The folder lies in a Git work tree, which is of no concern here.
-	return n, nix.Installable{Ref: "path:" + dir, Name: name}, root
+	return n, installable.Installable{Ref: "path:" + dir, Name: name}, root
 }
 
 func evaluate(t *testing.T, name string, with Changes) (*System, error) {
@@ -413,7 +414,7 @@ func TestEvaluationFails(t *testing.T) {
 	n, of, _ := flake(t, "iso")
 	for _, ref := range []string{of.Ref + "?dir=absent", "path:/absent"} {
 		var failed *nix.Error
-		if s, err := Evaluate(t.Context(), n, nix.Installable{Ref: ref, Name: "iso"}, Changes{}); s != nil || !errors.As(err, &failed) {
+		if s, err := Evaluate(t.Context(), n, installable.Installable{Ref: ref, Name: "iso"}, Changes{}); s != nil || !errors.As(err, &failed) {
 			t.Errorf("Evaluate(%s) = %v, want a *nix.Error", ref, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -16,7 +17,7 @@ type Tool struct {
 
 // FindTool evaluates the package that has a program in its folder bin. Of must name its
 // configuration.
-func FindTool(ctx context.Context, n *nix.Nix, of nix.Installable, attribute, program string) (Tool, error) {
+func FindTool(ctx context.Context, n *nix.Nix, of installable.Installable, attribute, program string) (Tool, error) {
 	function := fmt.Sprintf("files.tool { name = %s; attribute = %s; machine = %s; inherit files; }",
 		nix.Quote(of.Name), nix.Quote(attribute), nix.Quote(nix.Machine()))
 	var found struct{ Drv, Out, Output string }

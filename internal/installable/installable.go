@@ -1,4 +1,10 @@
-package nix
+// Package installable reads what a user names: one configuration, of a flake or of a
+// file. It looks at the files of this machine where a name depends on them, changes
+// nothing, and runs nothing, neither Nix nor git.
+//
+// References: the Nix reference manual (nix.dev/manual/nix), "nix", section
+// "Installables", and "nix flake", section "Flake references".
+package installable
 
 import (
 	"fmt"
@@ -52,9 +58,9 @@ func IsSearchPath(text string) bool { return searchPath.MatchString(text) }
 
 var searchPath = regexp.MustCompile(`^<[a-zA-Z0-9._\-+]+(/[a-zA-Z0-9._\-+]+)*>$`)
 
-// FileInstallable is the configuration of that name, or the only one, of a file.
-// Errors are of type *InstallableError.
-func FileInstallable(file, name string) (Installable, error) {
+// OfFile is the configuration of that name, or the only one, of a file.
+// Errors are of type *Error.
+func OfFile(file, name string) (Installable, error) {
 	if IsSearchPath(file) {
 		return Installable{File: file, Name: name}, nil
 	}
@@ -64,32 +70,31 @@ func FileInstallable(file, name string) (Installable, error) {
 		_, err = os.Stat(file)
 	}
 	if err != nil {
-		return Installable{}, &InstallableError{Text: file, Reason: "the file does not exist"}
+		return Installable{}, &Error{Text: file, Reason: "the file does not exist"}
 	}
 	file, err = filepath.Abs(file)
 	return Installable{File: file, Name: name}, err
 }
 
-// InstallableError reports text that does not name a configuration.
-type InstallableError struct {
+// Error reports text that does not name a configuration.
+type Error struct {
 	Text   string
 	Reason string
 }
 
-func (e *InstallableError) Error() string {
+func (e *Error) Error() string {
 	return fmt.Sprintf("installable %q: %s", e.Text, e.Reason)
 }
 
-// ParseInstallable splits text of the form [REF][#NAME], as nixos-rebuild
+// Parse splits text of the form [REF][#NAME], as nixos-rebuild
 // takes it, at the first '#'. An empty REF means ".". NAME may be written in
 // full (nixosConfigurations.NAME), in double quotes, and percent-encoded as
 // Nix allows in a fragment; dots in it belong to the name. A REF that is the path
 // of a Nix file other than flake.nix means that file. Symbolic links to the folder
-// of a flake, which Nix refuses, are followed. Errors are of type
-// *InstallableError.
-func ParseInstallable(text string) (Installable, error) {
+// of a flake, which Nix refuses, are followed. Errors are of type *Error.
+func Parse(text string) (Installable, error) {
 	fail := func(format string, args ...any) (Installable, error) {
-		return Installable{}, &InstallableError{Text: text, Reason: fmt.Sprintf(format, args...)}
+		return Installable{}, &Error{Text: text, Reason: fmt.Sprintf(format, args...)}
 	}
 	if i := strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
 		return fail("control character at byte %d", i)
@@ -106,7 +111,7 @@ func ParseInstallable(text string) (Installable, error) {
 		return fail("a name cannot contain a NUL byte")
 	}
 	if !strings.Contains(ref, ":") && path.Ext(ref) == ".nix" && path.Base(ref) != "flake.nix" {
-		return FileInstallable(ref, strings.Trim(fragment, `"`))
+		return OfFile(ref, strings.Trim(fragment, `"`))
 	}
 	ref = realFolder(flakeFolder(ref))
 

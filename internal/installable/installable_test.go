@@ -1,4 +1,4 @@
-package nix
+package installable
 
 import (
 	"errors"
@@ -44,17 +44,17 @@ var installables = []struct {
 	{`.#a"b`, ".", `a"b`},
 }
 
-func TestParseInstallable(t *testing.T) {
+func TestParse(t *testing.T) {
 	for _, test := range installables {
-		got, err := ParseInstallable(test.text)
+		got, err := Parse(test.text)
 		if want := (Installable{Ref: test.ref, Name: test.name}); err != nil || got != want {
-			t.Errorf("ParseInstallable(%q) = %+v, %v, want %+v", test.text, got, err, want)
+			t.Errorf("Parse(%q) = %+v, %v, want %+v", test.text, got, err, want)
 		}
 	}
 }
 
-// TestInstallableFolder tells references to folders from others.
-func TestInstallableFolder(t *testing.T) {
+// TestFolder tells references to folders from others.
+func TestFolder(t *testing.T) {
 	here := t.TempDir()
 	t.Chdir(here)
 	for ref, want := range map[string]string{
@@ -96,17 +96,17 @@ var badInstallables = []struct{ text, reason string }{
 	{".#nixosConfigurations.host.config.system.build.images.iso", `write ".#host" --image-variant iso`},
 }
 
-func TestParseInstallableErrors(t *testing.T) {
+func TestParseErrors(t *testing.T) {
 	for _, test := range badInstallables {
-		_, err := ParseInstallable(test.text)
-		var bad *InstallableError
+		_, err := Parse(test.text)
+		var bad *Error
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), test.reason) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("ParseInstallable(%q) = %v, want a line with %q", test.text, err, test.reason)
+			t.Errorf("Parse(%q) = %v, want a line with %q", test.text, err, test.reason)
 		}
 	}
 }
 
-func FuzzParseInstallable(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, test := range installables {
 		f.Add(test.text)
 	}
@@ -114,21 +114,21 @@ func FuzzParseInstallable(f *testing.F) {
 		f.Add(test.text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		i, err := ParseInstallable(text)
+		i, err := Parse(text)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("ParseInstallable(%q): error of several lines: %q", text, err)
+				t.Errorf("Parse(%q): error of several lines: %q", text, err)
 			}
 			return
 		}
 		// What goes to Nix is one argument that is no flag and has one '#'.
 		if i.Ref == "" || i.Ref[0] == '-' || strings.ContainsAny(i.Ref, "#\x00") || strings.Contains(i.Name, "\x00") {
-			t.Errorf("ParseInstallable(%q) = %+v", text, i)
+			t.Errorf("Parse(%q) = %+v", text, i)
 		}
 	})
 }
 
-func TestFileInstallable(t *testing.T) {
+func TestOfFile(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"iso.nix", "folder/default.nix", "odd name.nix", "flake.nix"} {
 		file := filepath.Join(dir, name)
@@ -151,18 +151,18 @@ func TestFileInstallable(t *testing.T) {
 		{"folder", "", "/folder/default.nix", "folder"},
 		{"folder/default.nix", "", "/folder/default.nix", "folder"},
 	} {
-		got, err := FileInstallable(test.file, test.name)
+		got, err := OfFile(test.file, test.name)
 		if want := (Installable{File: dir + test.path, Name: test.name}); err != nil || got != want || got.FileName() != test.called {
-			t.Errorf("FileInstallable(%q) = %+v (%s), %v, want %+v (%s)", test.file, got, got.FileName(), err, want, test.called)
+			t.Errorf("OfFile(%q) = %+v (%s), %v, want %+v (%s)", test.file, got, got.FileName(), err, want, test.called)
 		}
 	}
-	if got, err := FileInstallable("<nixos-config>", ""); err != nil || got.File != "<nixos-config>" || got.FileName() != "nixos-config" {
-		t.Errorf("FileInstallable of a name = %+v, %v", got, err)
+	if got, err := OfFile("<nixos-config>", ""); err != nil || got.File != "<nixos-config>" || got.FileName() != "nixos-config" {
+		t.Errorf("OfFile of a name = %+v, %v", got, err)
 	}
 	for _, file := range []string{"absent.nix", "<a b>", "<x> + <y>", "<>"} {
-		var refused *InstallableError
-		if got, err := FileInstallable(file, ""); !errors.As(err, &refused) {
-			t.Errorf("FileInstallable(%q) = %+v, %v, want an *InstallableError", file, got, err)
+		var refused *Error
+		if got, err := OfFile(file, ""); !errors.As(err, &refused) {
+			t.Errorf("OfFile(%q) = %+v, %v, want an *Error", file, got, err)
 		}
 	}
 	for text, want := range map[string]Installable{
@@ -172,8 +172,8 @@ func TestFileInstallable(t *testing.T) {
 		"./flake.nix#a":    {Ref: ".", Name: "a"},
 		"github:o/r.nix#a": {Ref: "github:o/r.nix", Name: "a"},
 	} {
-		if got, err := ParseInstallable(text); err != nil || got != want {
-			t.Errorf("ParseInstallable(%q) = %+v, %v, want %+v", text, got, err, want)
+		if got, err := Parse(text); err != nil || got != want {
+			t.Errorf("Parse(%q) = %+v, %v, want %+v", text, got, err, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package nix
+package installable
 
 import (
 	"net/url"
@@ -83,7 +83,7 @@ func outside(folder, file string) bool {
 		return false
 	}
 	for dir := real; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if exists(filepath.Join(dir, ".git")) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 			real = dir
 			break
 		}
@@ -125,4 +125,18 @@ func (i Installable) Folder() (string, bool) {
 // name of a registry entry.
 func startsAsPath(ref string) bool {
 	return strings.HasPrefix(ref, ".") || strings.HasPrefix(ref, "/")
+}
+
+// WithSubmodules returns a reference to the same flake with its git submodules,
+// unless ref asks for them already.
+func WithSubmodules(ref string) (string, bool) {
+	location, query, _ := strings.Cut(ref, "?")
+	params, err := url.ParseQuery(query)
+	if err != nil || params.Get("submodules") == "1" {
+		return "", false
+	}
+	if query != "" {
+		query += "&"
+	}
+	return location + "?" + query + "submodules=1", true
 }
