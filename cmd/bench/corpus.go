@@ -57,7 +57,7 @@ func openCorpus(ctx context.Context, dir string) (*corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := nix.Find(ctx, nix.Options{Flags: flags})
+	n, err := nix.Find(ctx, nix.Options{Env: os.Environ(), Flags: flags})
 	if err != nil {
 		return nil, err
 	}

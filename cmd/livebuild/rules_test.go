@@ -31,13 +31,11 @@ var edge = []string{
 
 // atFace are those of them that the command line has for all others: the settings that the
 // environment has. Its streams are handed to it.
-var atFace = []string{"os.Getenv", "os.LookupEnv", "os.TempDir", "os.User*Dir"}
+var atFace = []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.TempDir", "os.User*Dir"}
 
 // exceptions are uses of the edge elsewhere that there still are, with the reason: "package use".
 var exceptions = map[string]string{
 	"internal/trial runtime/debug.FreeOSMemory": "trials measure memory",
-	"internal/nix os.Environ":                   "what Nix gets, until a caller hands it down",
-	"internal/nix os.Getenv":                    "where Nix has its store and state, until a caller hands it down",
 }
 
 // forTests are packages that tests alone import: they may fail, print and ask like a test.

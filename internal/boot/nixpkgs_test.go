@@ -41,7 +41,7 @@ func nixpkgs(t *testing.T, tree string) (*nix.Nix, installable.Installable, func
 	// Nix before 2.24 crashes in its garbage collector on such evaluations.
 	t.Setenv("GC_DONT_GC", "1")
 	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
-	n, err := nix.Find(t.Context(), nix.Options{})
+	n, err := nix.Find(t.Context(), nix.Options{Env: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}

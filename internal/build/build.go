@@ -21,6 +21,7 @@ import (
 // Options say how a configuration is built.
 type Options struct {
 	Nix     nix.Flags // that the user passes through
+	Env     []string  // of Nix, all of it
 	Changes nixos.Changes
 	Image   image.Options
 	Cache   string        // livebuild's folder for what can be made again
@@ -57,7 +58,7 @@ func New(ctx context.Context, of installable.Installable, opts Options) (*Build,
 	}
 	b := &Build{options: opts, installable: of}
 	var err error
-	b.nix, err = nix.Find(ctx, nix.Options{Flags: flags, Progress: b.moved, Message: b.said})
+	b.nix, err = nix.Find(ctx, nix.Options{Env: opts.Env, Flags: flags, Progress: b.moved, Message: b.said})
 	return b, err
 }
 

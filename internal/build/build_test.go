@@ -90,7 +90,7 @@ func begin(t *testing.T, flake, cache string, h *heard, with image.Options) *Bui
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(t.Context(), of, Options{Cache: cache, Sink: h, Image: with})
+	b, err := New(t.Context(), of, Options{Env: os.Environ(), Cache: cache, Sink: h, Image: with})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,7 @@ func (a *app) newBuild(ctx context.Context, of installable.Installable, opts pla
 	}
 	return build.New(ctx, of, build.Options{
 		Nix:     a.nixFlags,
+		Env:     os.Environ(),
 		Changes: changes,
 		Image:   images,
 		Cache:   cacheFolder(),

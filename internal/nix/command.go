@@ -25,7 +25,7 @@ const (
 type command struct {
 	program string
 	args    []string
-	env     []string // beside the environment of this process
+	env     []string // all of it
 	log     *monitor // reads standard error
 }
 
@@ -59,9 +59,7 @@ func (c command) run(ctx context.Context) (outcome, error) {
 	// The process group stays ours: a ^C on the terminal reaches Nix directly.
 	cmd.Stdout = &stdout
 	cmd.Stderr = c.log
-	// The messages of git and libc are recognised in English. LANGUAGE selects
-	// the messages alone and is ranked above LC_ALL by gettext.
-	cmd.Env = append(append(os.Environ(), "LANGUAGE=C"), c.env...)
+	cmd.Env = c.env
 	// After SIGINT Nix stops its builders, after SIGKILL they would live on.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = stopDelay
@@ -98,6 +96,15 @@ func (c command) run(ctx context.Context) (outcome, error) {
 	return o, nil
 }
 
+// command is a run of a Nix program as the options have it.
+func (o Options) command(phase Phase, program string, args []string) command {
+	return command{program: program, args: args, env: inEnglish(o.Env), log: newMonitor(phase, o)}
+}
+
+// inEnglish is an environment in which the messages of git and libc are recognised.
+// LANGUAGE selects the messages alone and is ranked above LC_ALL by gettext.
+func inEnglish(env []string) []string { return append(slices.Clone(env), "LANGUAGE=C") }
+
 // argumentPaths is how many store paths are given to a program at once: at 255
 // bytes each below the 2 MiB that Linux allows for arguments.
 const argumentPaths = 5000
@@ -116,7 +123,7 @@ func (n *Nix) runStoreIn(ctx context.Context, store string, phase Phase, operati
 		args = append(args, "--store", store) // the last one counts
 	}
 	args = append(args, paths...)
-	o, err := command{program: n.nixStore, args: args, log: newMonitor(phase, n.options)}.run(ctx)
+	o, err := n.options.command(phase, n.nixStore, args).run(ctx)
 	if err != nil {
 		return o, err
 	}

@@ -36,7 +36,7 @@ func (n *Nix) Eval(ctx context.Context, ref, attr, apply string, into any) (conf
 	if err := n.evalJSON(ctx, n.options, args, into); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
-			failed.explain(ctx, ref)
+			failed.explain(ctx, git(n.options.Env), ref)
 		}
 		return nil, err
 	}
@@ -64,8 +64,7 @@ func (n *Nix) EvalExpression(ctx context.Context, expression string, into any) (
 	return n.evalJSON(ctx, n.options, args, into)
 }
 
-// evalJSON runs an evaluating nix and decodes its standard output. With empty
-// options it is silent.
+// evalJSON runs an evaluating nix and decodes its standard output.
 func (n *Nix) evalJSON(ctx context.Context, options Options, args []string, into any) error {
 	o, err := n.evaluate(ctx, options, args)
 	if err != nil {
@@ -82,6 +81,9 @@ func (n *Nix) evalJSON(ctx context.Context, options Options, args []string, into
 	return nil
 }
 
+// silent are the options for a question of which nobody is told.
+func (n *Nix) silent() Options { return Options{Env: n.options.Env} }
+
 // noCollector turns the garbage collector of the evaluator off. Before 2.24 it
 // crashes when it runs inside a coroutine, unless Nix was built with a patched
 // collector as distributions often do not (NixOS/nix #4919, #11141).
@@ -89,15 +91,14 @@ const noCollector = "GC_DONT_GC=1"
 
 // evaluate runs nix, a second time with the collector off if it crashed.
 func (n *Nix) evaluate(ctx context.Context, options Options, args []string) (outcome, error) {
-	c := command{program: n.nix, args: args, log: newMonitor(Evaluating, options)}
+	without := options
+	without.Env = append(slices.Clone(options.Env), noCollector)
 	if !n.Version.atLeast(2, 24) {
-		c.env = []string{noCollector}
+		options = without
 	}
-	o, err := c.run(ctx)
-	if err == nil && o.crashed() && c.env == nil {
-		c.env = []string{noCollector}
-		c.log = newMonitor(Evaluating, options)
-		o, err = c.run(ctx)
+	o, err := options.command(Evaluating, n.nix, args).run(ctx)
+	if err == nil && o.crashed() && n.Version.atLeast(2, 24) {
+		o, err = without.command(Evaluating, n.nix, args).run(ctx)
 	}
 	return o, err
 }
@@ -118,7 +119,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) (FlakeConfig, err
 	}
 	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
 		flags, []string{ref})
-	if err := n.evalJSON(ctx, Options{}, args, &meta); err != nil {
+	if err := n.evalJSON(ctx, n.silent(), args, &meta); err != nil {
 		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
 	}
 	file := Quote("/" + strings.Trim(meta.Original.Dir+"/flake.nix", "/"))
@@ -126,7 +127,7 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) (FlakeConfig, err
 	read := func(source string) error {
 		args := slices.Concat(features, []string{"eval", "--json", "--log-format", "internal-json", "--impure"},
 			flags, []string{"--expr", fmt.Sprintf(`(import (%s + %s)).nixConfig or { }`, source, file)})
-		return n.evalJSON(ctx, Options{}, args, &raw)
+		return n.evalJSON(ctx, n.silent(), args, &raw)
 	}
 	// sourceInfo is the root of the source in every version; the flake itself
 	// became its own folder in 2.14. With lazy trees the source need not be in

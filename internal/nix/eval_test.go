@@ -65,7 +65,7 @@ func TestEvalFlakeConfig(t *testing.T) {
 		{nil, "experimental-features = nix-command flakes\naccept-flake-config = true\n", true},
 	} {
 		l := newLab(t, Options{}, test.flags...)
-		t.Setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+test.env)
+		l.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+test.env)
 		folder := filepath.Join(l.dir, "repo", "sub")
 		l.write(filepath.Join(folder, "flake.nix"),
 			`{ nixConfig.timeout = 1234567; nixConfig.extra-substituters = [ "a b" "c" ]; outputs = _: { nixosConfigurations = { }; }; }`)
@@ -188,7 +188,7 @@ func TestEvalErrors(t *testing.T) {
 func TestEvalBadSettings(t *testing.T) {
 	l := newLab(t, Options{})
 	folder := l.flake("f", "{ }")
-	t.Setenv("NIX_CONFIG", "this is no setting\n")
+	l.setenv("NIX_CONFIG", "this is no setting\n")
 	if err := l.Eval(t.Context(), "path:"+folder, installable.Configurations, "x: x", new(any)); KindOf(err) != KindSettings {
 		t.Errorf("Eval = %#v, want KindSettings", err)
 	}

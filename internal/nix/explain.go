@@ -20,7 +20,7 @@ import (
 // explain looks on this machine for the cause of an error that Nix tells only the
 // effect of: the folder of the flake may be missing, a file not be tracked by git,
 // or be of a submodule, the repository be another user's, the lock file be damaged.
-func (e *Error) explain(ctx context.Context, ref string) {
+func (e *Error) explain(ctx context.Context, g git, ref string) {
 	folder, ok := installable.Installable{Ref: ref}.Folder()
 	if !ok {
 		return
@@ -29,9 +29,9 @@ func (e *Error) explain(ctx context.Context, ref string) {
 	case e.Kind == KindMissingFile && !exists(folder):
 		e.Kind = KindNoFlake
 	case e.Kind == KindMissingFile, e.Kind == KindUntrackedFile:
-		e.explainFile(ctx, ref, folder)
+		e.explainFile(ctx, g, ref, folder)
 	case gitFailed.MatchString(e.Message):
-		e.explainGit(ctx, folder)
+		e.explainGit(ctx, g, folder)
 	case strings.Contains(e.Message, jsonError), e.Kind == KindCrash:
 		e.explainLock(ref, folder)
 	}
@@ -39,12 +39,12 @@ func (e *Error) explain(ctx context.Context, ref string) {
 
 // explainFile looks why Nix does not see a file: it copies what the flake's own
 // repository tracks, and nothing else.
-func (e *Error) explainFile(ctx context.Context, ref, folder string) {
-	repository, ok := workTree(ctx, folder)
+func (e *Error) explainFile(ctx context.Context, g git, ref, folder string) {
+	repository, ok := g.workTree(ctx, folder)
 	if !ok {
 		return
 	}
-	if submodule, ok := submodule(ctx, repository, e.File); ok {
+	if submodule, ok := g.submodule(ctx, repository, e.File); ok {
 		if reference, ok := installable.WithSubmodules(ref); ok {
 			e.Kind, e.Repository, e.Reference = KindSubmodule, repository, reference
 			e.Message = fmt.Sprintf("%s is in the git submodule %s, which Nix leaves out", e.File, submodule)
@@ -54,21 +54,21 @@ func (e *Error) explainFile(ctx context.Context, ref, folder string) {
 	if e.Kind == KindMissingFile {
 		file := filepath.Join(repository, e.File)
 		info, err := os.Stat(file)
-		if err != nil || git(ctx, repository, "ls-files", "--error-unmatch", "--", e.File) == nil {
+		if err != nil || g.succeeds(ctx, repository, "ls-files", "--error-unmatch", "--", e.File) {
 			return
 		}
 		inside := file
 		if !info.IsDir() {
 			inside = filepath.Dir(file)
 		}
-		if inner, ok := workTree(ctx, inside); ok && inner != repository {
+		if inner, ok := g.workTree(ctx, inside); ok && inner != repository {
 			e.Kind, e.Repository = KindNested, inner
 			e.Message = fmt.Sprintf("%s is in the git repository %s, inside of the flake's own, which does not track it", e.File, inner)
 			return
 		}
 		e.setUntracked(e.File, repository)
 	}
-	e.Ignored = git(ctx, e.Repository, "check-ignore", "--quiet", "--", e.File) == nil
+	e.Ignored = g.succeeds(ctx, e.Repository, "check-ignore", "--quiet", "--", e.File)
 }
 
 func (e *Error) setUntracked(file, repository string) {
@@ -77,15 +77,15 @@ func (e *Error) setUntracked(file, repository string) {
 }
 
 // submodule returns the git submodule that a file of a repository is in, or is.
-func submodule(ctx context.Context, repository, file string) (string, bool) {
+func (g git) submodule(ctx context.Context, repository, file string) (string, bool) {
 	first, _, _ := strings.Cut(file, "/")
-	output, err := exec.CommandContext(ctx, "git", "-C", repository, "ls-files", "-z", "--stage", "--", ":(literal)"+first).Output()
+	output, err := g.output(ctx, repository, "ls-files", "-z", "--stage", "--", ":(literal)"+first)
 	if err != nil {
 		return "", false
 	}
 	// Each entry is "<mode> <object> <stage>\t<file>" (git-ls-files(1)); mode 160000
 	// is a commit of another repository.
-	for entry := range strings.SplitSeq(string(output), "\x00") {
+	for entry := range strings.SplitSeq(output, "\x00") {
 		head, name, _ := strings.Cut(entry, "\t")
 		if strings.HasPrefix(head, "160000 ") && (file == name || strings.HasPrefix(file, name+"/")) {
 			return name, true
@@ -103,10 +103,8 @@ var (
 )
 
 // explainGit asks git itself.
-func (e *Error) explainGit(ctx context.Context, folder string) {
-	cmd := exec.CommandContext(ctx, "git", "-C", folder, "rev-parse", "--show-toplevel")
-	cmd.Env = append(os.Environ(), "LANGUAGE=C")
-	_, err := cmd.Output()
+func (e *Error) explainGit(ctx context.Context, g git, folder string) {
+	_, err := g.output(ctx, folder, "rev-parse", "--show-toplevel")
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return
@@ -169,15 +167,27 @@ func lockFault(file string) string {
 	return ""
 }
 
-// workTree returns the root of the git work tree that folder is in.
-func workTree(ctx context.Context, folder string) (string, bool) {
-	output, err := exec.CommandContext(ctx, "git", "-C", folder, "rev-parse", "--show-toplevel").Output()
-	return strings.TrimSuffix(string(output), "\n"), err == nil
+// git runs git in the environment that Nix has it in.
+type git []string
+
+// output runs git in a folder. If it fails, its messages are in an *exec.ExitError.
+func (g git) output(ctx context.Context, folder string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", folder}, args...)...)
+	cmd.Env = inEnglish(g)
+	output, err := cmd.Output()
+	return string(output), err
 }
 
-// git runs git in a work tree for the sake of its exit status.
-func git(ctx context.Context, repository string, args ...string) error {
-	return exec.CommandContext(ctx, "git", append([]string{"-C", repository}, args...)...).Run()
+// succeeds runs git in a folder for the sake of its exit status.
+func (g git) succeeds(ctx context.Context, folder string, args ...string) bool {
+	_, err := g.output(ctx, folder, args...)
+	return err == nil
+}
+
+// workTree returns the root of the git work tree that folder is in.
+func (g git) workTree(ctx context.Context, folder string) (string, bool) {
+	output, err := g.output(ctx, folder, "rev-parse", "--show-toplevel")
+	return strings.TrimSuffix(output, "\n"), err == nil
 }
 
 func exists(name string) bool {

@@ -57,6 +57,7 @@ func newLab(t *testing.T, options Options, flags ...string) *lab {
 		t.Setenv(name, "")
 		os.Unsetenv(name)
 	}
+	options.Env = os.Environ()
 	var err error
 	options.Flags, _, err = ParseFlags(append([]string{"--store", l.store}, flags...))
 	if err != nil {
@@ -66,6 +67,12 @@ func newLab(t *testing.T, options Options, flags ...string) *lab {
 		t.Fatal(err)
 	}
 	return l
+}
+
+// setenv sets a variable for what the lab runs.
+func (l *lab) setenv(name, value string) {
+	l.t.Setenv(name, value)
+	l.options.Env = os.Environ()
 }
 
 // Eval evaluates a flake whose nixConfig does not matter.

@@ -56,8 +56,12 @@ func (n *Nix) WithFlags(store []string) *Nix {
 	return &with
 }
 
-// Options says how Nix is to be used. The zero value is usable.
+// Options says how Nix is to be used.
 type Options struct {
+	// Env is the whole environment of Nix, and of git, as "NAME=value"; of a name that is
+	// there twice the last counts. Of this process they get nothing else. Its variables
+	// say, as they do to Nix, where store and state are.
+	Env []string
 	// Flags are the flags that the user passes through to Nix.
 	Flags Flags
 	// Progress, if set, is called whenever Nix reports that something moved,
@@ -66,6 +70,16 @@ type Options struct {
 	// Message, if set, is called for each message Nix prints: warnings,
 	// errors, notes, lines of build logs. Calls do not overlap.
 	Message func(Message)
+}
+
+// getenv is the value of a variable of the environment, or empty.
+func (o Options) getenv(name string) string {
+	for _, variable := range slices.Backward(o.Env) {
+		if value, ok := strings.CutPrefix(variable, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // ErrNotFound reports that no Nix is installed, or not on PATH.
@@ -94,7 +108,9 @@ func Find(ctx context.Context, options Options) (*Nix, error) {
 		}
 	}
 	n := &Nix{nix: program, nixStore: store, options: options}
-	output, err := exec.CommandContext(ctx, program, "--version").Output()
+	version := exec.CommandContext(ctx, program, "--version")
+	version.Env = inEnglish(options.Env)
+	output, err := version.Output()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

@@ -33,7 +33,7 @@ func TestParseVersion(t *testing.T) {
 
 func TestFindNothing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if _, err := Find(t.Context(), Options{}); !errors.Is(err, ErrNotFound) {
+	if _, err := Find(t.Context(), Options{Env: os.Environ()}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Find = %v, want ErrNotFound", err)
 	}
 }
@@ -52,10 +52,49 @@ func fakeNix(t *testing.T, script string) {
 
 func TestFindTooOld(t *testing.T) {
 	fakeNix(t, `echo "nix (Nix) 2.3.16"`)
-	_, err := Find(t.Context(), Options{})
+	_, err := Find(t.Context(), Options{Env: os.Environ()})
 	var old *TooOldError
 	if !errors.As(err, &old) || old.Version.Number != "2.3.16" {
 		t.Errorf("Find = %v, want a TooOldError of 2.3.16", err)
+	}
+}
+
+// TestEnvironment gives Nix an environment that is not this process's.
+func TestEnvironment(t *testing.T) {
+	fakeNix(t, `
+case "$*" in
+--version) [ -z "$STRANGER" ] && echo "nix (Nix) 2.30.1"; exit ;;
+*show*) echo '{}'; exit ;;
+esac
+echo "{\"stranger\":\"$STRANGER\",\"named\":\"$NAMED\",\"language\":\"$LANGUAGE\"}"`)
+	t.Setenv("STRANGER", "1")
+	t.Setenv("NIX_STORE_DIR", "/stranger")
+	n, err := Find(t.Context(), Options{Env: []string{"NAMED=old", "NAMED=new", "LANGUAGE=de"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n.Version.Number != "2.30.1" {
+		t.Errorf("version is %q: Nix was asked for it in another environment", n.Version.Number)
+	}
+	type seen struct{ Stranger, Named, Language string }
+	var got seen
+	if _, err := n.Eval(t.Context(), ".", "x", "x: x", &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := (seen{Named: "new", Language: "C"}); got != want {
+		t.Errorf("Nix sees %+v, want %+v", got, want)
+	}
+	for _, test := range []struct {
+		env  []string
+		want string
+	}{
+		{nil, "/nix/store"},
+		{[]string{"NIX_STORE_DIR=/old", "NIX_STORE_DIR=/s"}, "/s"},
+		{[]string{"XNIX_STORE_DIR=/x"}, "/nix/store"},
+	} {
+		if got := (Options{Env: test.env}).defaultStore().storeDir; got != test.want {
+			t.Errorf("with %q the store is %s, want %s", test.env, got, test.want)
+		}
 	}
 }
 
@@ -68,7 +107,7 @@ case "$*" in
 esac
 [ "$GC_DONT_GC" = 1 ] && [ -z "$ALWAYS" ] && { echo '{"a":1}'; exit; }
 kill -SEGV $$`)
-	n, err := Find(t.Context(), Options{})
+	n, err := Find(t.Context(), Options{Env: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +115,7 @@ kill -SEGV $$`)
 	if _, err := n.Eval(t.Context(), ".", "x", "x: x", &value); err != nil || value.A != 1 {
 		t.Errorf("Eval after a crash = %v, %+v, want a second try without collector", err, value)
 	}
-	t.Setenv("ALWAYS", "1")
+	n.options.Env = append(n.options.Env, "ALWAYS=1")
 	if _, err := n.Eval(t.Context(), ".", "x", "x: x", &value); KindOf(err) != KindCrash {
 		t.Errorf("Eval after two crashes = %v, want KindCrash", err)
 	}
@@ -90,7 +129,7 @@ case "$*" in
 esac
 echo '@nix {"action":"msg","level":0,"msg":"error: interrupted by the user","raw_msg":"interrupted by the user"}' >&2
 exit 1`)
-	n, err := Find(t.Context(), Options{})
+	n, err := Find(t.Context(), Options{Env: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}

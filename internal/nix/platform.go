@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
@@ -141,7 +140,7 @@ func (n *Nix) Builder(ctx context.Context, platform string) (by BuildsBy, flags 
 	if known {
 		return Emulation, nil, nil
 	}
-	if !mayChangeSettings(set) {
+	if !n.mayChangeSettings(set) {
 		return Nobody, nil, &PlatformError{Platform: platform, Reason: NotTrusted}
 	}
 	return Emulation, tellPlatform(set, platform), nil
@@ -162,7 +161,7 @@ func (n *Nix) ForPlatform(ctx context.Context, derivations []string, platform st
 	if s.remote {
 		return nil, nil
 	}
-	files, err := parseStore(s.build, defaultStore())
+	files, err := parseStore(s.build, n.options.defaultStore())
 	if err != nil {
 		return nil, err
 	}
@@ -243,8 +242,8 @@ func (s settings) inSandbox(file string) bool {
 
 // mayChangeSettings reports whether this user's settings count: where Nix builds
 // itself, and where the daemon trusts the user.
-func mayChangeSettings(set settings) bool {
-	state := os.Getenv("NIX_STATE_DIR")
+func (n *Nix) mayChangeSettings(set settings) bool {
+	state := n.options.getenv("NIX_STATE_DIR")
 	if state == "" {
 		state = "/nix/var/nix"
 	}

@@ -198,7 +198,7 @@ func TestMissingFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	cache := "file://" + filepath.Join(l.dir, "cache")
-	if _, err := l.evaluate(t.Context(), Options{}, slices.Concat(features, []string{"copy", "--store", l.store, "--to", cache, paths[0]})); err != nil {
+	if _, err := l.evaluate(t.Context(), l.silent(), slices.Concat(features, []string{"copy", "--store", l.store, "--to", cache, paths[0]})); err != nil {
 		t.Fatal(err)
 	}
 	other := newLab(t, Options{}, "--option", "substituters", cache, "--option", "require-sigs", "false")

@@ -87,9 +87,9 @@ func (n *Nix) Store(ctx context.Context) (Store, error) {
 		return Store{}, err
 	}
 	if s.remote {
-		return parseStore(s.eval, defaultStore())
+		return parseStore(s.eval, n.options.defaultStore())
 	}
-	return parseStore(s.build, defaultStore())
+	return parseStore(s.build, n.options.defaultStore())
 }
 
 // surroundings is what decides about the store beside its URL.
@@ -100,16 +100,16 @@ type surroundings struct {
 
 // defaultStore looks for what Nix looks for. Without /nix and root rights, Nix
 // from 2.10 uses a store in the home directory (openStore in store-api.cc).
-func defaultStore() surroundings {
-	storeDir := os.Getenv("NIX_STORE_DIR")
+func (o Options) defaultStore() surroundings {
+	storeDir := o.getenv("NIX_STORE_DIR")
 	s := surroundings{storeDir: storeDir}
 	if s.storeDir == "" {
 		s.storeDir = "/nix/store"
 	}
-	if storeDir == "" && os.Getenv("NIX_STATE_DIR") == "" && os.Getuid() != 0 && !exists("/nix/var/nix") {
-		data := os.Getenv("XDG_DATA_HOME")
+	if storeDir == "" && o.getenv("NIX_STATE_DIR") == "" && os.Getuid() != 0 && !exists("/nix/var/nix") {
+		data := o.getenv("XDG_DATA_HOME")
 		if data == "" {
-			data = filepath.Join(os.Getenv("HOME"), ".local", "share")
+			data = filepath.Join(o.getenv("HOME"), ".local", "share")
 		}
 		s.chroot = filepath.Join(data, "nix", "root")
 	}
@@ -177,7 +177,7 @@ func (n *Nix) config(ctx context.Context) (settings, error) {
 	read := func(command ...string) (map[string]struct{ Value any }, error) {
 		var all map[string]struct{ Value any }
 		args := slices.Concat(features, n.options.Flags.Store, command, []string{"--json", "--log-format", "internal-json"})
-		return all, n.evalJSON(ctx, Options{}, args, &all)
+		return all, n.evalJSON(ctx, n.silent(), args, &all)
 	}
 	all, err := read("config", "show")
 	var failed *Error

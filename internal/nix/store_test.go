@@ -84,8 +84,8 @@ func TestStore(t *testing.T) {
 		t.Errorf("contents of %s = %q, %v", paths[0], data, err)
 	}
 
-	t.Setenv("NIX_REMOTE", "local?root=/elsewhere")
-	n, err := Find(t.Context(), Options{})
+	env := append(os.Environ(), "NIX_REMOTE=local?root=/elsewhere")
+	n, err := Find(t.Context(), Options{Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestStore(t *testing.T) {
 	if got := store.PhysicalPath("/nix/store/x"); err != nil || got != "/elsewhere/nix/store/x" {
 		t.Errorf("with NIX_REMOTE, PhysicalPath = %q, %v", got, err)
 	}
-	n, err = Find(t.Context(), Options{Flags: Flags{Store: []string{"--store", "s3://nowhere"}}})
+	n, err = Find(t.Context(), Options{Env: env, Flags: Flags{Store: []string{"--store", "s3://nowhere"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

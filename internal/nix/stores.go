@@ -90,7 +90,7 @@ func (n *Nix) copyPaths(ctx context.Context, from, to string, paths []string, fl
 		var o outcome
 		for attempt := 0; attempt == 0 || o.crashed() && attempt < copyAttempts; attempt++ {
 			var err error
-			o, err = command{program: n.nix, args: args, log: newMonitor(Building, n.options)}.run(ctx)
+			o, err = n.options.command(Building, n.nix, args).run(ctx)
 			if err != nil {
 				return err
 			}

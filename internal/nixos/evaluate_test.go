@@ -25,7 +25,7 @@ func flake(t *testing.T, name string) (*nix.Nix, installable.Installable, string
 	t.Setenv("NIX_REMOTE", "local?root="+root)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(root, "cache"))
 	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
-	n, err := nix.Find(t.Context(), nix.Options{})
+	n, err := nix.Find(t.Context(), nix.Options{Env: os.Environ()})
 	if err != nil {
 		t.Fatal(err)
 	}
