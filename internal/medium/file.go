@@ -38,10 +38,11 @@ type OpenOptions struct {
 	Name     string                  // by which the image is to be known; empty: the path is
 	Scratch  func() (Scratch, error) // to expand a compressed one into; nil: it is refused
 	Progress progress.Sink           // nil: nobody is told
+	Any      bool                    // one that starts no machine will do, as for ReadAny
 }
 
 // Open opens the image in a file, compressed or not, or on a disk. The error is a
-// *ForeignError if it is no image that starts a machine.
+// *ForeignError if it is no image that starts a machine, or, with Any, no volume.
 func Open(ctx context.Context, path string, opts OpenOptions) (*File, error) {
 	if opts.Progress == nil {
 		opts.Progress = progress.Discard
@@ -81,7 +82,7 @@ func (f *File) read(ctx context.Context, opts OpenOptions) error {
 		if err != nil {
 			return err
 		}
-		return f.become(f.Path, disk, size)
+		return f.become(f.Path, disk, size, opts)
 	}
 	file, err := imagefile.Open(f.Path)
 	var unfit *imagefile.NotRegularError
@@ -96,7 +97,7 @@ func (f *File) read(ctx context.Context, opts OpenOptions) error {
 	}
 	f.open = append(f.open, file.Close)
 	if plain := file.Plain(); plain != nil {
-		return f.become(f.Path, plain, file.FileSize)
+		return f.become(f.Path, plain, file.FileSize, opts)
 	}
 	if opts.Scratch == nil {
 		return fmt.Errorf("%s: %w", f.Path, &ForeignError{Reason: fmt.Sprintf("it is compressed by %s", file.Format)})
@@ -132,12 +133,16 @@ func (f *File) expand(ctx context.Context, file *imagefile.File, opts OpenOption
 	}
 	compressed := f.Path
 	f.Path = scratch.Name()
-	return f.become(compressed, scratch, expanded.Bytes)
+	return f.become(compressed, scratch, expanded.Bytes, opts)
 }
 
 // become reads the image, called path in errors.
-func (f *File) become(path string, r io.ReaderAt, size int64) (err error) {
-	if f.Medium, err = Read(r, size); err != nil {
+func (f *File) become(path string, r io.ReaderAt, size int64, opts OpenOptions) (err error) {
+	read := Read
+	if opts.Any {
+		read = ReadAny
+	}
+	if f.Medium, err = read(r, size); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

@@ -24,7 +24,7 @@ const Preparer = "LIVEBUILD"
 type Medium struct {
 	Size       int64 // of the image, or of the disk that it is on, in bytes
 	Volume     hybridiso.Volume
-	Arch       string // of its programs: "x86_64" or "aarch64"
+	Arch       string // of its programs: "x86_64", "aarch64", or "" if that is not known
 	Firmware32 bool   // UEFI firmware that starts it is of 32 bits
 	Modes      []Mode // in which it claims to start a machine, in the order of the constants
 
@@ -41,6 +41,23 @@ func (e *ForeignError) Error() string { return "not a bootable ISO image: " + e.
 // as long as the Medium is used. The error is a *ForeignError if it is none that starts a
 // machine.
 func Read(r io.ReaderAt, size int64) (*Medium, error) {
+	m, err := ReadAny(r, size)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(m.Modes) == 0:
+		return nil, &ForeignError{"neither a boot catalog nor partitions to start from"}
+	case m.Arch == "":
+		return nil, &ForeignError{"no boot loader for x86_64 or aarch64"}
+	}
+	return m, nil
+}
+
+// ReadAny is [Read] for whoever only looks into an image: one that starts no machine has no
+// Modes, and one of which it is not known for what machines it is has no Arch. The error is a
+// *ForeignError if there is no volume.
+func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
 	m := &Medium{Size: size, r: r}
 	var err error
 	m.Volume, err = hybridiso.ReadVolume(io.NewSectionReader(r, 0, size))
@@ -50,19 +67,13 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Modes = claimedModes(m.Volume); len(m.Modes) == 0 {
-		return nil, &ForeignError{"neither a boot catalog nor partitions to start from"}
-	}
+	m.Modes = claimedModes(m.Volume)
 	if err := m.openTrees(); err != nil {
 		return nil, err
 	}
 	loader, ok := m.efiLoader()
-	switch {
-	case ok:
-	case slices.Contains(m.Modes, BIOSCD) || slices.Contains(m.Modes, BIOSUSB):
+	if !ok && (slices.Contains(m.Modes, BIOSCD) || slices.Contains(m.Modes, BIOSUSB)) {
 		loader.arch = "x86_64" // a PC BIOS runs on no other processor
-	default:
-		return nil, &ForeignError{"no boot loader for x86_64 or aarch64"}
 	}
 	m.Arch, m.Firmware32 = loader.arch, loader.firmware32
 	return m, nil

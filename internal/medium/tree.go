@@ -131,22 +131,25 @@ func (t *Tree) findISO(name string) (TreeFile, error) {
 }
 
 // Open returns the content of a file.
-func (t *Tree) Open(f TreeFile) *io.SectionReader {
-	if len(f.Extents) == 1 {
-		return io.NewSectionReader(t.src, f.Extents[0].Offset, min(f.Size, f.Extents[0].Size))
+func (t *Tree) Open(f TreeFile) *io.SectionReader { return Join(t.src, f.Extents, f.Size) }
+
+// Join returns the file of size bytes whose content is all of the extents of src, in order.
+func Join(src io.ReaderAt, extents []Extent, size int64) *io.SectionReader {
+	if len(extents) == 1 {
+		return io.NewSectionReader(src, extents[0].Offset, min(size, extents[0].Size))
 	}
-	return io.NewSectionReader(pieces{t.src, f}, 0, f.Size)
+	return io.NewSectionReader(pieces{src, extents}, 0, size)
 }
 
 // pieces reads a file that lies in several.
 type pieces struct {
-	src  io.ReaderAt
-	file TreeFile
+	src     io.ReaderAt
+	extents []Extent
 }
 
 func (p pieces) ReadAt(b []byte, offset int64) (n int, err error) {
 	start := int64(0)
-	for _, e := range p.file.Extents {
+	for _, e := range p.extents {
 		if at := offset + int64(n) - start; at >= 0 && at < e.Size && n < len(b) {
 			part := b[n:min(len(b), n+int(min(e.Size-at, int64(len(b)))))]
 			read, err := p.src.ReadAt(part, e.Offset+at)
