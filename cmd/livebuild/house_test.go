@@ -16,7 +16,7 @@ var house = map[string]room{
 	"internal/cli": {
 		"verbs and flags; nothing else reads the environment or decides exit statuses",
 		[]string{
-			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/device",
+			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/contents", "internal/device",
 			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix",
 			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
 		},
@@ -24,14 +24,14 @@ var house = map[string]room{
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/device", "internal/human", "internal/image",
+			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/human", "internal/image",
 			"internal/medium", "internal/nix", "internal/qemu", "internal/trial",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/device", "internal/human", "internal/image", "internal/imagefile",
+			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
 			"internal/installable", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
 			"internal/storefs", "pkg/squashfs", "pkg/squashfs/codec",
 		},
@@ -110,6 +110,10 @@ var house = map[string]room{
 	"internal/medium": {
 		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
 		[]string{"internal/imagefile", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs"},
+	},
+	"internal/contents": {
+		"the files of a medium under one kind of path: those of its volume, its EFI system partition and the images in it; taken out safely",
+		[]string{"internal/medium", "internal/progress", "pkg/fat", "pkg/hybridiso", "pkg/squashfs"},
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",

@@ -48,7 +48,9 @@ const (
 	largestMedian   = 900
 )
 
-var tooLarge = map[string]string{}
+var tooLarge = map[string]string{
+	"internal/cli": "verbs that look into images came: the questions about disks are to be a room",
+}
 
 // source is a Go file of the house, tests aside.
 type source struct {
