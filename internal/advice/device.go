@@ -66,7 +66,7 @@ func useHint(d device.Disk) string {
 	return "another program has it open: close that first; a pool of ZFS with 'zpool export'"
 }
 
-// nameHint says how to name a disk so that it can be no other.
+// DiskName says how to name a disk so that it can be no other.
 func DiskName(d device.Disk) string {
 	switch {
 	case d.Serial != "":

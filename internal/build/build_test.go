@@ -154,7 +154,7 @@ func TestPack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"evaluating", "building", "packing"}; !reflect.DeepEqual(h.steps, want) {
+	if want := []string{"evaluating", "building", "checking", "packing"}; !reflect.DeepEqual(h.steps, want) {
 		t.Errorf("the steps are %q, want %q", h.steps, want)
 	}
 	if got := fact[Evaluated](t, &h); got.Configuration != "mini" || got.VolumeID != "MINI_LIVE" {

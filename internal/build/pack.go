@@ -38,7 +38,10 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 	if err != nil {
 		return result, err
 	}
-	if err := image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression()); err != nil {
+	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
+	err = image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression())
+	checking.End(nil)
+	if err != nil {
 		progress.Warn(b.options.Sink, err)
 	}
 	started := time.Now()
