@@ -49,8 +49,8 @@ binfmt: setup
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
 
-# Public packages that other systems than Linux build.
-PORTABLE := ./pkg/...
+# Packages that other systems than Linux build: public ones, and those that read boot menus.
+PORTABLE := ./pkg/... ./internal/loader ./internal/nbd ./internal/overlay
 
 # Code is dead if neither programs nor tests reach it; what pkg/ exports is for others.
 lint:
