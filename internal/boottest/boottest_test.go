@@ -103,10 +103,10 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "unknown, and silent" { // it waits in its menu
-				test.menu["isolinux/menu.c32"] = readFile(t, "/usr/lib/syslinux/modules/bios/menu.c32")
-				test.menu["isolinux/libutil.c32"] = readFile(t, "/usr/lib/syslinux/modules/bios/libutil.c32")
+				test.menu["isolinux/menu.c32"] = readFile(t, judge.File(t, "syslinux-common", "/usr/lib/syslinux/modules/bios/menu.c32"))
+				test.menu["isolinux/libutil.c32"] = readFile(t, judge.File(t, "syslinux-common", "/usr/lib/syslinux/modules/bios/libutil.c32"))
 			}
-			test.menu["isolinux/ldlinux.c32"] = readFile(t, "/usr/lib/syslinux/modules/bios/ldlinux.c32")
+			test.menu["isolinux/ldlinux.c32"] = readFile(t, judge.File(t, "syslinux-common", "/usr/lib/syslinux/modules/bios/ldlinux.c32"))
 			img := open(t, isolinuxISO(t, test.menu))
 			sink := &events{}
 			var told []*Result

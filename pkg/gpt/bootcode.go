@@ -2,13 +2,15 @@ package gpt
 
 import "bytes"
 
-// appleHeader is the length of what an Apple driver descriptor (Inside Macintosh:
-// Devices, "The Driver Descriptor Record") takes of the first sector of an image
-// that has a program for PCs, too. isohybrid and GRUB leave room for it: its first
-// bytes run on a PC without doing anything, and the program follows.
-const appleHeader = 32
-
-var appleSignature = []byte("ER")
+// An image that is a medium for Apple computers, too, begins with a driver descriptor (Inside
+// Macintosh: Devices, "The Driver Descriptor Record"): a signature, which a PC runs as
+// instructions without consequences, and the size of blocks. Programs that leave room for it go
+// on behind these four bytes, with a jump (GRUB), or behind all that the descriptor takes (isohybrid).
+const (
+	appleSignature = "ER"
+	appleFirst     = 4
+	appleAll       = 32
+)
 
 // diskService is the instruction by which programs that a BIOS starts read
 // disks: INT 13h.
@@ -20,26 +22,28 @@ var diskService = []byte{0xCD, 0x13}
 // GRUB, SYSLINUX, isohybrid, Windows, the BSDs and LILO pass; messages that a disk
 // cannot be started from, other systems' headers and leftovers do not.
 func (m MBR) Boots() bool {
-	code := m.Code[:]
-	if bytes.HasPrefix(code, appleSignature) {
-		code = code[appleHeader:]
+	if !bytes.Contains(m.Code[:], diskService) {
+		return false
 	}
-	for len(code) > 0 && code[0] == 0x90 { // nop
-		code = code[1:]
+	if bytes.HasPrefix(m.Code[:], []byte(appleSignature)) {
+		return begins(m.Code[appleFirst:]) || begins(m.Code[appleAll:])
 	}
-	return begins(code) && bytes.Contains(code, diskService)
+	return begins(m.Code[:])
 }
 
 // begins reports whether code begins as a program does that knows nothing about
 // the registers (Intel SDM volume 2, opcodes of 16 bits): with a jump, or by
 // setting up flags, segments, registers or the stack.
 func begins(code []byte) bool {
-	if len(code) < 2 {
+	for len(code) > 0 && code[0] == 0x90 { // nop
+		code = code[1:]
+	}
+	if len(code) < 3 {
 		return false
 	}
 	first, second := code[0], code[1]
 	if first == 0x66 { // operands of 32 bits
-		first, second = code[1], code[2%len(code)]
+		first, second = code[1], code[2]
 	}
 	toRegister := second >= 0xC0 // ModR/M of an operation between registers
 	switch first {
