@@ -149,6 +149,18 @@ func (c Changed) String() string {
 		c.Mode, strings.Join(c.Menus, " and "))
 }
 
+// Again is the fact that a boot failed whose processor is emulated, and is tried again, with a clock that the
+// host's speed does nothing to. What comes of that counts.
+type Again struct {
+	Mode    medium.Mode `json:"mode"`
+	Outcome string      `json:"outcome"`
+	text    string
+}
+
+func (a Again) String() string {
+	return fmt.Sprintf("%s: %s; trying again with a clock that does not depend on the speed of this machine", a.Mode, a.text)
+}
+
 // Unknown is the fact that a system has to be heard of its own accord.
 type Unknown struct {
 	Mode   medium.Mode `json:"mode"`
@@ -177,14 +189,27 @@ func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) R
 	task := progress.Begin(opts.Progress, "booting", m.Name+" as "+string(mode))
 	defer task.End(nil) // the verdict is told by its result
 	log := &consoleLog{tell: func(line string) { task.Moved(line) }}
-	r.Verdict, r.Err = qemu.Run(ctx, start.Machine(opts.Machines[mode]), qemu.Watch{
-		Expect: opts.Expect, Reject: opts.Reject, Limit: opts.Limit, Copy: log,
-	})
+	machine := start.Machine(opts.Machines[mode])
+	watch := qemu.Watch{Expect: opts.Expect, Reject: opts.Reject, Limit: opts.Limit, Copy: log}
+	r.Verdict, r.Err = qemu.Run(ctx, machine, watch)
+	if r.Err == nil && machine.Accel == qemu.TCG && guestFailed(r.Verdict.Outcome) {
+		progress.Note(opts.Progress, Again{mode, r.Verdict.Outcome.Name(), r.Verdict.String()})
+		machine.Even = true
+		log.text.Reset()
+		start.restore()
+		r.Verdict, r.Err = qemu.Run(ctx, machine, watch)
+	}
 	r.Log = log.text.Bytes()
 	if r.Err == nil && start.Serial == SerialUnknown && unheard(r.Verdict.Outcome) {
 		r.Err = &UnheardError{mode, start.Reason}
 	}
 	return r
+}
+
+// guestFailed reports whether an outcome is one that the guest brought about, and that it might not have on
+// a faster host: kernels and systems wait for devices, and give up.
+func guestFailed(o qemu.Outcome) bool {
+	return o == qemu.KernelPanic || o == qemu.EmergencyShell || o == qemu.Rejected || o == qemu.PoweredOff
 }
 
 // unheard reports whether an outcome may be that of a good system that says nothing.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -35,23 +35,19 @@ func (e *events) Send(event progress.Event) {
 	}
 }
 
-// open inspects an image in a file.
-func open(t *testing.T, path string) Image {
+// open reads an image in a file.
+func open(t *testing.T, path string) *medium.File {
 	t.Helper()
-	file, err := os.Open(path)
+	m, err := medium.Open(t.Context(), path, medium.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { file.Close() })
-	i, err := image.Inspect(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Image{Path: path, Name: "image", Inspection: i}
+	t.Cleanup(func() { m.Close() })
+	return m
 }
 
 // machines are those of an image's modes, in which the processor is emulated.
-func machines(t *testing.T, modes ...image.Mode) Machines {
+func machines(t *testing.T, modes ...medium.Mode) Machines {
 	t.Helper()
 	judge.QEMU(t)
 	m, err := Complete(t.Context(), qemu.Machine{Arch: qemu.X86_64, Accel: qemu.TCG, MemoryMiB: 64}, modes)
@@ -61,9 +57,9 @@ func machines(t *testing.T, modes ...image.Mode) Machines {
 	return m
 }
 
-// says is a menu of isolinux' that says something on the serial port, and then does.
-func says(text, does string) map[string]string {
-	return map[string]string{"isolinux/isolinux.cfg": "SERIAL 0\nSAY " + text + "\n" + does}
+// speaking is a menu that makes isolinux itself use the serial port.
+func speaking(menu string) map[string]string {
+	return map[string]string{"isolinux/isolinux.cfg": "SERIAL 0\n" + menu}
 }
 
 // TestRun judges loaders that speak for themselves, which takes no kernel.
@@ -79,26 +75,26 @@ func TestRun(t *testing.T) {
 		fact    any
 	}{
 		"what is expected": {
-			says("hello", "DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^hello", "", true, qemu.Passed, false,
-			Changed{image.BIOSCD, []string{"isolinux/isolinux.cfg"}},
+			speaking("DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^ISOLINUX 6", "", true, qemu.Passed, false,
+			Changed{medium.BIOSCD, []string{"isolinux/isolinux.cfg"}},
 		},
 		"what is rejected": {
-			says("hello", "DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^never", "^hello", false, qemu.Rejected, false,
-			Changed{image.BIOSCD, []string{"isolinux/isolinux.cfg"}},
+			speaking("DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^never", "^ISOLINUX 6", false, qemu.Rejected, false,
+			Changed{medium.BIOSCD, []string{"isolinux/isolinux.cfg"}},
 		},
 		"the loader gives up": {
-			says("hello", "DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^never", "", false, qemu.LoaderPrompt, false,
-			Changed{image.BIOSCD, []string{"isolinux/isolinux.cfg"}},
+			speaking("DEFAULT a\nLABEL a\nLINUX /boot/absent\n"), "^never", "", false, qemu.LoaderPrompt, false,
+			Changed{medium.BIOSCD, []string{"isolinux/isolinux.cfg"}},
 		},
 		"unknown, and heard": {
-			says("hello", silent), "^hello", "", true, qemu.Passed, false, Unknown{image.BIOSCD, "no entry of its boot menu starts a kernel"},
+			speaking(silent), "^ISOLINUX 6", "", true, qemu.Passed, false, Unknown{medium.BIOSCD, "no entry of its boot menu starts a kernel"},
 		},
 		"unknown, and the firmware heard": {
-			says("hello", silent), "^never", "", false, qemu.NoBootDevice, false, Unknown{image.BIOSCD, "no entry of its boot menu starts a kernel"},
+			speaking(silent), "^never", "", false, qemu.NoBootDevice, false, Unknown{medium.BIOSCD, "no entry of its boot menu starts a kernel"},
 		},
 		"unknown, and silent": {
-			says("hello", "DEFAULT menu.c32\nUI menu.c32\n"+silent), "^never", "^never", false, qemu.TimedOut, true,
-			Unknown{image.BIOSCD, "no entry of its boot menu starts a kernel"},
+			speaking("DEFAULT menu.c32\nUI menu.c32\n" + silent), "^never", "^never", false, qemu.TimedOut, true,
+			Unknown{medium.BIOSCD, "no entry of its boot menu starts a kernel"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +107,7 @@ func TestRun(t *testing.T) {
 			sink := &events{}
 			var told []*Result
 			opts := Options{
-				Machines: machines(t, image.BIOSCD), Expect: regexp.MustCompile(test.expect), Limit: 5 * time.Minute, Progress: sink,
+				Machines: machines(t, medium.BIOSCD), Expect: regexp.MustCompile(test.expect), Limit: 5 * time.Minute, Progress: sink,
 				Done: func(r *Result) { told = append(told, r) },
 			}
 			if test.reject != "" {
@@ -120,7 +116,7 @@ func TestRun(t *testing.T) {
 			if test.unheard {
 				opts.Limit = 20 * time.Second
 			}
-			results, err := Run(t.Context(), img, []image.Mode{image.BIOSCD}, opts)
+			results, err := Run(t.Context(), img, []medium.Mode{medium.BIOSCD}, opts)
 			if err != nil || len(results) != 1 || len(told) != 1 || told[0] != &results[0] {
 				t.Fatalf("Run = %+v, %v, told %d, want one result", results, err, len(told))
 			}
@@ -129,10 +125,17 @@ func TestRun(t *testing.T) {
 			if r.Passed() != test.passed || r.Verdict.Outcome != test.outcome || errors.As(r.Err, &unheard) != test.unheard || (r.Err != nil) != test.unheard {
 				t.Errorf("result = %v, %v, passed: %t, want %v, unheard: %t", r.Verdict, r.Err, r.Passed(), test.outcome, test.unheard)
 			}
-			if !strings.Contains(string(r.Log), "hello") {
+			if !strings.Contains(string(r.Log), "ISOLINUX 6") {
 				t.Errorf("the log is %q", r.Log)
 			}
-			if len(sink.facts) != 1 || sink.begun != 1 || !equalFacts(sink.facts[0], test.fact) {
+			facts := sink.facts
+			if test.outcome == qemu.Rejected { // since the processor is emulated
+				if again, ok := facts[len(facts)-1].(Again); !ok || again.Outcome != "rejected" {
+					t.Errorf("told: %+v, want that it is tried again", facts)
+				}
+				facts = facts[:len(facts)-1]
+			}
+			if len(facts) != 1 || sink.begun != 1 || !equalFacts(facts[0], test.fact) {
 				t.Errorf("told: %+v, want %+v", sink.facts, test.fact)
 			}
 		})
@@ -150,8 +153,8 @@ func equalFacts(a, b any) bool {
 
 // TestRunEnds ends boots by their context, and has one that cannot be tried.
 func TestRunEnds(t *testing.T) {
-	img := open(t, isolinuxISO(t, says("hello", "DEFAULT a\nLABEL a\nLOCALBOOT -1\n")))
-	modes := []image.Mode{image.BIOSCD}
+	img := open(t, isolinuxISO(t, speaking("DEFAULT a\nLABEL a\nLOCALBOOT -1\n")))
+	modes := []medium.Mode{medium.BIOSCD}
 	m := machines(t, modes...)
 	enough := errors.New("enough of it")
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -159,8 +162,9 @@ func TestRunEnds(t *testing.T) {
 	if _, err := Run(ctx, img, modes, Options{Machines: m}); !errors.Is(err, enough) {
 		t.Errorf("Run error = %v, want %v", err, enough)
 	}
-	img.Path = "/absent.iso"
-	results, err := Run(t.Context(), img, modes, Options{Machines: m})
+	broken := m[medium.BIOSCD]
+	broken.Program = "/absent/qemu"
+	results, err := Run(t.Context(), img, modes, Options{Machines: Machines{medium.BIOSCD: broken}})
 	if err != nil || len(results) != 1 || !errors.Is(results[0].Err, os.ErrNotExist) || results[0].Passed() {
 		t.Errorf("Run = %+v, %v, want a result with an error", results, err)
 	}

@@ -65,6 +65,13 @@ func (s *Start) Machine(m qemu.Machine) qemu.Machine {
 	return m
 }
 
+// restore makes the start one from the beginning again.
+func (s *Start) restore() {
+	if s.disk != nil {
+		s.disk.Restore()
+	}
+}
+
 // machineFor returns the machine with the firmware and the drive of a mode.
 func machineFor(m qemu.Machine, mode medium.Mode) qemu.Machine {
 	if mode.UEFI() {

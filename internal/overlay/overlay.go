@@ -46,6 +46,9 @@ func (d *Disk) Until(offset int64) { d.until = append(d.until, offset) }
 // Lifted reports whether the changes have vanished.
 func (d *Disk) Lifted() bool { return d.lifted.Load() }
 
+// Restore has the changes appear again.
+func (d *Disk) Restore() { d.lifted.Store(false) }
+
 // ReadAt reads the medium with the changes. Behind its end are zeros up to a
 // whole sector.
 func (d *Disk) ReadAt(b []byte, offset int64) (int, error) {

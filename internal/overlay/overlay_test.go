@@ -222,6 +222,10 @@ func TestUntil(t *testing.T) {
 	if _, err := d.ReadAt(got, 0); err != nil || !d.Lifted() || !bytes.Equal(got, content) {
 		t.Errorf("after reading the byte: %v, lifted: %t, %d bytes as on the medium", err, d.Lifted(), bytes.Count(got, []byte{0}))
 	}
+	d.Restore()
+	if _, err := d.ReadAt(got[:200], 0); err != nil || !bytes.Contains(got[:200], []byte("changed")) {
+		t.Errorf("after Restore: %v, and the change is not shown", err)
+	}
 }
 
 func TestNoFAT(t *testing.T) {

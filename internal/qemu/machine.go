@@ -112,6 +112,11 @@ type Machine struct {
 	Serial     Serial
 	Extra      []string // further arguments, after all others
 
+	// Even lets time pass in the guest by its instructions, as far as they are emulated,
+	// instead of by the host's clock. Otherwise a busy host makes guests fail that wait for a
+	// device in a loop: Linux finds that its timer does not tick. It takes up to twice the time.
+	Even bool
+
 	Program string // path of QEMU; Complete finds it if ""
 	Accel   Accel  // "" for TCG in Args; Complete chooses
 	Flash   Flash  // files of the UEFI firmware; Complete finds them if empty
@@ -170,6 +175,10 @@ func (m Machine) memoryMiB() int {
 	return m.MemoryMiB
 }
 
+// evenShift is the binary logarithm of the nanoseconds that an instruction takes where time is
+// even: 250 million a second, of the order of what TCG does.
+const evenShift = 2
+
 // platform returns board, processor and accelerator. Under TCG richer processors are slower:
 // x86 "max" takes up to twice the time of "qemu64", and aarch64 "max" computes pointer
 // authentication in software, which multiplies it.
@@ -185,7 +194,11 @@ func (m Machine) platform() []string {
 			machine = "virt,gic-version=host"
 		}
 	}
-	return []string{"-machine", machine, "-cpu", cpu, "-accel", string(accel)}
+	args := []string{"-machine", machine, "-cpu", cpu, "-accel", string(accel)}
+	if m.Even && accel == TCG {
+		args = append(args, "-icount", fmt.Sprintf("shift=%d", evenShift))
+	}
+	return args
 }
 
 // display returns what the user sees and types on. q35 has a VGA adapter and a PS/2 keyboard

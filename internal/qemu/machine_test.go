@@ -54,6 +54,14 @@ func TestArgs(t *testing.T) {
 			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -m 1024 -display none -netdev user,id=network -device virtio-net-pci,netdev=network,romfile= -serial mon:stdio",
 		},
 		{
+			"even time", Machine{Arch: X86_64, Even: true, Serial: SerialNone},
+			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -icount shift=2 -m 1024 -display none -nic none -serial none -monitor none",
+		},
+		{
+			"even time with KVM", Machine{Arch: X86_64, Even: true, Accel: KVM, Serial: SerialNone},
+			"-no-user-config -machine q35 -cpu host -accel kvm -m 1024 -display none -nic none -serial none -monitor none",
+		},
+		{
 			"served", Machine{Arch: X86_64, Served: &served{}, Medium: USB, Serial: SerialNone},
 			"-no-user-config -machine q35 -cpu qemu64 -accel tcg -m 1024 -display none -device qemu-xhci -nic none -serial none -monitor none " +
 				"-drive if=none,id=medium,format=raw,readonly=on,file.driver=nbd,file.server.type=fd,file.server.str=4 " +
