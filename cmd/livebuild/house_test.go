@@ -18,14 +18,14 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/contents", "internal/device",
 			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix",
-			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
+			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/store", "internal/trial", "internal/verify", "pkg/squashfs/codec",
 		},
 	},
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/human", "internal/image",
-			"internal/medium", "internal/nix", "internal/qemu", "internal/trial",
+			"internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
@@ -33,7 +33,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
 			"internal/installable", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
-			"internal/storefs", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/storefs", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -114,6 +114,13 @@ var house = map[string]room{
 	"internal/contents": {
 		"the files of a medium under one kind of path: those of its volume, its EFI system partition and the images in it; taken out safely",
 		[]string{"internal/medium", "internal/progress", "pkg/fat", "pkg/hybridiso", "pkg/squashfs"},
+	},
+	"internal/verify": {
+		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
+		[]string{
+			"internal/loader", "internal/medium", "internal/progress", "internal/store",
+			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+		},
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",

@@ -12,7 +12,7 @@ var deviceHints = []Row{
 	On[*device.MissingError](listDisks),
 	On[*device.NotDiskError](listDisks),
 	OnValue(func(e *device.PartitionError) string {
-		return "an image is a disk with partitions of its own: write it to " + e.Disk
+		return "an image is a disk with partitions of its own: name " + e.Disk
 	}),
 	OnValue(func(e *device.InUseError) string { return useHint(e.Disk) }),
 	On[*device.ReadOnlyError]("look for a switch on its side; a stick that is worn out stays read-only"),

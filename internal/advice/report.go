@@ -11,6 +11,7 @@ import (
 // reportHints are advice on what was found out, which is not what was hoped for.
 var reportHints = []Row{
 	OnValue(notBootedHint),
+	OnValue(damagedHint),
 }
 
 // notBootedHint is advice on the first boot that failed.
@@ -39,4 +40,12 @@ func seen(r report.Boot) string {
 		return "the lines above"
 	}
 	return strings.Join(files, " and ")
+}
+
+// damagedHint is advice on an image that is damaged.
+func damagedHint(e *report.DamagedError) string {
+	if strings.HasPrefix(e.Path, "/dev/") {
+		return "write the image again; a disk that is damaged even then is broken, or not as large as it claims"
+	}
+	return "download or copy it again, or build it with 'livebuild iso'"
 }

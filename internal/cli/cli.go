@@ -26,6 +26,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNotBooted   = 3   // an image was tried and did not come up
+	exitDamaged     = 4   // an image was checked and is damaged
 	exitInterrupted = 130 // as shells report a process that SIGINT ended
 )
 
@@ -52,6 +53,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 		usage     *usageError
 		told      *device.ToldError
 		notBooted *report.NotBootedError
+		damaged   *report.DamagedError
 	)
 	switch {
 	case err == nil:
@@ -67,6 +69,9 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	case errors.As(err, &notBooted):
 		stderr.Report(err, explain(err))
 		return exitNotBooted
+	case errors.As(err, &damaged):
+		stderr.Report(err, explain(err))
+		return exitDamaged
 	}
 	stderr.Report(err, explain(err))
 	return exitFailed
@@ -142,10 +147,11 @@ compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a
 machine as a disc and, copied byte by byte, as a USB stick.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
-130 interrupted.`,
+4 an image is damaged, 130 interrupted.`,
 		Example: `  livebuild iso .#exampleIso
   livebuild plan .#exampleIso
   livebuild write exampleIso.iso /dev/sdb
+  livebuild verify /dev/sdb
   livebuild run .#exampleIso
   livebuild test nixos.iso`,
 		Version:       version(),
@@ -163,7 +169,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
 	root.PersistentFlags().BoolVarP(a.console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.SetUsageFunc(a.usage)
-	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.runCommand(), a.testCommand(), a.lsCommand(), a.catCommand(), a.extractCommand(), a.benchCommand(), a.openCommand())
+	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.verifyCommand(), a.runCommand(), a.testCommand(), a.lsCommand(), a.catCommand(), a.extractCommand(), a.benchCommand(), a.openCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

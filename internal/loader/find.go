@@ -153,25 +153,44 @@ func (m Menus) Speak(port string, room func(path string) int) (changed map[strin
 
 // Kernels returns the files of the kernels that the menu's entries start, as they name them without
 // a device, as far as they are written out.
-func (m Menus) Kernels() (paths []string) {
+func (m Menus) Kernels() []string {
+	return m.files(func(item Item) []string { return []string{firstWord(item.CommandLine)} })
+}
+
+// Needed returns all files that the menu's entries load, their kernels and initrds, as Kernels does.
+func (m Menus) Needed() []string {
+	return m.files(func(item Item) []string { return append([]string{firstWord(item.CommandLine)}, item.Initrds...) })
+}
+
+// files returns the files of the entries that start a kernel, each once.
+func (m Menus) files(of func(Item) []string) (paths []string) {
 	var add func(items []Item)
 	add = func(items []Item) {
 		for _, item := range items {
 			add(item.Items)
-			file := firstWord(item.CommandLine)
-			if i := strings.IndexByte(file, '/'); i >= 0 {
-				file = file[i:]
+			if item.CommandLine == "" {
+				continue
 			}
-			if m.Loader == SYSLINUX {
-				file = "/" + resolveInclude(m.Files[0].Path, file)
-			}
-			if file = strings.TrimPrefix(path.Clean(file), "/"); item.CommandLine != "" && !strings.Contains(file, "$") && !slices.Contains(paths, file) {
-				paths = append(paths, file)
+			for _, file := range of(item) {
+				if file = m.file(file); !strings.Contains(file, "$") && !slices.Contains(paths, file) {
+					paths = append(paths, file)
+				}
 			}
 		}
 	}
 	add(m.Items)
 	return paths
+}
+
+// file is the path of a file on its device that an entry names.
+func (m Menus) file(name string) string {
+	if m.Loader == SYSLINUX {
+		return resolveInclude(m.Files[0].Path, name)
+	}
+	if i := strings.IndexByte(name, '/'); i >= 0 {
+		name = name[i:]
+	}
+	return strings.TrimPrefix(path.Clean(name), "/")
 }
 
 // StartsKernel reports whether an entry starts a kernel.

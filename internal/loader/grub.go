@@ -112,6 +112,8 @@ func (p *grub) block(item *Item) []Item {
 				if item != nil && item.CommandLine == "" {
 					item.CommandLine = line
 				}
+			case strings.HasPrefix(name, "initrd") && item != nil:
+				item.Initrds = append(item.Initrds, words[1:]...)
 			case (name == "configfile" || name == "source" || name == "normal" || name == ".") && len(words) == 2:
 				p.source = append(p.source, words[1])
 			default:
@@ -162,7 +164,7 @@ func (p *grub) item(words []string) Item {
 	defer func() { p.conditions = outer }()
 	if items := p.block(&item); words[0] == "submenu" {
 		item.Items = items
-		item.CommandLine = ""
+		item.CommandLine, item.Initrds = "", nil
 	}
 	return item
 }

@@ -42,7 +42,8 @@ type Item struct {
 	ID    string // by which other lines name it; SYSLINUX' label
 	Items []Item // of a submenu
 
-	CommandLine string // of the kernel; "" if the item starts none
+	CommandLine string   // of the kernel; "" if the item starts none
+	Initrds     []string // files that the loader hands to the kernel
 }
 
 // DefaultItem returns the item that starts by itself, without one if there is none.

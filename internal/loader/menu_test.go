@@ -218,3 +218,32 @@ func TestFind(t *testing.T) {
 		t.Error("Find has no error where a file cannot be read")
 	}
 }
+
+// TestNeeded names kernels and initrds in all the ways that there are.
+func TestNeeded(t *testing.T) {
+	for _, test := range []struct {
+		loader Loader
+		path   string
+		text   string
+		want   string
+	}{
+		{SYSLINUX, "isolinux/isolinux.cfg", "LABEL a\nLINUX /k\nINITRD /u,i\nLABEL b\nKERNEL live/vmlinuz\nAPPEND initrd=../x,/y quiet\nLABEL c\nKERNEL menu.c32\nINITRD /never\n", "k u isolinux/i isolinux/live/vmlinuz x y"},
+		{SYSLINUX, "syslinux.cfg", "APPEND initrd=/common\nLABEL a\nLINUX k\n", "k common"},
+		{GRUB, "boot/grub/grub.cfg", "menuentry a {\nlinux (hd0)/k quiet\ninitrd /u ($root)/i\n}\nsubmenu s {\nmenuentry b {\nlinux /k $x\ninitrd $y\n}\n}\nmenuentry c {\ninitrd /never\n}\n", "k u i"},
+	} {
+		menus, ok, err := Find(texts{test.path: test.text}, test.loader)
+		if !ok || err != nil {
+			t.Fatalf("Find in %q: %t, %v", test.text, ok, err)
+		}
+		if got := strings.Join(menus.Needed(), " "); got != test.want {
+			t.Errorf("Needed in %q = %q, want %q", test.text, got, test.want)
+		}
+	}
+}
+
+type texts map[string]string
+
+func (f texts) Text(path string) (string, bool, error) {
+	text, ok := f[path]
+	return text, ok, nil
+}

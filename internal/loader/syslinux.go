@@ -98,7 +98,8 @@ type syslinuxEntry struct {
 	Item
 	label      string
 	kernel     string
-	linux      bool // by LINUX: a kernel whatever its name
+	linux      bool   // by LINUX: a kernel whatever its name
+	initrd     string // by INITRD; otherwise it is among the parameters
 	parameters string
 	appended   bool // it has parameters of its own
 	hidden     bool // or not to be chosen
@@ -157,6 +158,10 @@ func (p *syslinux) read(text string) {
 		case "LINUX", "KERNEL":
 			if entry != nil {
 				entry.kernel, entry.linux = value, keyword == "LINUX"
+			}
+		case "INITRD":
+			if entry != nil {
+				entry.initrd = value
 			}
 		case "APPEND":
 			if entry != nil {
@@ -244,6 +249,14 @@ func (p *syslinux) item(e syslinuxEntry) Item {
 	}
 	if e.startsLinux() {
 		e.CommandLine = strings.TrimSpace(e.kernel + " " + strings.TrimPrefix(e.parameters, "-"))
+		for word := range strings.FieldsSeq(e.parameters) {
+			if files, ok := strings.CutPrefix(word, "initrd="); ok && e.initrd == "" {
+				e.initrd = files
+			}
+		}
+		if e.initrd != "" {
+			e.Initrds = strings.Split(e.initrd, ",") // "Config": INITRD
+		}
 	}
 	return e.Item
 }

@@ -66,6 +66,9 @@ func (m *Medium) Store() (Store, error) {
 	return Store{r}, err
 }
 
+// maxRegistration is more than any medium has, in bytes: a store path takes about a thousand.
+const maxRegistration = 256 << 20
+
 // Registration returns what the medium says of the paths in its store.
 func (s Store) Registration() (*store.Closure, error) {
 	ino, err := s.Lookup(Registration)
@@ -76,15 +79,25 @@ func (s Store) Registration() (*store.Closure, error) {
 	if err != nil {
 		return nil, err
 	}
+	if file.Size() > maxRegistration {
+		return nil, fmt.Errorf("%s has %d bytes, more than any", Registration, file.Size())
+	}
 	return store.ReadRegistration(io.NewSectionReader(file, 0, file.Size()))
 }
 
 // NarHash computes the NAR hash of a store path by its base name, an entry of the root
 // directory, from what the medium has (Nix manual, "Nix Archive (NAR) format").
 func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
+	hash, _, err := s.Nar(ctx, name, math.MaxInt64)
+	return hash, err
+}
+
+// Nar is NarHash with the size of the archive in bytes. An archive that would be larger than limit is
+// an error before its files are read: a hole of any size takes no room in the image.
+func (s Store) Nar(ctx context.Context, name string, limit int64) (hash [32]byte, size int64, err error) {
 	top, err := s.Lookup(name)
 	if err != nil {
-		return [32]byte{}, err
+		return hash, 0, err
 	}
 	nar := store.NewNarHash()
 	open := 0 // directories that have not ended
@@ -109,6 +122,9 @@ func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
 			if err != nil {
 				return err
 			}
+			if file.Size() > limit-nar.Size() {
+				return fmt.Errorf("%s: the archive has more than %d bytes", at, limit)
+			}
 			if err := nar.File(ino.Mode&0o111 != 0, file.Size(), io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
 				return err
 			}
@@ -123,7 +139,7 @@ func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
 		return nil
 	})
 	if err != nil {
-		return [32]byte{}, err
+		return hash, 0, err
 	}
 	for ; open > 0; open-- {
 		nar.EndDirectory()
@@ -131,5 +147,6 @@ func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
 			nar.EndEntry()
 		}
 	}
-	return nar.Sum()
+	hash, err = nar.Sum()
+	return hash, nar.Size(), err
 }

@@ -50,6 +50,24 @@ func (e *OpenError) Error() string {
 	return fmt.Sprintf("%s refers to %s, which is not in its closure", e.Path, e.Reference)
 }
 
+// Roots returns the paths that no other one refers to.
+func (c *Closure) Roots() (roots []string) {
+	needed := map[string]bool{}
+	for _, p := range c.Paths {
+		for _, ref := range p.References {
+			if ref != p.Path {
+				needed[ref] = true
+			}
+		}
+	}
+	for _, p := range c.Paths {
+		if !needed[p.Path] {
+			roots = append(roots, p.Path)
+		}
+	}
+	return roots
+}
+
 // Check returns an *OpenError if a path refers to one that is not in the closure.
 func (c *Closure) Check() error {
 	has := make(map[string]bool, len(c.Paths))

@@ -103,3 +103,14 @@ func FuzzParseDump(f *testing.F) {
 		}
 	})
 }
+
+func TestRoots(t *testing.T) {
+	c := Closure{Paths: []PathInfo{
+		{Path: "/nix/store/a", References: []string{"/nix/store/a", "/nix/store/b"}},
+		{Path: "/nix/store/b", References: []string{"/nix/store/c"}},
+		{Path: "/nix/store/c"}, {Path: "/nix/store/d", References: []string{"/nix/store/c"}},
+	}}
+	if got, want := c.Roots(), []string{"/nix/store/a", "/nix/store/d"}; !slices.Equal(got, want) {
+		t.Errorf("Roots = %q, want %q", got, want)
+	}
+}

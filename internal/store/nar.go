@@ -18,13 +18,29 @@ import (
 // Deployment Model" (2006), figure 5.2, and implemented in Nix'
 // libutil/archive.cc.
 type NarHash struct {
-	hash  hash.Hash
-	depth int // directories that have not ended
+	hash  counted
+	depth int    // directories that have not ended
+	chunk []byte // of a file, on its way
 }
+
+// counted is a hash that knows of how many bytes it is.
+type counted struct {
+	hash.Hash
+	size int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.size += int64(len(p))
+	return c.Hash.Write(p)
+}
+
+// narChunk is as much as is read of a file at once: the largest block that SquashFS has, of which a
+// reader gives whole ones best.
+const narChunk = 1 << 20
 
 // NewNarHash begins an archive.
 func NewNarHash() *NarHash {
-	n := &NarHash{hash: sha256.New()}
+	n := &NarHash{hash: counted{Hash: sha256.New()}}
 	n.strings("nix-archive-1")
 	return n
 }
@@ -60,7 +76,17 @@ func (n *NarHash) File(executable bool, size int64, r io.Reader) error {
 	}
 	n.strings("contents")
 	n.length(size)
-	copied, err := io.CopyN(n.hash, r, size)
+	if want := min(size, narChunk); int64(len(n.chunk)) < want {
+		n.chunk = make([]byte, want)
+	}
+	copied := int64(0)
+	var err error
+	if size > 0 {
+		copied, err = io.CopyBuffer(&n.hash, struct{ io.Reader }{io.LimitReader(r, size)}, n.chunk)
+	}
+	if err == nil && copied < size {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return fmt.Errorf("after %d of %d bytes: %w", copied, size, noEOF(err))
 	}
@@ -68,6 +94,9 @@ func (n *NarHash) File(executable bool, size int64, r io.Reader) error {
 	n.strings(")")
 	return nil
 }
+
+// Size is that of the archive so far, in bytes.
+func (n *NarHash) Size() int64 { return n.hash.size }
 
 // Sum returns the hash of the archive.
 func (n *NarHash) Sum() ([sha256.Size]byte, error) {
@@ -81,7 +110,7 @@ func (n *NarHash) Sum() ([sha256.Size]byte, error) {
 func (n *NarHash) strings(texts ...string) {
 	for _, text := range texts {
 		n.length(int64(len(text)))
-		io.WriteString(n.hash, text)
+		io.WriteString(&n.hash, text)
 		n.pad(int64(len(text)))
 	}
 }

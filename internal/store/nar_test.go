@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,11 @@ func TestNarHash(t *testing.T) {
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatalf("nix-store (Debian package nix-bin): %v", err)
+		}
+		nar := exec.Command("sh", "-c", `"$1" --dump "$0" | wc -c`, path, judge.Path(t, "nix-bin", "nix-store"))
+		nar.Env = cmd.Env
+		if size, err := nar.Output(); err != nil || strings.TrimSpace(string(size)) != strconv.FormatInt(n.Size(), 10) {
+			t.Errorf("the archive of %s has %d bytes, Nix says %s (%v)", path, n.Size(), size, err)
 		}
 		if want := strings.Fields(string(out))[0]; hex.EncodeToString(got[:]) != want {
 			t.Errorf("hash of %s is %x, Nix says %s", path, got, want)

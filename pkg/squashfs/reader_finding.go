@@ -53,7 +53,19 @@ func (r *Reader) Check(ctx context.Context) error {
 //
 // An error of found ends the check and is returned; others are those of ctx.
 func (r *Reader) Findings(ctx context.Context, found func(Finding) error) error {
-	c := &checker{
+	c := r.newChecker(ctx, found)
+	return c.run(c.tables, c.needFragments, c.tree, c.counts, c.decodeBlocks)
+}
+
+// StructureFindings is [Reader.Findings] without what takes reading the contents of files: it
+// reads the tables alone. It is for those who read the contents themselves.
+func (r *Reader) StructureFindings(ctx context.Context, found func(Finding) error) error {
+	c := r.newChecker(ctx, found)
+	return c.run(c.tables, c.needFragments, c.tree, c.counts)
+}
+
+func (r *Reader) newChecker(ctx context.Context, found func(Finding) error) *checker {
+	return &checker{
 		r:      r,
 		ctx:    ctx,
 		found:  found,
@@ -62,12 +74,15 @@ func (r *Reader) Findings(ctx context.Context, found func(Finding) error) error 
 		lists:  make(map[uint32]bool),
 		values: make(map[disk.InodeRef]bool),
 	}
-	for _, step := range []func() error{c.tables, c.needFragments, c.tree, c.counts, c.decodeBlocks} {
+}
+
+func (c *checker) run(steps ...func() error) error {
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return c.ctx.Err()
 }
 
 // checker is one run of Findings.

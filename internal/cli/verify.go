@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/internal/verify"
+)
+
+type verifyOptions struct {
+	against string
+	sha256  string
+	jobs    int
+	json    bool
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var opts verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify IMAGE|DEVICE [flags]",
+		Short: "Prove that an image or a stick is whole",
+		Long: `Check an image, in a file, compressed or not, or on a disk, without the file that
+it was copied from. Of an image of NixOS the NAR hash of every store path is
+computed from what the medium holds, and compared with the registration there;
+of any image the partition tables, the boot catalog, the directories, the EFI
+system partition and the squashfs are held against their formats, and the files
+that the boot menus name must be there. The image is only read, of a disk past
+the cache of the kernel; it can be anyone's.
+
+All that is wrong is printed on standard output, a line each: the structure, its
+place in bytes, the store path or file. What nothing on the medium vouches for,
+as the files of the boot loaders, is listed as not checked; --sha256 covers it.
+
+The registration tells damage, not malice: whoever changes both is found by
+--against, which takes the hashes from another store of Nix, or by --sha256.
+
+The exit status is 4 if the image is damaged, and 1 if it could not be checked.`,
+		Example: `  livebuild verify exampleIso.iso
+  livebuild verify /dev/sdb
+  livebuild verify exampleIso.iso.zst --json
+  livebuild verify /dev/sdb --against auto`,
+		Args: func(_ *cobra.Command, args []string) error {
+			return checkOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.runVerify(cmd.Context(), args[0], opts)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&opts.against, "against", "",
+		"take the hashes of store paths from the Nix `STORE`, such as auto, this machine's, and do not believe the medium")
+	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
+	f.IntVar(&opts.jobs, "jobs", 0, "check with `N` workers (default: one for each processor)")
+	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (a *app) runVerify(ctx context.Context, path string, opts verifyOptions) (err error) {
+	if opts.jobs < 0 {
+		return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+	}
+	if strings.Contains(opts.against, "#") {
+		return &usageError{fmt.Errorf("--against needs a store of Nix, not the installable %s", opts.against)}
+	}
+	var sum *imagefile.Checksum
+	if opts.sha256 != "" {
+		if sum, err = imagefile.ParseSum(opts.sha256, "--sha256"); err != nil {
+			return &usageError{err}
+		}
+	}
+	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
+		return &usageError{fmt.Errorf("%s is neither a file nor a device", path)}
+	}
+	v := &verifying{app: a, path: path, options: opts, result: report.NewVerification(path)}
+	if err := v.run(ctx, sum); err != nil {
+		return err
+	}
+	v.result.Good = len(v.result.Findings) == 0
+	if err := a.print(v.result, opts.json); err != nil {
+		return err
+	}
+	if !v.result.Good {
+		return &report.DamagedError{Path: path, Findings: len(v.result.Findings)}
+	}
+	return nil
+}
+
+// verifying is one run of the verb.
+type verifying struct {
+	app     *app
+	path    string
+	options verifyOptions
+	result  report.Verification
+}
+
+// found tells a finding.
+func (v *verifying) found(f verify.Finding) error {
+	v.result.Find(f)
+	return v.app.teller(v.options.json)(f.String())
+}
+
+func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error) {
+	m, close, err := v.open(ctx, sum)
+	if err != nil {
+		return v.unreadable(err)
+	}
+	defer func() { err = errors.Join(err, close()) }()
+	opts := verify.Options{Workers: v.options.jobs, Found: v.found}
+	if v.options.against != "" {
+		if opts.Against, err = v.elsewhere(ctx, m); err != nil {
+			return err
+		}
+	}
+	task := progress.Begin(v.app.console, "verifying", filepath.Base(v.path))
+	opts.Progress = task.Bytes
+	checked, err := verify.Verify(ctx, m, opts)
+	if err != nil {
+		task.Fail(err, nil)
+		return err
+	}
+	task.End(nil)
+	v.result.Take(checked)
+	return nil
+}
+
+// unreadable makes a finding of an image that is one, and that cannot be opened for what is damaged.
+func (v *verifying) unreadable(err error) error {
+	if !is[*verify.DamagedError](err) {
+		return err
+	}
+	return v.found(verify.Finding{Structure: "volume", Offset: -1, Err: err})
+}
+
+// open opens the image, and checks its sum if there is one to check.
+func (v *verifying) open(ctx context.Context, sum *imagefile.Checksum) (*medium.Medium, func() error, error) {
+	if info, err := os.Stat(v.path); err == nil && info.Mode().Type() == fs.ModeDevice {
+		return v.openDisk(ctx, sum)
+	}
+	if sum != nil {
+		if err := v.fileSum(ctx, sum); err != nil {
+			return nil, nil, err
+		}
+	}
+	m, err := v.app.lookInto(ctx, v.path)
+	if err != nil {
+		return nil, nil, verify.Damaged(err)
+	}
+	return m.Medium, m.Close, nil
+}
+
+// fileSum checks the sum of a file, or of the image in it.
+func (v *verifying) fileSum(ctx context.Context, sum *imagefile.Checksum) (err error) {
+	file, err := imagefile.Open(v.path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = v.app.checkImage(ctx, file, imagefile.CheckOptions{Sum: sum, Any: true})
+	if wrong, ok := errors.AsType[*imagefile.ChecksumError](err); ok {
+		return v.found(verify.Finding{Structure: "image", Offset: -1, Err: wrong})
+	}
+	return err
+}
+
+// openDisk opens a disk past the cache of the kernel, whoever uses it.
+func (v *verifying) openDisk(ctx context.Context, sum *imagefile.Checksum) (*medium.Medium, func() error, error) {
+	disk, err := device.Local().Find(v.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := v.app.checkRights([]device.Disk{disk}, false); err != nil {
+		return nil, nil, err
+	}
+	dev, err := device.OpenToRead(disk)
+	if err != nil {
+		return nil, nil, v.app.rights(disk.Path, err)
+	}
+	m, err := medium.ReadAny(verify.Cached(dev, disk.Size), disk.Size)
+	if err != nil {
+		return nil, nil, errors.Join(verify.Damaged(fmt.Errorf("%s: %w", v.path, err)), dev.Close())
+	}
+	if sum == nil {
+		return m, dev.Close, nil
+	}
+	task := progress.Begin(v.app.console, "checking", filepath.Base(v.path))
+	got, err := verify.Sum(ctx, m, task.Bytes)
+	if err != nil {
+		task.Fail(err, nil)
+		return nil, nil, errors.Join(err, dev.Close())
+	}
+	task.End(nil)
+	if hex := hex.EncodeToString(got[:]); hex != sum.Sum {
+		err = v.found(verify.Finding{Structure: "image", Offset: -1, Err: &imagefile.ChecksumError{Path: v.path, Got: hex, Want: *sum}})
+	}
+	return m, dev.Close, err
+}
+
+// elsewhere is what another store knows of the closure that the medium says to hold.
+func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*store.Closure, error) {
+	image, err := m.Store()
+	if err != nil {
+		return nil, fmt.Errorf("--against: %w", err)
+	}
+	registered, err := image.Registration()
+	if err != nil {
+		return nil, fmt.Errorf("--against: reading the registration: %w", err)
+	}
+	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	n, err := nix.Find(ctx, nix.Options{Env: os.Environ(), Flags: flags})
+	if err != nil {
+		return nil, err
+	}
+	return n.Closure(ctx, registered.Roots())
+}

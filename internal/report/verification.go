@@ -1,0 +1,80 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/verify"
+)
+
+// Verification is what was found out of an image that was checked.
+type Verification struct {
+	File            string    `json:"file"`
+	Good            bool      `json:"good"` // nothing was found; what was not checked is below
+	Findings        []Finding `json:"findings"`
+	StorePaths      int       `json:"store_paths"`      // of which the NAR hash was computed
+	NarBytes        int64     `json:"nar_bytes"`        // in them
+	Files           int       `json:"files"`            // of the volume, equal to another copy on the medium
+	UnverifiedFiles []string  `json:"unverified_files"` // read, but nothing on the medium vouches for them
+	UnverifiedBytes int64     `json:"unverified_bytes"`
+	NotChecked      []string  `json:"not_checked"` // what else was not checked, and why
+}
+
+// Finding is one thing that is wrong with an image.
+type Finding struct {
+	Structure string `json:"structure"`
+	Offset    int64  `json:"offset"` // on the medium, in bytes; -1: no such place
+	StorePath string `json:"store_path,omitempty"`
+	File      string `json:"file,omitempty"`
+	Error     string `json:"error"`
+}
+
+// NewVerification is one of a file in which nothing has been found yet.
+func NewVerification(file string) Verification {
+	return Verification{File: file, Findings: []Finding{}, UnverifiedFiles: []string{}, NotChecked: []string{}}
+}
+
+// Find adds what is wrong.
+func (r *Verification) Find(f verify.Finding) {
+	r.Findings = append(r.Findings, Finding{f.Structure, f.Offset, f.StorePath, f.File, f.Err.Error()})
+}
+
+// Take adds what was checked.
+func (r *Verification) Take(v verify.Report) {
+	r.StorePaths, r.NarBytes, r.Files, r.UnverifiedBytes = v.StorePaths, v.NarBytes, v.Files, v.UnprovedBytes
+	r.UnverifiedFiles, r.NotChecked = append(r.UnverifiedFiles, v.Unproved...), append(r.NotChecked, v.Gaps...)
+}
+
+// Text is what was checked; what is wrong has been told.
+func (r Verification) Text(w io.Writer) error {
+	var b strings.Builder
+	if r.Good {
+		fmt.Fprintf(&b, "%s is good: ", r.File)
+		if r.StorePaths > 0 {
+			fmt.Fprintf(&b, "%s, %s, are as registered", human.Count(r.StorePaths, "store path"), human.Size(r.NarBytes))
+		} else {
+			b.WriteString("nothing was found wrong")
+		}
+		b.WriteString("\n")
+	}
+	if n := len(r.UnverifiedFiles); n > 0 {
+		fmt.Fprintf(&b, "not checked: %s, %s, that nothing on the medium vouches for\n", human.Count(n, "file"), human.Size(r.UnverifiedBytes))
+	}
+	for _, gap := range r.NotChecked {
+		fmt.Fprintf(&b, "not checked: %s\n", gap)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// DamagedError says that an image is not what it should be.
+type DamagedError struct {
+	Path     string
+	Findings int
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("%s is damaged: %s", e.Path, human.Count(e.Findings, "finding"))
+}
