@@ -17,7 +17,7 @@ var house = map[string]room{
 		"verbs and flags; nothing else reads the environment or decides exit statuses",
 		[]string{
 			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/contents", "internal/device",
-			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix",
+			"internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
 			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/store", "internal/trial", "internal/verify", "pkg/squashfs/codec",
 		},
 	},
@@ -25,7 +25,7 @@ var house = map[string]room{
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/human", "internal/image",
-			"internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
+			"internal/inspection", "internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
@@ -121,6 +121,10 @@ var house = map[string]room{
 			"internal/loader", "internal/medium", "internal/progress", "internal/store",
 			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
+	},
+	"internal/inspection": {
+		"what an image tells of itself: how it starts, its menus, kernels and file systems, and what takes room in its store",
+		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",

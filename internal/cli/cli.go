@@ -169,7 +169,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
 	root.PersistentFlags().BoolVarP(a.console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.SetUsageFunc(a.usage)
-	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.verifyCommand(), a.runCommand(), a.testCommand(), a.lsCommand(), a.catCommand(), a.extractCommand(), a.benchCommand(), a.openCommand())
+	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.verifyCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.lsCommand(), a.catCommand(), a.extractCommand(), a.benchCommand(), a.openCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

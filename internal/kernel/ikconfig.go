@@ -21,10 +21,19 @@ const scanBuffer = 1 << 20
 
 // findMarker reads r up to the gzip member behind the marker.
 func findMarker(r *bufio.Reader) error {
+	if err := findText(r, marker); err != nil {
+		return err
+	}
+	_, err := r.Discard(len(marker) - gzipMagicSize)
+	return err
+}
+
+// findText reads r up to a text.
+func findText(r *bufio.Reader, text []byte) error {
 	for {
 		window, err := r.Peek(scanBuffer)
-		if i := bytes.Index(window, marker); i >= 0 {
-			_, err := r.Discard(i + len(marker) - gzipMagicSize)
+		if i := bytes.Index(window, text); i >= 0 {
+			_, err := r.Discard(i)
 			return err
 		}
 		if errors.Is(err, io.EOF) {
@@ -33,8 +42,8 @@ func findMarker(r *bufio.Reader) error {
 		if err != nil {
 			return err
 		}
-		// The marker can begin in the last bytes.
-		if _, err := r.Discard(len(window) - len(marker) + 1); err != nil {
+		// The text can begin in the last bytes.
+		if _, err := r.Discard(len(window) - len(text) + 1); err != nil {
 			return err
 		}
 	}

@@ -122,6 +122,38 @@ func unpack(image io.ReaderAt, size int64) (*bufio.Reader, error) {
 // 30 to 100 MB.
 const kernelMax = 512 << 20
 
+// banner precedes the version in a kernel (init/version.c, linux_banner).
+var banner = []byte("Linux version ")
+
+// Version returns the version of the kernel in an image of size bytes as uname(2) tells it, or
+// "" if the image does not tell.
+func Version(image io.ReaderAt, size int64) string {
+	if version := release(image); version != "" {
+		return version
+	}
+	kernel, err := unpack(image, size)
+	if err != nil {
+		return ""
+	}
+	for {
+		// The text is elsewhere, too, as a format: "Linux version %s".
+		if err := findText(kernel, banner); err != nil {
+			return ""
+		}
+		text, err := kernel.Peek(len(banner) + releaseMax)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return ""
+		}
+		text = text[len(banner):]
+		if version, _, ok := bytes.Cut(text, []byte(" ")); ok && len(version) > 0 && version[0] >= '0' && version[0] <= '9' {
+			return string(version)
+		}
+		if _, err := kernel.Discard(len(banner)); err != nil {
+			return ""
+		}
+	}
+}
+
 // release is the version of a bzImage as uname(2) tells it, or empty.
 func release(image io.ReaderAt) string {
 	h, ok := readSetupHeader(image)

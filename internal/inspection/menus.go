@@ -1,0 +1,157 @@
+package inspection
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/livebuild/livebuild/internal/kernel"
+	"github.com/livebuild/livebuild/internal/loader"
+	"github.com/livebuild/livebuild/internal/medium"
+)
+
+// Menu is a boot menu, as it is found in one or more file systems.
+type Menu struct {
+	Loader  string   `json:"loader"`  // "SYSLINUX" or "GRUB"
+	Files   []string `json:"files"`   // paths for cat
+	Timeout *int     `json:"timeout"` // seconds; null: it waits for its user
+	Sure    bool     `json:"sure"`    // false: conditions decide about entries, default or timeout
+	Entries []Entry  `json:"entries"`
+}
+
+// Entry is a line of a menu that can be chosen.
+type Entry struct {
+	Title   string  `json:"title"`
+	Default bool    `json:"default"`           // it starts by itself, or the one that does is below it
+	Line    string  `json:"line,omitempty"`    // the kernel and its parameters
+	Entries []Entry `json:"entries,omitempty"` // of a submenu
+}
+
+// Kernel is a kernel that a menu starts.
+type Kernel struct {
+	Path    string `json:"path"`
+	Version string `json:"version"` // "" if it does not tell
+}
+
+var loaderNames = map[loader.Loader]string{loader.SYSLINUX: "SYSLINUX", loader.GRUB: "GRUB"}
+
+func (i *Image) readMenus(m *medium.Medium) error {
+	efi := 0
+	for _, t := range m.Trees() {
+		prefix := "/"
+		switch {
+		case t.EFI:
+			prefix = i.EFI[efi].Path
+			efi++
+		case t != m.Files():
+			continue // the volume as a partition
+		}
+		for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB} {
+			found, ok, err := loader.Find(t, l)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			i.addMenu(found, prefix)
+			if err := i.addKernels(m, t, prefix, found.Kernels()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// addMenu adds a menu, or the files of one that is there already.
+func (i *Image) addMenu(found loader.Menus, prefix string) {
+	menu := Menu{Loader: loaderNames[found.Loader], Sure: found.Sure, Entries: entries(found.Items, found.Default)}
+	if found.Timeout != loader.Forever {
+		seconds := int(min(found.Timeout/time.Second, math.MaxInt32))
+		menu.Timeout = &seconds
+	}
+	var files []string
+	for _, f := range found.Files {
+		files = append(files, prefix+strings.TrimPrefix(f.Path, "/"))
+	}
+	for n := range i.Menus {
+		same := i.Menus[n]
+		if same.Files = nil; reflect.DeepEqual(same, menu) {
+			i.Menus[n].Files = append(i.Menus[n].Files, files...)
+			return
+		}
+	}
+	menu.Files = append([]string{}, files...)
+	i.Menus = append(i.Menus, menu)
+}
+
+func entries(items []loader.Item, way []int) []Entry {
+	list := []Entry{}
+	for n, item := range items {
+		e := Entry{Title: item.Title, Line: item.CommandLine, Default: len(way) > 0 && way[0] == n}
+		if len(item.Items) > 0 {
+			var rest []int
+			if e.Default {
+				rest = way[1:]
+			}
+			e.Entries = entries(item.Items, rest)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// addKernels adds kernels that are named in a tree, where they are there or, named without a
+// device, on the volume.
+func (i *Image) addKernels(m *medium.Medium, t *medium.Tree, prefix string, paths []string) error {
+	for _, name := range paths {
+		in, at := t, prefix+name
+		f, err := t.Find(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			in, at = m.Files(), "/"+name
+			f, err = in.Find(name)
+		}
+		if errors.Is(err, fs.ErrNotExist) || slices.ContainsFunc(i.Kernels, func(k Kernel) bool { return k.Path == at }) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		i.Kernels = append(i.Kernels, Kernel{at, kernel.Version(in.Open(f), f.Size)})
+	}
+	return nil
+}
+
+// toplevel is the system that a default entry starts, by the parameter init of NixOS.
+func (i *Image) toplevel() string {
+	var find func(entries []Entry, chosen bool) string
+	find = func(entries []Entry, chosen bool) string {
+		for _, e := range entries {
+			if chosen && !e.Default {
+				continue
+			}
+			for _, word := range strings.Fields(e.Line) {
+				if init, ok := strings.CutPrefix(word, "init="); ok && path.Base(init) == "init" {
+					return path.Dir(init)
+				}
+			}
+			if below := find(e.Entries, chosen); below != "" {
+				return below
+			}
+		}
+		return ""
+	}
+	for _, chosen := range []bool{true, false} {
+		for _, menu := range i.Menus {
+			if top := find(menu.Entries, chosen); top != "" {
+				return top
+			}
+		}
+	}
+	return ""
+}
