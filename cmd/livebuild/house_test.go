@@ -32,7 +32,7 @@ var house = map[string]room{
 		"what can be done about errors: a row for each type of error",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
-			"internal/installable", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
+			"internal/installable", "internal/inspection", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
 			"internal/storefs", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},

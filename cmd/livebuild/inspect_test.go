@@ -116,3 +116,84 @@ func TestInspect(t *testing.T) {
 		}
 	}
 }
+
+// TestInspectPaths holds sizes and chains against the store and unsquashfs.
+func TestInspectPaths(t *testing.T) {
+	r := miniISO(t)
+	o := livebuild(t, "inspect", r.File, "--paths", "--json")
+	var got struct {
+		Roots    []string
+		Metadata int64
+		Paths    []struct {
+			Path        string
+			Size, Bytes int64
+			NarSize     int64 `json:"nar_size"`
+			ClosureSize int64 `json:"closure_size"`
+			References  []string
+		}
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+		t.Fatalf("%v\n%s", err, o.stderr)
+	}
+	if !slices.Equal(got.Roots, []string{r.Toplevel}) || len(got.Paths) != r.StorePaths {
+		t.Errorf("there are %d paths below %q, want %d below %s", len(got.Paths), got.Roots, r.StorePaths, r.Toplevel)
+	}
+	sum := got.Metadata
+	references := map[string][]string{}
+	for _, p := range got.Paths {
+		sum += p.Size
+		references[p.Path] = p.References
+		if size := strings.TrimSpace(judge(t, "nix-bin", "nix-store", "--query", "--size", p.Path)); size != fmt.Sprint(p.NarSize) {
+			t.Errorf("%s has a NAR of %d bytes, want %s", p.Path, p.NarSize, size)
+		}
+		want := strings.Fields(judge(t, "nix-bin", "nix-store", "--query", "--references", p.Path))
+		want = slices.DeleteFunc(want, func(ref string) bool { return ref == p.Path })
+		slices.Sort(want)
+		if !slices.Equal(p.References, want) {
+			t.Errorf("%s refers to %q, want %q", p.Path, p.References, want)
+		}
+	}
+	for _, p := range got.Paths {
+		if p.Path == r.Toplevel && p.ClosureSize != sum-got.Metadata {
+			t.Errorf("the closure of all has %d bytes of %d", p.ClosureSize, sum-got.Metadata)
+		}
+	}
+	// unsquashfs tells the size without the padding in bytes.
+	medium := extracted(t, r.File)
+	size := regexp.MustCompile(`Filesystem size (\d+) bytes`).FindStringSubmatch(judge(t, "squashfs-tools", "unsquashfs", "-s", filepath.Join(medium, "nix-store.squashfs")))
+	if size == nil || size[1] != fmt.Sprint(sum) {
+		t.Errorf("the sizes add up to %d, unsquashfs says %q", sum, size)
+	}
+
+	for _, p := range got.Paths {
+		o := livebuild(t, "inspect", r.File, "--why", p.Path, "--json")
+		var chains [][]string
+		if err := json.Unmarshal([]byte(o.stdout), &chains); err != nil || len(chains) != 1 {
+			t.Fatalf("%s: %v\n%s", p.Path, err, o.stderr)
+		}
+		chain := chains[0]
+		if chain[0] != r.Toplevel || chain[len(chain)-1] != p.Path {
+			t.Errorf("the chain to %s is %q", p.Path, chain)
+		}
+		for i, from := range chain[:len(chain)-1] {
+			if !slices.Contains(references[from], chain[i+1]) {
+				t.Errorf("%s does not refer to %s", from, chain[i+1])
+			}
+		}
+		// Shortest: what is that near is found by as many steps, one for all, in the references.
+		near := map[string]bool{r.Toplevel: true}
+		for range len(chain) - 2 {
+			next := map[string]bool{}
+			for path := range near {
+				next[path] = true
+				for _, ref := range references[path] {
+					next[ref] = true
+				}
+			}
+			near = next
+		}
+		if len(chain) > 1 && near[p.Path] {
+			t.Errorf("the chain to %s of %d paths is not the shortest", p.Path, len(chain))
+		}
+	}
+}

@@ -9,11 +9,14 @@ import (
 
 	"github.com/livebuild/livebuild/internal/contents"
 	"github.com/livebuild/livebuild/internal/inspection"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
 type inspectOptions struct {
-	json bool
+	paths bool
+	why   string
+	json  bool
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -24,20 +27,32 @@ func (a *app) inspectCommand() *cobra.Command {
 		Long: `Show what an image tells of itself: volume, boot modes and what stands behind them,
 menu entries with their kernel lines, versions of kernels, compression and size of its
 file systems, and its Nix store. The image, anyone's, is only read, and so is a disk that
-it was written to.`,
+it was written to.
+
+With --paths it lists the store paths instead, the largest first: the room that each takes in
+the squashfs, what several have in common divided among them; the size of its files
+when they are read; and the room of its closure. With --why it shows the shortest
+chain of references from the system to a store path.`,
 		Example: `  livebuild inspect nixos.iso
-  livebuild inspect /dev/sdb --json`,
+  livebuild inspect /dev/sdb --json
+  livebuild inspect nixos.iso --paths
+  livebuild inspect nixos.iso --why '*-perl-5*'`,
 		Args: oneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.inspect(cmd.Context(), args[0], opts)
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVar(&opts.paths, "paths", false, "list the store paths and the room that they take")
+	f.StringVar(&opts.why, "why", "", "show why a store path is there: `PATH`, or a pattern of its name")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
 func (a *app) inspect(ctx context.Context, path string, opts inspectOptions) (err error) {
+	if opts.paths && opts.why != "" {
+		return &usageError{errors.New("--paths and --why are two questions: ask one at a time")}
+	}
 	m, err := a.lookInto(ctx, path)
 	if err != nil {
 		return err
@@ -55,5 +70,28 @@ func (a *app) inspect(ctx context.Context, path string, opts inspectOptions) (er
 	if err != nil {
 		return err
 	}
+	if opts.paths || opts.why != "" {
+		return a.inspectStore(ctx, m, image, opts)
+	}
 	return a.print(report.Inspection{File: absolute, Image: image}, opts.json)
+}
+
+// inspectStore says what takes room in the store, or why it is there.
+func (a *app) inspectStore(ctx context.Context, m *medium.File, image *inspection.Image, opts inspectOptions) error {
+	toplevel := ""
+	if image.Store != nil {
+		toplevel = image.Store.Toplevel
+	}
+	paths, err := inspection.ReadPaths(ctx, m.Medium, toplevel)
+	if err != nil {
+		return err
+	}
+	if opts.paths {
+		return a.print(report.StorePaths{Paths: paths}, opts.json)
+	}
+	chains, err := paths.Why(opts.why)
+	if err != nil {
+		return err
+	}
+	return a.print(report.Chains(chains), opts.json)
 }
