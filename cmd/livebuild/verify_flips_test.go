@@ -74,7 +74,6 @@ type places struct {
 	store      int64
 	blocks     map[int64]placedBlock // of the store image, by their places there
 	starts     []int64               // sorted
-	inodes     int64
 }
 
 type placedBlock struct {
