@@ -29,7 +29,7 @@ func TestHints(t *testing.T) {
 	rows := hintRows(t)
 	var all []string
 	for folder := range house {
-		if !strings.HasPrefix(folder, "internal/") || slices.Contains(forTests, folder) || folder == "internal/cli" {
+		if !strings.HasPrefix(folder, "internal/") || slices.Contains(forTests, folder) || isFace(folder) {
 			continue
 		}
 		for _, name := range exportedErrors(t, folder) {

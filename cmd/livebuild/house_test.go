@@ -16,9 +16,23 @@ var house = map[string]room{
 	"internal/cli": {
 		"verbs and flags; nothing else reads the environment or decides exit statuses",
 		[]string{
-			"internal/advice", "internal/boot", "internal/boottest", "internal/build", "internal/console", "internal/contents", "internal/device",
-			"internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
-			"internal/nixos", "internal/progress", "internal/qemu", "internal/report", "internal/store", "internal/trial", "internal/verify", "pkg/squashfs/codec",
+			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/look", "internal/console", "internal/device",
+			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix", "internal/nixos",
+			"internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
+		},
+	},
+	"internal/cli/look": {
+		"the verbs that look into an image that is there",
+		[]string{
+			"internal/cli/face", "internal/contents", "internal/device", "internal/imagefile", "internal/inspection", "internal/medium",
+			"internal/nix", "internal/progress", "internal/report", "internal/store", "internal/verify",
+		},
+	},
+	"internal/cli/face": {
+		"what all verbs share: where results go and progress is shown, how an image is opened, errors of usage",
+		[]string{
+			"internal/console", "internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/nix",
+			"internal/progress",
 		},
 	},
 	"internal/report": {

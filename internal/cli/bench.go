@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
@@ -43,10 +44,10 @@ second: what packs faster makes more to write.`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
-				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
 			}
 			if opts.sample < 0 {
-				return &usageError{fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample)}
+				return face.Usage(fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample))
 			}
 			of, err := parseInstallable(args, opts.file)
 			if err != nil {
@@ -85,7 +86,7 @@ func (a *app) runBench(ctx context.Context, of installable.Installable, opts ben
 		var missing []error
 		wanted, missing = trial.Defaults(b.Plan().Store().Compression())
 		for _, err := range missing {
-			a.console.Warn(err.Error())
+			a.Console.Warn(err.Error())
 		}
 	}
 	src, err := b.Realise(ctx)
@@ -94,18 +95,18 @@ func (a *app) runBench(ctx context.Context, of installable.Installable, opts ben
 	}
 	// In the folder for temporary files, which can be a file system in memory,
 	// an image of everything may not fit.
-	scratch, err := image.CreateScratch(cacheFolder())
+	scratch, err := image.CreateScratch(face.CacheFolder())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, scratch.Abort()) }()
 	result, err := trial.Compare(ctx, b.Plan(), src, wanted, trial.Options{
-		Sample: int64(opts.sample) * 1e6, Workers: opts.jobs, Scratch: scratch, Sink: a.console,
+		Sample: int64(opts.sample) * 1e6, Workers: opts.jobs, Scratch: scratch, Sink: a.Console,
 	})
 	if err != nil {
 		return err
 	}
-	return a.print(report.Comparison{Comparison: result}, opts.json)
+	return a.Print(report.Comparison{Comparison: result}, opts.json)
 }
 
 // parseCompressions reads the flags, and finds out whether this program has
@@ -115,7 +116,7 @@ func parseCompressions(texts []string) ([]codec.Settings, error) {
 	for _, text := range texts {
 		settings, err := codec.Parse(text)
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
+			return nil, face.Usage(fmt.Errorf("--compression: %w", err))
 		}
 		if _, err := codec.New(settings, 0); err != nil {
 			return nil, err

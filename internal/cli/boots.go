@@ -28,7 +28,7 @@ func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *
 	}
 	var results []report.Boot
 	opts := t.options
-	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, a.console
+	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, a.Console
 	opts.Done = func(r *boottest.Result) {
 		result := newBootResult(r)
 		a.keep(t, m, &result, r.Log)
@@ -80,7 +80,7 @@ func (a *app) keep(t *test, m *medium.File, r *report.Boot, log []byte) {
 			return ""
 		}
 		if err := os.WriteFile(path, data, 0o666); err != nil {
-			a.console.Warn(err.Error()) // the verdict is what was asked for
+			a.Console.Warn(err.Error()) // the verdict is what was asked for
 			return ""
 		}
 		return path
@@ -103,13 +103,13 @@ func (a *app) report(r *report.Boot, tell func(string) error) error {
 	}
 	if !r.Passed {
 		for _, line := range r.Console[max(0, len(r.Console)-shownLines):] {
-			a.console.Line("  > " + line)
+			a.Console.Line("  > " + line)
 		}
 	}
 	err := tell(r.String())
 	for _, file := range []string{r.Log, r.Screenshot} {
 		if file != "" && !r.Passed {
-			a.console.Line("  kept " + file)
+			a.Console.Line("  kept " + file)
 		}
 	}
 	return err

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -43,7 +43,7 @@ func (a *app) newBuild(ctx context.Context, of installable.Installable, opts pla
 	if opts.compression != "" {
 		settings, err := codec.Parse(opts.compression)
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("--compression: %w", err)}
+			return nil, face.Usage(fmt.Errorf("--compression: %w", err))
 		}
 		images.Compression = &settings
 	}
@@ -51,23 +51,14 @@ func (a *app) newBuild(ctx context.Context, of installable.Installable, opts pla
 		return nil, err
 	}
 	return build.New(ctx, of, build.Options{
-		Nix:     a.nixFlags,
+		Nix:     a.NixFlags,
 		Env:     os.Environ(),
 		Changes: changes,
 		Image:   images,
-		Cache:   cacheFolder(),
-		Sink:    a.console,
-		Verbose: *a.console.Verbose(),
+		Cache:   face.CacheFolder(),
+		Sink:    a.Console,
+		Verbose: *a.Console.Verbose(),
 	})
-}
-
-// cacheFolder is livebuild's folder for what can be made again.
-func cacheFolder() string {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return filepath.Join(os.TempDir(), fmt.Sprintf("livebuild-%d", os.Getuid()))
-	}
-	return filepath.Join(cache, "livebuild")
 }
 
 // Where iso looks for what has been packed before.
@@ -89,7 +80,7 @@ func parseReuse(text string) (build.Reuse, error) {
 		err = fmt.Errorf("%s is a folder", text)
 	}
 	if err != nil {
-		return build.Reuse{}, &usageError{fmt.Errorf("--reuse: %w", err)}
+		return build.Reuse{}, face.Usage(fmt.Errorf("--reuse: %w", err))
 	}
 	return build.Reuse{Path: text}, nil
 }

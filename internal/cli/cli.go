@@ -14,7 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/livebuild/livebuild/internal/console"
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/report"
@@ -43,14 +44,14 @@ type Streams struct {
 // returns the exit status.
 func Run(ctx context.Context, args []string, s Streams) int {
 	stderr := newConsole(s.Err)
-	app := &app{in: s.In, out: s.Out, console: stderr, args: args}
+	app := &app{&face.App{In: s.In, Out: s.Out, Console: stderr, Args: args}}
 	err := chooseDefault(stderr)
 	if err == nil {
 		err = app.run(ctx, args)
 	}
 	stderr.Finish()
 	var (
-		usage     *usageError
+		usage     *face.UsageError
 		told      *device.ToldError
 		notBooted *report.NotBootedError
 		damaged   *report.DamagedError
@@ -77,26 +78,14 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	return exitFailed
 }
 
-// app is what the verbs have in common.
-type app struct {
-	in       *os.File
-	out      io.Writer
-	console  *console.Console
-	args     []string // the program was called with
-	nixFlags nix.Flags
-}
-
-// usageError is an error in how livebuild was called.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
+// app is one run, with the verbs as its methods.
+type app struct{ *face.App }
 
 func (a *app) run(ctx context.Context, args []string) error {
 	if !slices.Contains(withoutNix, verb(args)) {
 		var err error
-		if a.nixFlags, args, err = nix.ParseFlags(args); err != nil {
-			return &usageError{err}
+		if a.NixFlags, args, err = nix.ParseFlags(args); err != nil {
+			return face.Usage(err)
 		}
 	}
 	root := a.rootCommand()
@@ -105,7 +94,7 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !started {
-			return &usageError{plainUsage(err)}
+			return face.Usage(plainUsage(err))
 		}
 		return err
 	}
@@ -162,14 +151,14 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		Args:               cobra.NoArgs,
 		RunE:               func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetOut(a.out)
-	root.SetErr(a.console)
+	root.SetOut(a.Out)
+	root.SetErr(a.Console)
 	root.SetVersionTemplate("livebuild {{.Version}}\n")
-	root.PersistentFlags().Var(progressFlag{a.console}, "progress",
+	root.PersistentFlags().Var(progressFlag{a.Console}, "progress",
 		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
-	root.PersistentFlags().BoolVarP(a.console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
+	root.PersistentFlags().BoolVarP(a.Console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.SetUsageFunc(a.usage)
-	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), a.verifyCommand(), a.runCommand(), a.testCommand(), a.inspectCommand(), a.lsCommand(), a.catCommand(), a.extractCommand(), a.benchCommand(), a.openCommand())
+	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), look.Verify(a.App), a.runCommand(), a.testCommand(), look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App), a.benchCommand(), a.openCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

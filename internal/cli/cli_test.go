@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/cli/face"
 )
 
 func TestParseSize(t *testing.T) {
@@ -71,7 +73,7 @@ func TestOutputPath(t *testing.T) {
 // Flags that belong together have a heading, and those that matter most have none.
 func TestHelpHeadings(t *testing.T) {
 	var out strings.Builder
-	a := &app{out: &out, console: newConsole(&strings.Builder{})}
+	a := &app{&face.App{Out: &out, Console: newConsole(&strings.Builder{})}}
 	root := a.rootCommand()
 	root.SetArgs([]string{"iso", "--help"})
 	if err := root.Execute(); err != nil {
@@ -120,7 +122,7 @@ func TestProgressVariable(t *testing.T) {
 func TestFormerNames(t *testing.T) {
 	for _, test := range []struct{ verb, old, now string }{{"test", "timeout=x", "test-timeout"}, {"run", "serial=x", "console"}} {
 		var said strings.Builder
-		a := &app{out: &strings.Builder{}, console: newConsole(&said)}
+		a := &app{&face.App{Out: &strings.Builder{}, Console: newConsole(&said)}}
 		root := a.rootCommand()
 		root.SetArgs([]string{test.verb, "x.iso", "--" + test.old})
 		err := root.Execute()

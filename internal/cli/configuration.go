@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -54,22 +55,11 @@ func oneInstallable(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && cmd.Flags().Changed("file") {
 		return nil
 	}
-	return checkOne(args, "which configuration? an installable is missing", "one installable is wanted, not %d")
-}
-
-// checkOne says what is wrong if there is no argument, or several.
-func checkOne(args []string, none, several string) error {
-	switch len(args) {
-	case 0:
-		return errors.New(none)
-	case 1:
-		return nil
-	}
-	return fmt.Errorf(several, len(args))
+	return face.CheckOne(args, "which configuration? an installable is missing", "one installable is wanted, not %d")
 }
 
 // parseInstallable reads what names the configuration: arguments that
-// oneInstallable admits, and --file. Its error is a *usageError.
+// oneInstallable admits, and --file. Its error is a *face.UsageError.
 func parseInstallable(args []string, file string) (of installable.Installable, err error) {
 	name := ""
 	if len(args) > 0 {
@@ -81,7 +71,7 @@ func parseInstallable(args []string, file string) (of installable.Installable, e
 		of, err = installable.Parse(name)
 	}
 	if err != nil {
-		return of, &usageError{err}
+		return of, face.Usage(err)
 	}
 	return of, nil
 }
@@ -108,11 +98,11 @@ func parseSubject(args []string, file string) (subject, error) {
 	return subject{installable: of}, err
 }
 
-// changes reads the flags. Errors are of type *usageError.
+// changes reads the flags. Errors are of type *face.UsageError.
 func (o *configurationOptions) changes() (c nixos.Changes, err error) {
 	defer func() {
 		if err != nil {
-			err = &usageError{err}
+			err = face.Usage(err)
 		}
 	}()
 	if o.noLive && o.variant != "" {

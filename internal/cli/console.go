@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -50,10 +51,10 @@ func (f progressFlag) Set(way string) error {
 // progressVariable is the flag's default, for runs that somebody else calls.
 const progressVariable = "LIVEBUILD_PROGRESS"
 
-// chooseDefault chooses what the environment says. Its error is a *usageError.
+// chooseDefault chooses what the environment says. Its error is a *face.UsageError.
 func chooseDefault(c *console.Console) error {
 	if way := os.Getenv(progressVariable); way != "" && !c.Choose(way) {
-		return &usageError{fmt.Errorf("%s needs auto, plain, json or quiet, not %q", progressVariable, way)}
+		return face.Usage(fmt.Errorf("%s needs auto, plain, json or quiet, not %q", progressVariable, way))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ knows.`,
 			if err != nil {
 				return err
 			}
-			return a.print(report.Disks(disks), asJSON)
+			return a.Print(report.Disks(disks), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")

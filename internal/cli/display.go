@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"strconv"
+
+	"github.com/livebuild/livebuild/internal/cli/face"
 )
 
 // vncDisplay is what QEMU calls such a display, before its address.
@@ -33,7 +35,7 @@ func display(kind string) (string, error) {
 		}
 		return "", &portError{vncBase}
 	}
-	return "", &usageError{fmt.Errorf("--display needs gtk, vnc or none, not %q", kind)}
+	return "", face.Usage(fmt.Errorf("--display needs gtk, vnc or none, not %q", kind))
 }
 
 // portError says that a port of this machine is taken.
@@ -59,7 +61,7 @@ func sshPort(text string) (int, error) {
 	}
 	port, err := strconv.ParseUint(text, 10, 16)
 	if err != nil || port == 0 {
-		return 0, &usageError{fmt.Errorf("--ssh needs a port, not %q", text)}
+		return 0, face.Usage(fmt.Errorf("--ssh needs a port, not %q", text))
 	}
 	if !portIsFree(int(port)) {
 		return 0, &portError{int(port)}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
@@ -36,7 +37,7 @@ func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machi
 		return nil, err
 	}
 	if machines.Accel() == qemu.TCG {
-		a.console.Line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
+		a.Console.Line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
 	}
 	return machines, nil
 }
@@ -72,7 +73,7 @@ func (o *guestOptions) addFlags(cmd *cobra.Command, short, memory string) {
 func (o *guestOptions) memoryMiB() (int, error) {
 	bytes, err := parseSize(o.memory, 'M')
 	if err != nil || bytes < 1<<20 || bytes>>20 > math.MaxInt32 {
-		return 0, &usageError{fmt.Errorf("--memory needs a size such as 2048 or 2G, not %q", o.memory)}
+		return 0, face.Usage(fmt.Errorf("--memory needs a size such as 2048 or 2G, not %q", o.memory))
 	}
 	return int(bytes >> 20), nil
 }

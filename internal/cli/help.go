@@ -61,7 +61,7 @@ func (a *app) formerly(f *pflag.FlagSet, old, now, why string) {
 		}
 		if !told {
 			told = true
-			a.console.Warn("--" + old + " is --" + now + " now: " + why)
+			a.Console.Warn("--" + old + " is --" + now + " now: " + why)
 		}
 		return pflag.NormalizedName(now)
 	})
@@ -75,7 +75,7 @@ const helpWidth = 100
 
 // usage prints what can be given to a verb.
 func (a *app) usage(cmd *cobra.Command) error {
-	width := console.Columns(a.out, helpWidth)
+	width := console.Columns(a.Out, helpWidth)
 	var b strings.Builder
 	line := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() && !cmd.HasParent() {
@@ -104,7 +104,7 @@ func (a *app) usage(cmd *cobra.Command) error {
 	} else {
 		fmt.Fprintf(&b, "\n'%s VERB --help' tells more of each.\n", cmd.CommandPath())
 	}
-	_, err := io.WriteString(a.out, b.String())
+	_, err := io.WriteString(a.Out, b.String())
 	return err
 }
 

@@ -1,9 +1,8 @@
 package cli
 
 import (
-	"errors"
-
 	"github.com/livebuild/livebuild/internal/advice"
+	"github.com/livebuild/livebuild/internal/cli/face"
 )
 
 // ownHints are advice on the errors of the command line itself.
@@ -13,9 +12,9 @@ var ownHints = []advice.Row{
 	advice.OnValue(func(e *silentError) string {
 		return "to write without a question, say --yes and " + advice.DiskName(e.disk)
 	}),
-	advice.OnValue(func(e *rightsError) string {
-		if e.command != "" {
-			return e.command
+	advice.OnValue(func(e *face.RightsError) string {
+		if e.Command != "" {
+			return e.Command
 		}
 		return advice.TwoSteps
 	}),
@@ -23,17 +22,11 @@ var ownHints = []advice.Row{
 	advice.OnValue(unbootableHint),
 	advice.On[*changedImageError]("wait until the file is complete, and write it again"),
 	advice.On[*streamError]("-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"),
-	advice.On[*usageError](advice.Usage),
+	advice.On[*face.UsageError](advice.Usage),
 }
 
 // hintFor is the advice on an error.
 func hintFor(err error) string { return advice.For(err, ownHints...) }
-
-// is says whether an error is, or wraps, one of type E.
-func is[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
 
 // unbootableHint says what makes a stick start.
 func unbootableHint(e *unbootableError) string {

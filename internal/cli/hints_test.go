@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -34,11 +35,11 @@ func TestHintFor(t *testing.T) {
 		{&nix.Error{Kind: nix.KindOther}, "--show-trace"},
 		{&nix.BuildError{Kind: nix.KindBuild, LogCommand: []string{"nix-store", "--read-log", "x", "--store", "/a b"}}, "nix-store --read-log x --store '/a b'"},
 		// Wrong usage wraps what is wrong, on which there can be better advice.
-		{&usageError{&streamError{}}, "-o FILE"},
-		{&usageError{fmt.Errorf("--compression: %w", &codec.SettingsError{})}, "lz4, gzip, zstd and xz"},
-		{&usageError{fmt.Errorf("--volume-id: %w", &nixos.VolumeIDError{})}, "at most 32 letters"},
-		{&usageError{&device.TwiceError{}}, "'livebuild --help'"},
-		{&usageError{errors.New("anything")}, "'livebuild --help'"},
+		{face.Usage(&streamError{}), "-o FILE"},
+		{face.Usage(fmt.Errorf("--compression: %w", &codec.SettingsError{})), "lz4, gzip, zstd and xz"},
+		{face.Usage(fmt.Errorf("--volume-id: %w", &nixos.VolumeIDError{})), "at most 32 letters"},
+		{face.Usage(&device.TwiceError{}), "'livebuild --help'"},
+		{face.Usage(errors.New("anything")), "'livebuild --help'"},
 		// The system comes last.
 		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "make room"},
 		{errors.New("anything"), "-v shows"},

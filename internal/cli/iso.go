@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
@@ -63,13 +64,13 @@ The name of the file, or of the disks, is printed on standard output.`,
 		Args: oneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
-				return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
 			}
 			if err := opts.checkWrite(cmd.Flags()); err != nil {
 				return err
 			}
 			if flag := givenUnder(aboutBoots, cmd.Flags()); flag != "" && !opts.test {
-				return &usageError{fmt.Errorf("--%s is about the boots of --test, which is missing", flag)}
+				return face.Usage(fmt.Errorf("--%s is about the boots of --test, which is missing", flag))
 			}
 			of, err := parseInstallable(args, opts.file)
 			switch {
@@ -126,7 +127,7 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 	}
 	path := outputPath(opts.output, b.Plan().FileName())
 	if build.InsideFlake(of, path) {
-		a.console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
+		a.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
 	out, err := image.CreateOutput(path, opts.force)
@@ -149,14 +150,14 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 		return err
 	}
 	if err := b.Remember(path, packed); err != nil {
-		a.console.Warn(err.Error()) // a help for the next image, not more
+		a.Console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
 	result.Places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
 	if result.File, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	return a.print(result, opts.json)
+	return a.Print(result, opts.json)
 }
 
 // outputPath is the file that -o means.
@@ -183,7 +184,7 @@ func (*streamError) Error() string {
 // output goes.
 func checkFolder(output string) error {
 	if output == "-" {
-		return &usageError{&streamError{}}
+		return face.Usage(&streamError{})
 	}
 	folder := filepath.Dir(outputPath(output, "image"))
 	info, err := os.Stat(folder)

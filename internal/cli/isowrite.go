@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
@@ -25,16 +26,16 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 	if o.writes() {
 		for _, name := range []string{"output", "force", "test"} {
 			if f.Changed(name) {
-				return &usageError{fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name)}
+				return face.Usage(fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name))
 			}
 		}
 		if o.sticks.stall <= 0 {
-			return &usageError{errors.New("--stall-timeout needs a time such as 90s or 2m")}
+			return face.Usage(errors.New("--stall-timeout needs a time such as 90s or 2m"))
 		}
 		return nil
 	}
 	if flag := givenUnder(aboutDisks, f); flag != "" {
-		return &usageError{fmt.Errorf("--%s needs --write DEVICE", flag)}
+		return face.Usage(fmt.Errorf("--%s needs --write DEVICE", flag))
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func (a *app) runISOWrite(ctx context.Context, of installable.Installable, opts 
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, report.NewDisk(w.names()[i], r))
 	}
-	return a.print(result, opts.json)
+	return a.Print(result, opts.json)
 }
 
 // noModeError says that no machine would start from an image.
@@ -96,7 +97,7 @@ func (a *app) checkStarts(p *image.Plan) error {
 		return &noModeError{sys.Name}
 	}
 	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
-		a.console.Line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
+		a.Console.Line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
 	}
 	return nil
 }
@@ -106,7 +107,7 @@ func (a *app) checkStarts(p *image.Plan) error {
 func (w *writing) open(h device.Host, what string, paths []string) error {
 	lacking := false
 	disks, err := w.app.chooseDisks(h, paths, w.options, what, func(disks []device.Disk) error {
-		lacking = w.app.checkRights(disks, true) != nil
+		lacking = w.app.CheckRights(disks, true) != nil
 		if i := slices.IndexFunc(disks, func(d device.Disk) bool { return len(d.Uses) > 0 }); i >= 0 && lacking {
 			return &device.InUseError{Disk: disks[i]} // only root could unmount it
 		}
@@ -143,7 +144,7 @@ func (w *writing) Take(ctx context.Context, packing *build.Packing) (image.Resul
 
 // packFirst makes the image before it touches the disks.
 func (w *writing) packFirst(ctx context.Context, packing *build.Packing) (packed image.Result, err error) {
-	out, err := image.CreateScratch(cacheFolder())
+	out, err := image.CreateScratch(face.CacheFolder())
 	if err != nil {
 		return packed, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 )
 
@@ -22,7 +23,7 @@ func (a *app) openCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return device.Serve(device.Local(), a.in, args)
+			return device.Serve(device.Local(), a.In, args)
 		},
 	}
 }
@@ -42,10 +43,10 @@ func (a *app) passDisks(disks []device.Disk) ([]*device.Device, *device.Broker, 
 		if err != nil {
 			continue
 		}
-		a.console.Line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
-		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: a.console.Raw()}, disks)
+		a.Console.Line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
+		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: a.Console.Raw()}, disks)
 	}
-	return nil, nil, &rightsError{path: disks[0].Path}
+	return nil, nil, &face.RightsError{Path: disks[0].Path}
 }
 
 func pathsOf(disks []device.Disk) []string {

@@ -52,11 +52,11 @@ func (a *app) runPlan(ctx context.Context, of installable.Installable, opts plan
 			return err
 		}
 		// The plan is worth having where Nix cannot tell, offline for one.
-		a.console.Warn("what is to be built is not known: " + failed.Message)
+		a.Console.Warn("what is to be built is not known: " + failed.Message)
 	}
 	by, err := b.Builder(ctx)
 	if err != nil {
 		return err
 	}
-	return a.print(report.NewPlan(b.Plan(), missing, by), opts.json)
+	return a.Print(report.NewPlan(b.Plan(), missing, by), opts.json)
 }

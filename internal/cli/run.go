@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
@@ -51,7 +52,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 			if args, _ = splitAtDash(cmd, args); len(args) == 0 && opts.file != "" {
 				return nil
 			}
-			return checkOne(args, "which image? a file or an installable is missing",
+			return face.CheckOne(args, "which image? a file or an installable is missing",
 				"one image is wanted, not %d; arguments of QEMU go after --")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -97,12 +98,12 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		return err
 	}
 	if what.image == "" && opts.print {
-		return &usageError{errors.New("--print needs an image: one that is built for this is gone afterwards")}
+		return face.Usage(errors.New("--print needs an image: one that is built for this is gone afterwards"))
 	}
 	var m *medium.File
 	var b *build.Build // of a configuration that has to be built
 	if what.image != "" {
-		if m, err = a.openMedium(ctx, what.image); err != nil {
+		if m, err = a.OpenMedium(ctx, what.image); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
@@ -135,7 +136,7 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		return err
 	}
 	if b != nil {
-		out, err := build.NewTemporary(cacheFolder())
+		out, err := build.NewTemporary(face.CacheFolder())
 		if err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		if _, err := b.Pack(ctx, out, build.PackOptions{}); err != nil {
 			return err
 		}
-		if m, err = a.newMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
+		if m, err = a.NewMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
@@ -172,7 +173,7 @@ func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, gues
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(a.out, human.ShellLine(append([]string{guest.Program}, args...)))
+		_, err = fmt.Fprintln(a.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
 	if guest.Serial == qemu.SerialTerminal {
@@ -182,31 +183,31 @@ func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, gues
 		}
 		guest = start.Machine(guest)
 		if len(start.Menus) > 0 {
-			a.console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
+			a.Console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
 		}
 	} else if guest.Image, err = filepath.Abs(m.Path); err != nil {
 		return err
 	}
-	a.console.Line(fmt.Sprintf("starting %s as %s", m.Name, mode))
+	a.Console.Line(fmt.Sprintf("starting %s as %s", m.Name, mode))
 	if guest.SSHPort != 0 {
 		// The keys of a live system are new each time it starts.
-		a.console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
+		a.Console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
 	}
 	if address, ok := strings.CutPrefix(guest.Display, vncDisplay); ok {
-		a.console.Line("the display is at vnc://" + address)
+		a.Console.Line("the display is at vnc://" + address)
 	}
 	if guest.Serial == qemu.SerialTerminal {
-		a.console.Line("end with ctrl-a x")
+		a.Console.Line("end with ctrl-a x")
 	}
-	a.console.Finish()
-	return qemu.Attend(ctx, guest, a.in, a.out)
+	a.Console.Finish()
+	return qemu.Attend(ctx, guest, a.In, a.Out)
 }
 
 // guest is the machine that the flags describe.
 func (o *runOptions) guest() (qemu.Machine, error) {
 	m := qemu.Machine{Network: !o.noNetwork, Serial: qemu.SerialNone, Extra: o.extra}
 	if o.bios && o.uefi {
-		return m, &usageError{errors.New("--bios and --uefi exclude each other")}
+		return m, face.Usage(errors.New("--bios and --uefi exclude each other"))
 	}
 	var err error
 	if m.MemoryMiB, err = o.memoryMiB(); err != nil {
@@ -216,12 +217,12 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 		// A number alone would mean megabytes to some and gigabytes to others.
 		m.DiskBytes, err = parseSize(o.disk, 'B')
 		if err != nil || m.DiskBytes < 1<<20 || m.DiskBytes%(1<<10) != 0 {
-			return m, &usageError{fmt.Errorf("--disk needs a size such as 20G, not %q", o.disk)}
+			return m, face.Usage(fmt.Errorf("--disk needs a size such as 20G, not %q", o.disk))
 		}
 	}
 	if o.ssh != "" {
 		if o.noNetwork {
-			return m, &usageError{errors.New("--ssh needs the network that --no-network takes away")}
+			return m, face.Usage(errors.New("--ssh needs the network that --no-network takes away"))
 		}
 		if m.SSHPort, err = sshPort(o.ssh); err != nil {
 			return m, err

@@ -4,17 +4,14 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
-	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/report"
 )
@@ -54,14 +51,6 @@ func (e *silentError) Error() string {
 	return "writing to " + e.disk.Path + " has to be confirmed, and standard input is no terminal"
 }
 
-// rightsError says that the user may not open a disk.
-type rightsError struct {
-	path    string
-	command string // that would
-}
-
-func (e *rightsError) Error() string { return "opening " + e.path + " needs the rights of root" }
-
 // choice is what the flags and the arguments say of the disks that are meant.
 func (o *stickOptions) choice(paths []string) device.Choice {
 	return device.Choice{Paths: paths, Serials: o.serials}
@@ -86,8 +75,8 @@ func (a *app) chooseDisks(h device.Host, paths []string, opts stickOptions, what
 
 // plainTwice makes an error of usage of one about names.
 func plainTwice(err error) error {
-	if is[*device.TwiceError](err) {
-		return &usageError{err}
+	if face.Is[*device.TwiceError](err) {
+		return face.Usage(err)
 	}
 	return err
 }
@@ -102,19 +91,19 @@ func (a *app) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, e
 
 // confirm shows the disks and has the user name each of them.
 func (a *app) confirm(what string, disks []device.Disk) error {
-	if a.in == nil || !term.IsTerminal(int(a.in.Fd())) {
+	if a.In == nil || !term.IsTerminal(int(a.In.Fd())) {
 		return &silentError{disks[0]}
 	}
-	answers := bufio.NewReader(a.in)
+	answers := bufio.NewReader(a.In)
 	for _, d := range disks {
-		a.console.Line(fmt.Sprintf("%s: %s", d.Path, report.Sketch(d)))
+		a.Console.Line(fmt.Sprintf("%s: %s", d.Path, report.Sketch(d)))
 		if on := report.Contents(d); on != "" {
-			a.console.Line("  holds " + on)
+			a.Console.Line("  holds " + on)
 		}
 		for _, u := range d.Uses {
-			a.console.Line("  " + u.String() + ", and will be unmounted")
+			a.Console.Line("  " + u.String() + ", and will be unmounted")
 		}
-		a.console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
+		a.Console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
 		answer, err := answers.ReadString('\n')
 		answer = strings.TrimSpace(answer)
 		if err != nil || answer != d.Name && answer != d.Path {
@@ -132,34 +121,10 @@ func (a *app) unmountDisks(h device.Host, disks []device.Disk) error {
 		}
 		var err error
 		if disks[i], err = device.Unmount(h, d); err != nil {
-			return a.rights(d.Path, err)
+			return a.Rights(d.Path, err)
 		}
 		for _, u := range d.Mounts() {
-			a.console.Line("unmounted " + u.By)
-		}
-	}
-	return nil
-}
-
-// rights puts the command that would have them into an error about missing
-// ones.
-func (a *app) rights(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	program, errExe := os.Executable()
-	if errExe != nil {
-		program = "livebuild"
-	}
-	// sudo has a PATH of its own.
-	return &rightsError{path, human.ShellLine(slices.Concat([]string{"sudo", program}, a.args))}
-}
-
-// checkRights finds out early whether the disks can be opened.
-func (a *app) checkRights(disks []device.Disk, write bool) error {
-	for _, d := range disks {
-		if err := d.CheckRights(write); err != nil {
-			return a.rights(d.Path, err)
+			a.Console.Line("unmounted " + u.By)
 		}
 	}
 	return nil
@@ -171,7 +136,7 @@ func (a *app) openDisks(disks []device.Disk, open func(device.Disk) (*device.Dev
 	for _, d := range disks {
 		dev, err := open(d)
 		if err != nil {
-			return nil, errors.Join(a.rights(d.Path, err), device.CloseAll(opened))
+			return nil, errors.Join(a.Rights(d.Path, err), device.CloseAll(opened))
 		}
 		opened = append(opened, dev)
 	}
@@ -194,7 +159,7 @@ func (a *app) warnSectors(disks []device.Disk) {
 	const usual = 512
 	for _, d := range disks {
 		if d.SectorSize != usual {
-			a.console.Warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
+			a.Console.Warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
@@ -56,7 +57,7 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
 		Example: `  livebuild test nixos.iso
   livebuild test nixos.iso --modes uefi-usb --expect 'sshd.*listening'
   livebuild test nixos.iso --junit report.xml --logs logs/`,
-		Args: oneImage,
+		Args: face.OneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runTest(cmd.Context(), args[0], opts)
 		},
@@ -84,10 +85,6 @@ func (o *testOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
 }
 
-func oneImage(_ *cobra.Command, args []string) error {
-	return checkOne(args, "which image? a file is missing", "one image is wanted, not %d")
-}
-
 // test is what is to be tried, checked.
 type test struct {
 	modes   []medium.Mode // empty: those that the image claims
@@ -110,7 +107,7 @@ func (o *testOptions) check() (*test, error) {
 	for _, name := range o.modes {
 		mode := medium.Mode(name)
 		if !slices.Contains(medium.AllModes(), mode) {
-			return nil, &usageError{fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(report.ModeNames(medium.AllModes()), ", "))}
+			return nil, face.Usage(fmt.Errorf("--modes: there is no mode %q; there are %s", name, strings.Join(report.ModeNames(medium.AllModes()), ", ")))
 		}
 		if !slices.Contains(t.modes, mode) {
 			t.modes = append(t.modes, mode)
@@ -125,15 +122,15 @@ func (o *testOptions) check() (*test, error) {
 		}
 		expression, err := regexp.Compile(flag.text)
 		if err != nil {
-			return nil, &usageError{fmt.Errorf("--%s: %w", flag.name, err)}
+			return nil, face.Usage(fmt.Errorf("--%s: %w", flag.name, err))
 		}
 		*flag.to = expression
 	}
 	if o.jobs < 0 {
-		return nil, &usageError{fmt.Errorf("--jobs needs a number of boots, not %d", o.jobs)}
+		return nil, face.Usage(fmt.Errorf("--jobs needs a number of boots, not %d", o.jobs))
 	}
 	if o.timeout < 0 || o.timeout == 0 && o.timed.Changed {
-		return nil, &usageError{fmt.Errorf("the time for a boot is one such as 90s or 5m, not %s", o.timeout)}
+		return nil, face.Usage(fmt.Errorf("the time for a boot is one such as 90s or 5m, not %s", o.timeout))
 	}
 	var err error
 	t.memory, err = o.memoryMiB()
@@ -146,9 +143,9 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
-		return &usageError{fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path)}
+		return face.Usage(fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path))
 	}
-	m, err := a.openMedium(ctx, path)
+	m, err := a.OpenMedium(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -161,7 +158,7 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	if err != nil {
 		return err
 	}
-	boots, err := a.boot(ctx, t, machines, m, modes, a.teller(opts.json))
+	boots, err := a.boot(ctx, t, machines, m, modes, a.Teller(opts.json))
 	if err != nil {
 		return err
 	}
@@ -170,7 +167,7 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	failed := failure(boots)
-	err = a.print(report.Boots{
+	err = a.Print(report.Boots{
 		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
 	}, opts.json)
 	if opts.junit != "" {
@@ -180,18 +177,6 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	return failed
-}
-
-// teller returns where the result of each boot is told: on standard output, unless that is for
-// JSON.
-func (a *app) teller(json bool) func(string) error {
-	if !json {
-		return func(line string) error { return a.console.Result(a.out, line) }
-	}
-	return func(line string) error {
-		a.console.Line(line)
-		return nil
-	}
 }
 
 // guest is the machine to try an image in that is for another one.
@@ -234,12 +219,12 @@ func (a *app) newISOTester(ctx context.Context, b *build.Build, t *test) (*isoTe
 // boot tries the image that is to become a file. The error is a *report.NotBootedError if it does not
 // come up.
 func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (boots []report.Boot, err error) {
-	m, err := t.app.newMedium(ctx, out, path)
+	m, err := t.app.NewMedium(ctx, out, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	boots, err = t.app.boot(ctx, t.test, t.machines, m, t.modes, t.app.teller(true))
+	boots, err = t.app.boot(ctx, t.test, t.machines, m, t.modes, t.app.Teller(true))
 	if err != nil {
 		return nil, err
 	}

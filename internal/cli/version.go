@@ -14,7 +14,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Example: "  livebuild version",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, "livebuild", version())
+			_, err := fmt.Fprintln(a.Out, "livebuild", version())
 			return err
 		},
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
-	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
@@ -60,10 +60,10 @@ or an unfinished one, gets only what differs.`,
 		ValidArgsFunction: completeDevices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.verifyOnly && (opts.noVerify || opts.full || opts.unmount) {
-				return &usageError{errors.New("--verify-only writes nothing, and takes neither --no-verify nor --full nor --unmount")}
+				return face.Usage(errors.New("--verify-only writes nothing, and takes neither --no-verify nor --full nor --unmount"))
 			}
 			if opts.stall <= 0 {
-				return &usageError{errors.New("--stall-timeout needs a time such as 90s or 2m")}
+				return face.Usage(errors.New("--stall-timeout needs a time such as 90s or 2m"))
 			}
 			return a.runWrite(cmd.Context(), args[0], args[1:], opts)
 		},
@@ -113,7 +113,7 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	if err != nil {
 		return err
 	}
-	facts, err := a.checkImage(ctx, file, check)
+	facts, err := a.CheckImage(ctx, file, check)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (a *app) checkReach(disks []device.Disk, file *imagefile.File, write bool) 
 			return err
 		}
 	}
-	return a.checkRights(disks, write)
+	return a.CheckRights(disks, write)
 }
 
 // examine finds out what can be known of an image without reading all of it, and
@@ -174,7 +174,7 @@ func (a *app) examine(file *imagefile.File, opts writeOptions) (imagefile.CheckO
 	}
 	contents, err := file.Contents()
 	if err == nil && !contents.Starts && !opts.verifyOnly {
-		progress.Warn(a.console, &unbootableError{file.Path, contents})
+		progress.Warn(a.Console, &unbootableError{file.Path, contents})
 	}
 	return check, err
 }
@@ -197,13 +197,13 @@ func (a *app) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Chec
 	if opts.sha256 != "" {
 		sum, err := imagefile.ParseSum(opts.sha256, "--sha256")
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, face.Usage(err)
 		}
 		return sum, nil
 	}
 	sum, err := file.FindSum()
-	if opts.force && is[*imagefile.SumError](err) {
-		a.console.Warn(err.Error() + "; it is not checked")
+	if opts.force && face.Is[*imagefile.SumError](err) {
+		a.Console.Warn(err.Error() + "; it is not checked")
 		return nil, nil
 	}
 	return sum, err
@@ -216,28 +216,6 @@ func checkSizes(disks []device.Disk, need int64) error {
 		}
 	}
 	return nil
-}
-
-// checkImage reads the file if that is needed to know the image's size or
-// checksum, or that it is whole.
-func (a *app) checkImage(ctx context.Context, file *imagefile.File, check imagefile.CheckOptions) (imagefile.Facts, error) {
-	if !file.NeedsReading(check) {
-		return file.Check(ctx, check)
-	}
-	name := filepath.Base(file.Path)
-	task := progress.Begin(a.console, "checking", name)
-	check.Progress = task.Bytes
-	facts, err := file.Check(ctx, check)
-	if err != nil {
-		task.Fail(err, nil)
-		return facts, err
-	}
-	done := fmt.Sprintf("checked %s, %s", name, human.Size(facts.Size))
-	if check.Sum != nil {
-		done += fmt.Sprintf(", %s as in %s", check.Sum.Algorithm, filepath.Base(check.Sum.Source))
-	}
-	task.End(done)
-	return facts, nil
 }
 
 // changedImageError says that a file changed while it was written to disks.

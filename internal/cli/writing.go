@@ -53,11 +53,11 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	} else {
 		modes = modesOf(w.devices, w.options.full)
 	}
-	var sink progress.Sink = w.app.console
+	var sink progress.Sink = w.app.Console
 	if w.json {
-		lines := &deviceLines{out: w.app.out}
-		if sink = lines; w.app.console.Chosen() {
-			sink = progress.Both(lines, w.app.console)
+		lines := &deviceLines{out: w.app.Out}
+		if sink = lines; w.app.Console.Chosen() {
+			sink = progress.Both(lines, w.app.Console)
 		}
 	}
 	phase := device.Writing
@@ -207,7 +207,7 @@ func (w *writing) end(results []device.Result, failure error) error {
 func (w *writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		printLine(w.app.out, report.NewDisk(path, r))
+		printLine(w.app.Out, report.NewDisk(path, r))
 	}
 	switch {
 	case r.Err == nil:

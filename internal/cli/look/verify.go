@@ -1,4 +1,4 @@
-package cli
+package look
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
@@ -29,7 +30,9 @@ type verifyOptions struct {
 	json    bool
 }
 
-func (a *app) verifyCommand() *cobra.Command {
+// Verify is the verb of that name.
+func Verify(app *face.App) *cobra.Command {
+	a := verbs{app}
 	var opts verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify IMAGE|DEVICE [flags]",
@@ -55,7 +58,7 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
   livebuild verify exampleIso.iso.zst --json
   livebuild verify /dev/sdb --against auto`,
 		Args: func(_ *cobra.Command, args []string) error {
-			return checkOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
+			return face.CheckOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.runVerify(cmd.Context(), args[0], opts)
@@ -70,28 +73,28 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
 	return cmd
 }
 
-func (a *app) runVerify(ctx context.Context, path string, opts verifyOptions) (err error) {
+func (a verbs) runVerify(ctx context.Context, path string, opts verifyOptions) (err error) {
 	if opts.jobs < 0 {
-		return &usageError{fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs)}
+		return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
 	}
 	if strings.Contains(opts.against, "#") {
-		return &usageError{fmt.Errorf("--against needs a store of Nix, not the installable %s", opts.against)}
+		return face.Usage(fmt.Errorf("--against needs a store of Nix, not the installable %s", opts.against))
 	}
 	var sum *imagefile.Checksum
 	if opts.sha256 != "" {
 		if sum, err = imagefile.ParseSum(opts.sha256, "--sha256"); err != nil {
-			return &usageError{err}
+			return face.Usage(err)
 		}
 	}
 	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
-		return &usageError{fmt.Errorf("%s is neither a file nor a device", path)}
+		return face.Usage(fmt.Errorf("%s is neither a file nor a device", path))
 	}
 	v := &verifying{app: a, path: path, options: opts, result: report.NewVerification(path)}
 	if err := v.run(ctx, sum); err != nil {
 		return err
 	}
 	v.result.Good = len(v.result.Findings) == 0
-	if err := a.print(v.result, opts.json); err != nil {
+	if err := a.Print(v.result, opts.json); err != nil {
 		return err
 	}
 	if !v.result.Good {
@@ -102,7 +105,7 @@ func (a *app) runVerify(ctx context.Context, path string, opts verifyOptions) (e
 
 // verifying is one run of the verb.
 type verifying struct {
-	app     *app
+	app     verbs
 	path    string
 	options verifyOptions
 	result  report.Verification
@@ -111,7 +114,7 @@ type verifying struct {
 // found tells a finding.
 func (v *verifying) found(f verify.Finding) error {
 	v.result.Find(f)
-	return v.app.teller(v.options.json)(f.String())
+	return v.app.Teller(v.options.json)(f.String())
 }
 
 func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error) {
@@ -126,7 +129,7 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 			return err
 		}
 	}
-	task := progress.Begin(v.app.console, "verifying", filepath.Base(v.path))
+	task := progress.Begin(v.app.Console, "verifying", filepath.Base(v.path))
 	opts.Progress = task.Bytes
 	checked, err := verify.Verify(ctx, m, opts)
 	if err != nil {
@@ -140,7 +143,7 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 
 // unreadable makes a finding of an image that is one, and that cannot be opened for what is damaged.
 func (v *verifying) unreadable(err error) error {
-	if !is[*verify.DamagedError](err) {
+	if !face.Is[*verify.DamagedError](err) {
 		return err
 	}
 	return v.found(verify.Finding{Structure: "volume", Offset: -1, Err: err})
@@ -156,7 +159,7 @@ func (v *verifying) open(ctx context.Context, sum *imagefile.Checksum) (*medium.
 			return nil, nil, err
 		}
 	}
-	m, err := v.app.lookInto(ctx, v.path)
+	m, err := v.app.LookInto(ctx, v.path)
 	if err != nil {
 		return nil, nil, verify.Damaged(err)
 	}
@@ -170,7 +173,7 @@ func (v *verifying) fileSum(ctx context.Context, sum *imagefile.Checksum) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = v.app.checkImage(ctx, file, imagefile.CheckOptions{Sum: sum, Any: true})
+	_, err = v.app.CheckImage(ctx, file, imagefile.CheckOptions{Sum: sum, Any: true})
 	if wrong, ok := errors.AsType[*imagefile.ChecksumError](err); ok {
 		return v.found(verify.Finding{Structure: "image", Offset: -1, Err: wrong})
 	}
@@ -183,12 +186,12 @@ func (v *verifying) openDisk(ctx context.Context, sum *imagefile.Checksum) (*med
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := v.app.checkRights([]device.Disk{disk}, false); err != nil {
+	if err := v.app.CheckRights([]device.Disk{disk}, false); err != nil {
 		return nil, nil, err
 	}
 	dev, err := device.OpenToRead(disk)
 	if err != nil {
-		return nil, nil, v.app.rights(disk.Path, err)
+		return nil, nil, v.app.Rights(disk.Path, err)
 	}
 	m, err := medium.ReadAny(verify.Cached(dev, disk.Size), disk.Size)
 	if err != nil {
@@ -197,7 +200,7 @@ func (v *verifying) openDisk(ctx context.Context, sum *imagefile.Checksum) (*med
 	if sum == nil {
 		return m, dev.Close, nil
 	}
-	task := progress.Begin(v.app.console, "checking", filepath.Base(v.path))
+	task := progress.Begin(v.app.Console, "checking", filepath.Base(v.path))
 	got, err := verify.Sum(ctx, m, task.Bytes)
 	if err != nil {
 		task.Fail(err, nil)
@@ -222,7 +225,7 @@ func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*store.Clo
 	}
 	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against})
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, face.Usage(err)
 	}
 	n, err := nix.Find(ctx, nix.Options{Env: os.Environ(), Flags: flags})
 	if err != nil {

@@ -1,4 +1,4 @@
-package cli
+package look
 
 import (
 	"bufio"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/contents"
 	"github.com/livebuild/livebuild/internal/report"
 )
@@ -24,7 +25,9 @@ partition (esp2:/ in a second one). Wildcards are * ? [a-z], which the shell lea
 between quotes. Symbolic links are followed inside the image. Nothing is mounted, and the
 image, anyone's, is only read.`
 
-func (a *app) lsCommand() *cobra.Command {
+// Ls is the verb of that name.
+func Ls(app *face.App) *cobra.Command {
+	a := verbs{app}
 	var opts lsOptions
 	cmd := &cobra.Command{
 		Use:   "ls IMAGE [PATH...] [flags]",
@@ -64,8 +67,8 @@ func someImage(_ *cobra.Command, args []string) error {
 }
 
 // withContents opens an image for a use of its files.
-func (a *app) withContents(ctx context.Context, image string, use func(*contents.Contents) error) (err error) {
-	m, err := a.lookInto(ctx, image)
+func (a verbs) withContents(ctx context.Context, image string, use func(*contents.Contents) error) (err error) {
+	m, err := a.LookInto(ctx, image)
 	if err != nil {
 		return err
 	}
@@ -90,12 +93,12 @@ func find(c *contents.Contents, paths []string, follow bool) ([]contents.File, e
 	return files, nil
 }
 
-func (a *app) ls(ctx context.Context, c *contents.Contents, paths []string, opts lsOptions) error {
+func (a verbs) ls(ctx context.Context, c *contents.Contents, paths []string, opts lsOptions) error {
 	files, err := find(c, paths, !opts.long && !opts.itself)
 	if err != nil {
 		return err
 	}
-	out := bufio.NewWriter(a.out)
+	out := bufio.NewWriter(a.Out)
 	l := report.NewListing(out, opts.json, opts.long)
 	if err := list(ctx, c, files, opts, l); err != nil {
 		return errors.Join(err, out.Flush())

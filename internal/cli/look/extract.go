@@ -1,4 +1,4 @@
-package cli
+package look
 
 import (
 	"context"
@@ -11,12 +11,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/contents"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-func (a *app) catCommand() *cobra.Command {
+// Cat is the verb of that name.
+func Cat(app *face.App) *cobra.Command {
+	a := verbs{app}
 	return &cobra.Command{
 		Use:   "cat IMAGE PATH... [flags]",
 		Short: "Print files of an image",
@@ -43,7 +46,7 @@ func imageAndPaths(cmd *cobra.Command, args []string) error {
 	return someImage(cmd, args)
 }
 
-func (a *app) cat(ctx context.Context, c *contents.Contents, paths []string) error {
+func (a verbs) cat(ctx context.Context, c *contents.Contents, paths []string) error {
 	files, err := find(c, paths, true)
 	if err != nil {
 		return err
@@ -57,7 +60,7 @@ func (a *app) cat(ctx context.Context, c *contents.Contents, paths []string) err
 	}
 	buffer := make([]byte, 1<<20) // a block of any squashfs
 	for i, f := range files {
-		n, err := io.CopyBuffer(struct{ io.Writer }{a.out}, progress.NewReader(ctx, contents[i], nil), buffer)
+		n, err := io.CopyBuffer(struct{ io.Writer }{a.Out}, progress.NewReader(ctx, contents[i], nil), buffer)
 		if err == nil && n != f.Size {
 			err = io.ErrUnexpectedEOF
 		}
@@ -74,7 +77,9 @@ type extractOptions struct {
 	json     bool
 }
 
-func (a *app) extractCommand() *cobra.Command {
+// Extract is the verb of that name.
+func Extract(app *face.App) *cobra.Command {
+	a := verbs{app}
 	var opts extractOptions
 	cmd := &cobra.Command{
 		Use:   "extract IMAGE PATH... [flags]",
@@ -106,7 +111,7 @@ symbolic links that lead out of the folder: both are told.
 	return cmd
 }
 
-func (a *app) extract(ctx context.Context, c *contents.Contents, paths []string, opts extractOptions) (err error) {
+func (a verbs) extract(ctx context.Context, c *contents.Contents, paths []string, opts extractOptions) (err error) {
 	files, err := find(c, paths, true)
 	if err != nil {
 		return err
@@ -127,7 +132,7 @@ func (a *app) extract(ctx context.Context, c *contents.Contents, paths []string,
 		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	done, err := c.Extract(ctx, files, root, contents.ExtractOptions{AllLinks: opts.allLinks, Progress: a.console})
+	done, err := c.Extract(ctx, files, root, contents.ExtractOptions{AllLinks: opts.allLinks, Progress: a.Console})
 	if err != nil {
 		return err
 	}
@@ -135,7 +140,7 @@ func (a *app) extract(ctx context.Context, c *contents.Contents, paths []string,
 	if err != nil {
 		return err
 	}
-	return a.print(report.Extraction{Folder: absolute, Extraction: done}, opts.json)
+	return a.Print(report.Extraction{Folder: absolute, Extraction: done}, opts.json)
 }
 
 // makeFolder makes a folder and those above it, and returns those that were not there, the

@@ -1,4 +1,4 @@
-package cli
+package look
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/contents"
 	"github.com/livebuild/livebuild/internal/inspection"
 	"github.com/livebuild/livebuild/internal/medium"
@@ -19,7 +20,9 @@ type inspectOptions struct {
 	json  bool
 }
 
-func (a *app) inspectCommand() *cobra.Command {
+// Inspect is the verb of that name.
+func Inspect(app *face.App) *cobra.Command {
+	a := verbs{app}
 	var opts inspectOptions
 	cmd := &cobra.Command{
 		Use:   "inspect IMAGE|DEVICE [flags]",
@@ -37,7 +40,7 @@ chain of references from the system to a store path.`,
   livebuild inspect /dev/sdb --json
   livebuild inspect nixos.iso --paths
   livebuild inspect nixos.iso --why '*-perl-5*'`,
-		Args: oneImage,
+		Args: face.OneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.inspect(cmd.Context(), args[0], opts)
 		},
@@ -49,11 +52,11 @@ chain of references from the system to a store path.`,
 	return cmd
 }
 
-func (a *app) inspect(ctx context.Context, path string, opts inspectOptions) (err error) {
+func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) (err error) {
 	if opts.paths && opts.why != "" {
-		return &usageError{errors.New("--paths and --why are two questions: ask one at a time")}
+		return face.Usage(errors.New("--paths and --why are two questions: ask one at a time"))
 	}
-	m, err := a.lookInto(ctx, path)
+	m, err := a.LookInto(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -73,11 +76,11 @@ func (a *app) inspect(ctx context.Context, path string, opts inspectOptions) (er
 	if opts.paths || opts.why != "" {
 		return a.inspectStore(ctx, m, image, opts)
 	}
-	return a.print(report.Inspection{File: absolute, Image: image}, opts.json)
+	return a.Print(report.Inspection{File: absolute, Image: image}, opts.json)
 }
 
 // inspectStore says what takes room in the store, or why it is there.
-func (a *app) inspectStore(ctx context.Context, m *medium.File, image *inspection.Image, opts inspectOptions) error {
+func (a verbs) inspectStore(ctx context.Context, m *medium.File, image *inspection.Image, opts inspectOptions) error {
 	toplevel := ""
 	if image.Store != nil {
 		toplevel = image.Store.Toplevel
@@ -87,11 +90,11 @@ func (a *app) inspectStore(ctx context.Context, m *medium.File, image *inspectio
 		return err
 	}
 	if opts.paths {
-		return a.print(report.StorePaths{Paths: paths}, opts.json)
+		return a.Print(report.StorePaths{Paths: paths}, opts.json)
 	}
 	chains, err := paths.Why(opts.why)
 	if err != nil {
 		return err
 	}
-	return a.print(report.Chains(chains), opts.json)
+	return a.Print(report.Chains(chains), opts.json)
 }

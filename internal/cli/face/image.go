@@ -1,0 +1,60 @@
+package face
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/progress"
+)
+
+// OpenMedium opens the image in a file, compressed or not, or on a disk.
+func (a *App) OpenMedium(ctx context.Context, path string) (*medium.File, error) {
+	return medium.Open(ctx, path, a.openOptions(path))
+}
+
+// LookInto opens an image, compressed or not, or a disk, even one that starts no machine.
+func (a *App) LookInto(ctx context.Context, path string) (*medium.File, error) {
+	opts := a.openOptions(path)
+	opts.Any = true
+	return medium.Open(ctx, path, opts)
+}
+
+// NewMedium opens an image that is not in its place yet, which is to be path.
+func (a *App) NewMedium(ctx context.Context, out *image.Output, path string) (*medium.File, error) {
+	return medium.Open(ctx, out.Name(), a.openOptions(path))
+}
+
+func (a *App) openOptions(name string) medium.OpenOptions {
+	return medium.OpenOptions{
+		Name:     name,
+		Progress: a.Console,
+		Scratch:  func() (medium.Scratch, error) { return image.CreateScratch(CacheFolder()) },
+	}
+}
+
+// CheckImage reads the file if that is needed to know the image's size or
+// checksum, or that it is whole.
+func (a *App) CheckImage(ctx context.Context, file *imagefile.File, check imagefile.CheckOptions) (imagefile.Facts, error) {
+	if !file.NeedsReading(check) {
+		return file.Check(ctx, check)
+	}
+	name := filepath.Base(file.Path)
+	task := progress.Begin(a.Console, "checking", name)
+	check.Progress = task.Bytes
+	facts, err := file.Check(ctx, check)
+	if err != nil {
+		task.Fail(err, nil)
+		return facts, err
+	}
+	done := fmt.Sprintf("checked %s, %s", name, human.Size(facts.Size))
+	if check.Sum != nil {
+		done += fmt.Sprintf(", %s as in %s", check.Sum.Algorithm, filepath.Base(check.Sum.Source))
+	}
+	task.End(done)
+	return facts, nil
+}
