@@ -131,6 +131,14 @@ func TestSpeakSYSLINUX(t *testing.T) {
 			"UI menu.c32\nONTIMEOUT l\nLABEL a\nLINUX /k\nAPPEND x\nLABEL l\nLOCALBOOT -1\n",
 			head + "ONTIMEOUT a\nUI menu.c32\nLABEL a\nLINUX /k\nAPPEND x" + console + "\nLABEL l\nLOCALBOOT -1\n",
 		},
+		"a command on timeout": {
+			"UI menu.c32\nONTIMEOUT reboot.c32\nLABEL a\nLINUX /k\nAPPEND x\n",
+			head + "ONTIMEOUT a\nUI menu.c32\nLABEL a\nLINUX /k\nAPPEND x" + console + "\n",
+		},
+		"another kernel on timeout": {
+			"UI menu.c32\nDEFAULT a\nONTIMEOUT b\nLABEL a\nLINUX /k\nAPPEND x\nMENU BEGIN\nLABEL b\nLINUX /k\nAPPEND y\nMENU END\n",
+			head + "UI menu.c32\nDEFAULT a\nONTIMEOUT b\nLABEL a\nLINUX /k\nAPPEND x" + console + "\nMENU BEGIN\nLABEL b\nLINUX /k\nAPPEND y" + console + "\nMENU END\n",
+		},
 		"a password": {
 			"UI menu.c32\nLABEL a\nMENU PASSWD x\nLINUX /k\nAPPEND x\n",
 			head + "UI menu.c32\nLABEL a\nLINUX /k\nAPPEND x" + console + "\n",

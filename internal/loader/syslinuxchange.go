@@ -19,7 +19,11 @@ func SpeakSYSLINUX(text, port string, include func(string) (string, bool), room 
 	}
 	// Without modules nothing of the menu is shown; PROMPT would ask even so.
 	head := "TIMEOUT 1\nPROMPT 0\n"
-	if menu.Sure && menu.DefaultItem().CommandLine == "" {
+	elsewhere := menu.Sure && menu.DefaultItem().CommandLine == ""
+	if p.onTimeout != "" { // a label of any menu, or a command
+		elsewhere = !startsKernel(menu.Items, firstWord(p.onTimeout))
+	}
+	if elsewhere {
 		head += "ONTIMEOUT " + labelAt(menu.Items, path) + "\n"
 	}
 	changed = map[string]string{}
@@ -28,7 +32,7 @@ func SpeakSYSLINUX(text, port string, include func(string) (string, bool), room 
 		if name != "" {
 			source, _ = include(name)
 		}
-		edits, spare := changeLines(source, port, p.common != "", strings.Contains(head, "ONTIMEOUT"))
+		edits, spare := changeLines(source, port, p.common != "", elsewhere)
 		if name == "" {
 			edits = append([]edit{{insert: head}}, edits...)
 		}
@@ -40,6 +44,13 @@ func SpeakSYSLINUX(text, port string, include func(string) (string, bool), room 
 		}
 	}
 	return changed, true
+}
+
+// startsKernel reports whether an item with that label starts a kernel.
+func startsKernel(items []Item, label string) bool {
+	return slices.ContainsFunc(items, func(i Item) bool {
+		return i.ID == label && i.CommandLine != "" || startsKernel(i.Items, label)
+	})
 }
 
 // labelAt returns the label of an item.
