@@ -14,11 +14,40 @@ var house = map[string]room{
 		[]string{"internal/cli"},
 	},
 	"internal/cli": {
-		"verbs and flags; nothing else reads the environment or decides exit statuses",
+		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/look", "internal/console", "internal/device",
-			"internal/human", "internal/image", "internal/imagefile", "internal/installable", "internal/medium", "internal/nix", "internal/nixos",
-			"internal/progress", "internal/qemu", "internal/report", "internal/trial", "pkg/squashfs/codec",
+			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/face", "internal/cli/look",
+			"internal/cli/machine", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
+			"internal/trial",
+		},
+	},
+	"internal/cli/create": {
+		"the verbs that make an image of a configuration, or say what it would be",
+		[]string{
+			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
+			"internal/device", "internal/image", "internal/installable", "internal/nix", "internal/report", "internal/trial",
+			"pkg/squashfs/codec",
+		},
+	},
+	"internal/cli/disk": {
+		"the verbs that write images to disks, and what else does so",
+		[]string{
+			"internal/advice", "internal/build", "internal/cli/face", "internal/console", "internal/device", "internal/human",
+			"internal/image", "internal/imagefile", "internal/medium", "internal/progress", "internal/report",
+		},
+	},
+	"internal/cli/machine": {
+		"the verbs that start an image in virtual machines",
+		[]string{
+			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/request", "internal/human",
+			"internal/image", "internal/medium", "internal/qemu", "internal/report",
+		},
+	},
+	"internal/cli/request": {
+		"how verbs are asked for the image of a configuration, and the build that this begins",
+		[]string{
+			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/medium", "internal/nixos",
+			"pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/look": {
@@ -31,8 +60,8 @@ var house = map[string]room{
 	"internal/cli/face": {
 		"what all verbs share: where results go and progress is shown, how an image is opened, errors of usage",
 		[]string{
-			"internal/console", "internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/nix",
-			"internal/progress",
+			"internal/advice", "internal/console", "internal/device", "internal/human", "internal/image", "internal/imagefile",
+			"internal/medium", "internal/nix", "internal/progress",
 		},
 	},
 	"internal/report": {

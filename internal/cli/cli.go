@@ -1,5 +1,5 @@
-// Package cli is the command line: verbs and flags. It is the only package that reads
-// flags and the environment, and decides exit statuses.
+// Package cli is the command line: it assembles the verbs of its rooms, runs one, and decides the
+// exit status. It and its rooms are all that reads flags and the environment.
 package cli
 
 import (
@@ -14,8 +14,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/create"
+	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/look"
+	"github.com/livebuild/livebuild/internal/cli/machine"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/report"
@@ -78,7 +81,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	return exitFailed
 }
 
-// app is one run, with the verbs as its methods.
+// app is one run.
 type app struct{ *face.App }
 
 func (a *app) run(ctx context.Context, args []string) error {
@@ -158,7 +161,16 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		"show progress as `HOW`: auto, which is live lines on a terminal, plain lines, json, or quiet (default: LIVEBUILD_PROGRESS, else auto)")
 	root.PersistentFlags().BoolVarP(a.Console.Verbose(), "verbose", "v", false, "print what Nix prints, and errors in full")
 	root.SetUsageFunc(a.usage)
-	root.AddCommand(a.versionCommand(), a.isoCommand(), a.planCommand(), a.devicesCommand(), a.writeCommand(), look.Verify(a.App), a.runCommand(), a.testCommand(), look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App), a.benchCommand(), a.openCommand())
+	root.AddCommand(
+		a.versionCommand(),
+		create.ISO(a.App), create.Plan(a.App),
+		disk.Devices(a.App), disk.Write(a.App),
+		look.Verify(a.App),
+		machine.Run(a.App), machine.Test(a.App),
+		look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),
+		create.Bench(a.App),
+		disk.Open(a.App),
+	)
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

@@ -1,74 +1,14 @@
 package cli
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/request"
 )
-
-func TestParseSize(t *testing.T) {
-	for _, test := range []struct {
-		text string
-		unit byte
-		want int64 // -1: none
-	}{
-		{"20G", 'B', 20 << 30},
-		{"2048", 'M', 2 << 30},
-		{"512", 'B', 512},
-		{"1k", 'B', 1 << 10},
-		{"1K", 'B', 1 << 10},
-		{"3MiB", 'B', 3 << 20},
-		{"3mb", 'B', 3 << 20},
-		{"2t", 'B', 2 << 40},
-		{"8388607T", 'B', 8388607 << 40},
-		{"8388608T", 'B', -1}, // 2^63
-		{"999999999999999", 'G', -1},
-		{"1000000000000000", 'B', -1}, // too many digits to be meant
-		{"", 'M', -1},
-		{"G", 'M', -1},
-		{"-1", 'M', -1},
-		{"1.5G", 'M', -1},
-		{"1 G", 'M', -1},
-		{"0x10", 'M', -1},
-	} {
-		got, err := parseSize(test.text, test.unit)
-		if err != nil {
-			got = -1
-		}
-		if got != test.want {
-			t.Errorf("%q in %c: %d, %v, want %d", test.text, test.unit, got, err, test.want)
-		}
-	}
-}
-
-func TestOutputPath(t *testing.T) {
-	t.Chdir(t.TempDir())
-	if err := os.Mkdir("folder", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("file", nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for output, want := range map[string]string{
-		"":            "x.iso",
-		".":           "x.iso",
-		"folder":      "folder/x.iso",
-		"folder/":     "folder/x.iso",
-		"absent/":     "absent/x.iso",
-		"absent":      "absent",
-		"file":        "file",
-		"y.iso":       "y.iso",
-		"folder/y":    "folder/y",
-		"./folder/..": "x.iso",
-	} {
-		if got := outputPath(output, "x.iso"); got != filepath.FromSlash(want) {
-			t.Errorf("%q: %q, want %q", output, got, want)
-		}
-	}
-}
 
 // Flags that belong together have a heading, and those that matter most have none.
 func TestHelpHeadings(t *testing.T) {
@@ -86,9 +26,9 @@ func TestHelpHeadings(t *testing.T) {
 	}
 	for heading, flags := range map[string][]string{
 		"Flags":               {"--output", "--compression", "--reuse", "--write", "--test", "--json"},
-		aboutChanges:          {"--module", "--ssh-key", "--volume-id"},
-		aboutDisks:            {"--yes", "--stall-timeout"},
-		aboutBoots:            {"--modes", "--memory"},
+		request.AboutChanges:  {"--module", "--ssh-key", "--volume-id"},
+		disk.AboutDisks:       {"--yes", "--stall-timeout"},
+		machine.AboutBoots:    {"--modes", "--memory"},
 		"Passed to Nix":       {"--offline", "--max-jobs"},
 		"Flags of every verb": {"--progress", "--verbose"},
 	} {

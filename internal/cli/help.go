@@ -3,72 +3,15 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/nix"
 )
-
-// Headings of the help, above flags that belong together. Those without one come
-// first: they matter most.
-const (
-	aboutChanges = "Changes to the configuration"
-	aboutDisks   = "Onto disks, with --write"
-	aboutBoots   = "Boots, with --test"
-	aboutMachine = "The virtual machine"
-)
-
-// headingKey is the annotation of a flag that has its heading.
-const headingKey = "heading"
-
-// under puts the flags that add adds under a heading.
-func under(heading string, f *pflag.FlagSet, add func()) {
-	known := map[string]bool{}
-	f.VisitAll(func(flag *pflag.Flag) { known[flag.Name] = true })
-	add()
-	f.VisitAll(func(flag *pflag.Flag) {
-		if known[flag.Name] {
-			return
-		}
-		if flag.Annotations == nil {
-			flag.Annotations = map[string][]string{}
-		}
-		flag.Annotations[headingKey] = []string{heading}
-	})
-}
-
-// givenUnder is one of the flags under a heading that was given, or empty.
-func givenUnder(heading string, f *pflag.FlagSet) (name string) {
-	f.Visit(func(flag *pflag.Flag) {
-		if slices.Contains(flag.Annotations[headingKey], heading) {
-			name = flag.Name
-		}
-	})
-	return name
-}
-
-// formerly lets a flag be called by another name that it had, with a word about why
-// that is not its name any more.
-func (a *app) formerly(f *pflag.FlagSet, old, now, why string) {
-	told := false
-	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-		if name != old {
-			return pflag.NormalizedName(name)
-		}
-		if !told {
-			told = true
-			a.Console.Warn("--" + old + " is --" + now + " now: " + why)
-		}
-		return pflag.NormalizedName(now)
-	})
-}
-
-// takesNixFlags marks a verb that passes flags on to Nix, which cobra does not see.
-const takesNixFlags = "nix"
 
 // helpWidth is that of the help in columns, where it goes to no terminal.
 const helpWidth = 100
@@ -96,7 +39,7 @@ func (a *app) usage(cmd *cobra.Command) error {
 	for _, group := range groups(cmd) {
 		fmt.Fprintf(&b, "\n%s:\n%s", group.heading, group.flags.FlagUsagesWrapped(width))
 	}
-	if cmd.Annotations[takesNixFlags] != "" {
+	if cmd.Annotations[face.TakesNixFlags] != "" {
 		writeNixFlags(&b)
 	}
 	if cmd.HasParent() {
@@ -123,7 +66,7 @@ func groups(cmd *cobra.Command) []flagGroup {
 		if flag.Hidden || flag.Deprecated != "" {
 			return
 		}
-		heading := strings.Join(flag.Annotations[headingKey], "")
+		heading := strings.Join(flag.Annotations[face.HeadingKey], "")
 		if byHeading[heading] == nil {
 			byHeading[heading] = newGroup()
 			list = append(list, flagGroup{heading, byHeading[heading]})

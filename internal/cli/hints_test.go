@@ -35,7 +35,6 @@ func TestHintFor(t *testing.T) {
 		{&nix.Error{Kind: nix.KindOther}, "--show-trace"},
 		{&nix.BuildError{Kind: nix.KindBuild, LogCommand: []string{"nix-store", "--read-log", "x", "--store", "/a b"}}, "nix-store --read-log x --store '/a b'"},
 		// Wrong usage wraps what is wrong, on which there can be better advice.
-		{face.Usage(&streamError{}), "-o FILE"},
 		{face.Usage(fmt.Errorf("--compression: %w", &codec.SettingsError{})), "lz4, gzip, zstd and xz"},
 		{face.Usage(fmt.Errorf("--volume-id: %w", &nixos.VolumeIDError{})), "at most 32 letters"},
 		{face.Usage(&device.TwiceError{}), "'livebuild --help'"},

@@ -1,4 +1,4 @@
-package cli
+package disk
 
 import (
 	"context"
@@ -16,12 +16,12 @@ import (
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-// writing is a transfer of an image to opened devices, and what is said about
+// Writing is a transfer of an image to opened devices, and what is said about
 // it.
-type writing struct {
-	app        *app
+type Writing struct {
+	verbs
 	devices    []*device.Device
-	options    stickOptions
+	options    Options
 	json       bool
 	verifyOnly bool
 	sum        bool           // make the SHA-256 of what was written
@@ -44,7 +44,7 @@ func (e *failedError) Error() string {
 func (e *failedError) Unwrap() error { return e.first }
 
 // begin starts the transfer. The image is written to what it returns.
-func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*device.Transfer, error) {
+func (w *Writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*device.Transfer, error) {
 	modes := make([]device.Mode, len(w.devices))
 	if w.verifyOnly {
 		for i := range modes {
@@ -53,18 +53,18 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	} else {
 		modes = modesOf(w.devices, w.options.full)
 	}
-	var sink progress.Sink = w.app.Console
+	var sink progress.Sink = w.Console
 	if w.json {
-		lines := &deviceLines{out: w.app.Out}
-		if sink = lines; w.app.Console.Chosen() {
-			sink = progress.Both(lines, w.app.Console)
+		lines := &deviceLines{out: w.Out}
+		if sink = lines; w.Console.Chosen() {
+			sink = progress.Both(lines, w.Console)
 		}
 	}
 	phase := device.Writing
 	if w.verifyOnly {
 		phase = device.Verifying
 	}
-	for _, name := range w.names() {
+	for _, name := range w.Names() {
 		w.tasks = append(w.tasks, progress.Begin(sink, string(phase), name))
 	}
 	transfer, err := device.NewTransfer(ctx, w.devices, device.Options{
@@ -81,7 +81,7 @@ func (w *writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 
 // copy writes so many bytes of a reader to the devices; if it has fewer, short
 // is the error. The source, if there is one, is the same to read at random.
-func (w *writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, total int64, short error) error {
+func (w *Writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, total int64, short error) error {
 	transfer, err := w.begin(ctx, total, source)
 	if err != nil {
 		return err
@@ -96,8 +96,8 @@ func (w *writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, tot
 	return w.end(transfer.Finish(total), nil)
 }
 
-// release gives the devices back if they were not written to.
-func (w *writing) release() error {
+// Release gives the devices back if they were not written to.
+func (w *Writing) Release() error {
 	var err error
 	if w.results == nil {
 		err = device.CloseAll(w.devices)
@@ -107,7 +107,7 @@ func (w *writing) release() error {
 
 // checkSizes returns an error if so many bytes do not fit onto one of the
 // devices.
-func (w *writing) checkSizes(need int64) error {
+func (w *Writing) checkSizes(need int64) error {
 	for _, dev := range w.devices {
 		if err := dev.Disk.CheckSize(need); err != nil {
 			return err
@@ -116,7 +116,8 @@ func (w *writing) checkSizes(need int64) error {
 	return nil
 }
 
-func (w *writing) names() []string {
+// Names are the paths of the devices.
+func (w *Writing) Names() []string {
 	var names []string
 	for _, dev := range w.devices {
 		names = append(names, dev.Disk.Path)
@@ -124,7 +125,7 @@ func (w *writing) names() []string {
 	return names
 }
 
-func (w *writing) progress(i int, p device.Progress) {
+func (w *Writing) progress(i int, p device.Progress) {
 	if p.Phase == device.Done || p.Phase == device.Failed { // the result says so
 		return
 	}
@@ -170,7 +171,7 @@ func printLine(out io.Writer, line any) {
 
 // end says what became of the devices, and closes them. The error of the
 // reading or packing, if any, is given.
-func (w *writing) end(results []device.Result, failure error) error {
+func (w *Writing) end(results []device.Result, failure error) error {
 	w.results = results
 	var first error
 	failed := 0
@@ -204,10 +205,10 @@ func (w *writing) end(results []device.Result, failure error) error {
 }
 
 // say prints the verdict on a device.
-func (w *writing) say(i int, r device.Result, failure error) {
+func (w *Writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		printLine(w.app.Out, report.NewDisk(path, r))
+		printLine(w.Out, report.NewDisk(path, r))
 	}
 	switch {
 	case r.Err == nil:

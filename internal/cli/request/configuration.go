@@ -1,4 +1,4 @@
-package cli
+package request
 
 import (
 	"errors"
@@ -14,9 +14,12 @@ import (
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
-// configurationOptions are the flags of everything that begins with a
+// AboutChanges is the heading of flags that change a configuration.
+const AboutChanges = "Changes to the configuration"
+
+// Configuration is the flags of everything that begins with a
 // configuration: where it is, and what is changed in it for one image.
-type configurationOptions struct {
+type Configuration struct {
 	file string
 
 	noLive       bool
@@ -28,16 +31,16 @@ type configurationOptions struct {
 	staticIPs    []string
 }
 
-func (o *configurationOptions) addFlags(cmd *cobra.Command) {
+func (o *Configuration) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "",
 		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
-	under(aboutChanges, f, func() { o.addChangeFlags(f) })
-	cmd.Annotations = map[string]string{takesNixFlags: "yes"}
+	face.Under(AboutChanges, f, func() { o.addChangeFlags(f) })
+	cmd.Annotations = map[string]string{face.TakesNixFlags: "yes"}
 }
 
 // addChangeFlags adds those that change a configuration for one image.
-func (o *configurationOptions) addChangeFlags(f *pflag.FlagSet) {
+func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noLive, "no-live", false, "refuse a configuration without nixpkgs' ISO module, instead of adding it")
 	f.StringVar(&o.variant, "image-variant", "",
 		"make the image with the `VARIANT` of image.modules, as nixos-rebuild build-image does (default: iso, where the ISO module is added)")
@@ -50,23 +53,23 @@ func (o *configurationOptions) addChangeFlags(f *pflag.FlagSet) {
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
 }
 
-// oneInstallable wants an installable, which --file stands for, too.
-func oneInstallable(cmd *cobra.Command, args []string) error {
+// OneInstallable wants an installable, which --file stands for, too.
+func OneInstallable(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 && cmd.Flags().Changed("file") {
 		return nil
 	}
 	return face.CheckOne(args, "which configuration? an installable is missing", "one installable is wanted, not %d")
 }
 
-// parseInstallable reads what names the configuration: arguments that
-// oneInstallable admits, and --file. Its error is a *face.UsageError.
-func parseInstallable(args []string, file string) (of installable.Installable, err error) {
+// Parse reads what names the configuration: arguments that
+// OneInstallable admits, and --file. Its error is a *face.UsageError.
+func (o *Configuration) Parse(args []string) (of installable.Installable, err error) {
 	name := ""
 	if len(args) > 0 {
 		name = args[0]
 	}
-	if file != "" {
-		of, err = installable.OfFile(file, name)
+	if o.file != "" {
+		of, err = installable.OfFile(o.file, name)
 	} else {
 		of, err = installable.Parse(name)
 	}
@@ -76,30 +79,30 @@ func parseInstallable(args []string, file string) (of installable.Installable, e
 	return of, nil
 }
 
-// subject is what a verb works on: the file of an image, or a disk with one, or a
+// Subject is what a verb works on: the file of an image, or a disk with one, or a
 // configuration that is built first.
-type subject struct {
-	image       string // empty for a configuration
-	installable installable.Installable
+type Subject struct {
+	Image       string // empty for a configuration
+	Installable installable.Installable
 }
 
-// parseSubject tells an image from an installable.
-func parseSubject(args []string, file string) (subject, error) {
-	if file == "" {
+// Subject tells an image from an installable.
+func (o *Configuration) Subject(args []string) (Subject, error) {
+	if o.file == "" {
 		isImage, err := medium.NamesImage(args[0])
 		if err != nil {
-			return subject{}, err
+			return Subject{}, err
 		}
 		if isImage {
-			return subject{image: args[0]}, nil
+			return Subject{Image: args[0]}, nil
 		}
 	}
-	of, err := parseInstallable(args, file)
-	return subject{installable: of}, err
+	of, err := o.Parse(args)
+	return Subject{Installable: of}, err
 }
 
 // changes reads the flags. Errors are of type *face.UsageError.
-func (o *configurationOptions) changes() (c nixos.Changes, err error) {
+func (o *Configuration) changes() (c nixos.Changes, err error) {
 	defer func() {
 		if err != nil {
 			err = face.Usage(err)

@@ -1,4 +1,4 @@
-package cli
+package machine
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
@@ -21,7 +22,7 @@ import (
 )
 
 type runOptions struct {
-	planOptions
+	request.Options
 	guestOptions
 	bios, uefi, usb bool
 	ssh             string
@@ -32,7 +33,9 @@ type runOptions struct {
 	extra           []string // arguments of QEMU
 }
 
-func (a *app) runCommand() *cobra.Command {
+// Run is the verb.
+func Run(app *face.App) *cobra.Command {
+	v := verbs{app}
 	var opts runOptions
 	cmd := &cobra.Command{
 		Use:   "run IMAGE|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
@@ -49,7 +52,7 @@ system writes to its medium or to its disk is gone afterwards.`,
   livebuild run nixos.iso --disk 20G --ssh -m 4G
   livebuild run nixos.iso -- -device virtio-rng-pci`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if args, _ = splitAtDash(cmd, args); len(args) == 0 && opts.file != "" {
+			if args, _ = splitAtDash(cmd, args); len(args) == 0 && cmd.Flags().Changed("file") {
 				return nil
 			}
 			return face.CheckOne(args, "which image? a file or an installable is missing",
@@ -57,14 +60,14 @@ system writes to its medium or to its disk is gone afterwards.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			args, opts.extra = splitAtDash(cmd, args)
-			what, err := parseSubject(args, opts.file)
+			what, err := opts.Subject(args)
 			if err != nil {
 				return err
 			}
-			return a.runRun(cmd.Context(), what, opts)
+			return v.runRun(cmd.Context(), what, opts)
 		},
 	}
-	opts.addBuildFlags(cmd)
+	opts.AddBuildFlags(cmd)
 	opts.guestOptions.addFlags(cmd, "m", "2G")
 	f := cmd.Flags()
 	f.BoolVar(&opts.bios, "bios", false, "start it by BIOS")
@@ -74,7 +77,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.Lookup("ssh").NoOptDefVal = anyPort
 	f.StringVar(&opts.disk, "disk", "", "add an empty disk of `SIZE`, as 20G, to install onto")
 	f.BoolVar(&opts.console, "console", false, "use this terminal as the guest's serial console")
-	a.formerly(f, "serial", "console", "with other verbs it is the number of a disk")
+	v.Formerly(f, "serial", "console", "with other verbs it is the number of a disk")
 	f.StringVar(&opts.display, "display", "", "show the guest's display by `KIND`: gtk, vnc or none (default: gtk in a graphical session)")
 	f.BoolVar(&opts.print, "print", false, "print QEMU's command line and start nothing")
 	return cmd
@@ -92,24 +95,24 @@ func splitAtDash(cmd *cobra.Command, args []string) (before, after []string) {
 // anyPort is the value of --ssh without one.
 const anyPort = "any"
 
-func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err error) {
+func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions) (err error) {
 	guest, err := opts.guest()
 	if err != nil {
 		return err
 	}
-	if what.image == "" && opts.print {
+	if what.Image == "" && opts.print {
 		return face.Usage(errors.New("--print needs an image: one that is built for this is gone afterwards"))
 	}
 	var m *medium.File
 	var b *build.Build // of a configuration that has to be built
-	if what.image != "" {
-		if m, err = a.OpenMedium(ctx, what.image); err != nil {
+	if what.Image != "" {
+		if m, err = v.OpenMedium(ctx, what.Image); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	} else {
 		// QEMU reads the image itself.
-		if b, err = a.newBuild(ctx, what.installable, opts.planOptions, image.Options{Plain: true}); err != nil {
+		if b, err = opts.Build(ctx, v.App, what.Installable, image.Options{Plain: true}); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()
@@ -124,7 +127,7 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 	if err != nil {
 		return err
 	}
-	machines, err := a.hostMachines(ctx, b, guest, []medium.Mode{mode})
+	machines, err := v.hostMachines(ctx, b, guest, []medium.Mode{mode})
 	if err != nil {
 		return err
 	}
@@ -144,12 +147,12 @@ func (a *app) runRun(ctx context.Context, what subject, opts runOptions) (err er
 		if _, err := b.Pack(ctx, out, build.PackOptions{}); err != nil {
 			return err
 		}
-		if m, err = a.NewMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
+		if m, err = v.NewMedium(ctx, out.Output, b.Plan().FileName()); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	}
-	return a.attend(ctx, m, mode, guest, opts.print)
+	return v.attend(ctx, m, mode, guest, opts.print)
 }
 
 // claims are the machine and the boot modes of an image, or of a configuration's.
@@ -164,7 +167,7 @@ func claims(m *medium.File, b *build.Build) (qemu.Machine, []medium.Mode) {
 const mostProcessors = 4
 
 // attend starts the machine and leaves it to the user, or prints how to.
-func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, guest qemu.Machine, printOnly bool) (err error) {
+func (v verbs) attend(ctx context.Context, m *medium.File, mode medium.Mode, guest qemu.Machine, printOnly bool) (err error) {
 	if printOnly {
 		if guest.Image, err = filepath.Abs(m.Path); err != nil {
 			return err
@@ -173,7 +176,7 @@ func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, gues
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(a.Out, human.ShellLine(append([]string{guest.Program}, args...)))
+		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
 	if guest.Serial == qemu.SerialTerminal {
@@ -183,24 +186,24 @@ func (a *app) attend(ctx context.Context, m *medium.File, mode medium.Mode, gues
 		}
 		guest = start.Machine(guest)
 		if len(start.Menus) > 0 {
-			a.Console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
+			v.Console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
 		}
 	} else if guest.Image, err = filepath.Abs(m.Path); err != nil {
 		return err
 	}
-	a.Console.Line(fmt.Sprintf("starting %s as %s", m.Name, mode))
+	v.Console.Line(fmt.Sprintf("starting %s as %s", m.Name, mode))
 	if guest.SSHPort != 0 {
 		// The keys of a live system are new each time it starts.
-		a.Console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
+		v.Console.Line(fmt.Sprintf("log in with: ssh -p %d -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@127.0.0.1", guest.SSHPort))
 	}
 	if address, ok := strings.CutPrefix(guest.Display, vncDisplay); ok {
-		a.Console.Line("the display is at vnc://" + address)
+		v.Console.Line("the display is at vnc://" + address)
 	}
 	if guest.Serial == qemu.SerialTerminal {
-		a.Console.Line("end with ctrl-a x")
+		v.Console.Line("end with ctrl-a x")
 	}
-	a.Console.Finish()
-	return qemu.Attend(ctx, guest, a.In, a.Out)
+	v.Console.Finish()
+	return qemu.Attend(ctx, guest, v.In, v.Out)
 }
 
 // guest is the machine that the flags describe.
@@ -215,7 +218,7 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 	}
 	if o.disk != "" {
 		// A number alone would mean megabytes to some and gigabytes to others.
-		m.DiskBytes, err = parseSize(o.disk, 'B')
+		m.DiskBytes, err = face.ParseSize(o.disk, 'B')
 		if err != nil || m.DiskBytes < 1<<20 || m.DiskBytes%(1<<10) != 0 {
 			return m, face.Usage(fmt.Errorf("--disk needs a size such as 20G, not %q", o.disk))
 		}

@@ -1,12 +1,10 @@
-package cli
+package machine
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +20,7 @@ import (
 // hostMachines completes a machine, for each of these boot modes, with what this host has for running guests
 // of an architecture, and says how fast that is. QEMU comes from the configuration's own nixpkgs if it
 // is not on the PATH; b is nil where there is no configuration.
-func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machine, modes []medium.Mode) (boottest.Machines, error) {
+func (v verbs) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machine, modes []medium.Mode) (boottest.Machines, error) {
 	var err error
 	guest.Program, err = qemu.FindProgram(guest.Arch)
 	var missing *qemu.ProgramError
@@ -37,7 +35,7 @@ func (a *app) hostMachines(ctx context.Context, b *build.Build, guest qemu.Machi
 		return nil, err
 	}
 	if machines.Accel() == qemu.TCG {
-		a.Console.Line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
+		v.Console.Line(fmt.Sprintf("KVM does not work here for %s: the processor is emulated, which takes several times as long", guest.Arch))
 	}
 	return machines, nil
 }
@@ -71,32 +69,9 @@ func (o *guestOptions) addFlags(cmd *cobra.Command, short, memory string) {
 
 // memoryMiB is what --memory says.
 func (o *guestOptions) memoryMiB() (int, error) {
-	bytes, err := parseSize(o.memory, 'M')
+	bytes, err := face.ParseSize(o.memory, 'M')
 	if err != nil || bytes < 1<<20 || bytes>>20 > math.MaxInt32 {
 		return 0, face.Usage(fmt.Errorf("--memory needs a size such as 2048 or 2G, not %q", o.memory))
 	}
 	return int(bytes >> 20), nil
-}
-
-var sizeText = regexp.MustCompile(`^([0-9]{1,15})([kKMGTmgt]?)(i?[bB])?$`)
-
-// parseSize reads a size in powers of 1024, as QEMU does. Without a unit it is in defaultUnit.
-func parseSize(text string, defaultUnit byte) (int64, error) {
-	m := sizeText.FindStringSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("%q is no size", text)
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	unit := m[2]
-	if unit == "" {
-		unit = string(defaultUnit)
-	}
-	shift := 10 * strings.Index("BKMGT", strings.ToUpper(unit))
-	if n > math.MaxInt64>>shift {
-		return 0, fmt.Errorf("%q is too much", text)
-	}
-	return n << shift, nil
 }

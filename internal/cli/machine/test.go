@@ -1,4 +1,4 @@
-package cli
+package machine
 
 import (
 	"context"
@@ -14,15 +14,17 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/boottest"
-	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
-	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-type testOptions struct {
+// AboutBoots is the heading of the flags, with a verb that can do without.
+const AboutBoots = "Boots, with --test"
+
+// TestOptions are the flags about boots that are judged.
+type TestOptions struct {
 	guestOptions
 	modes   []string
 	expect  string
@@ -35,8 +37,10 @@ type testOptions struct {
 	json    bool
 }
 
-func (a *app) testCommand() *cobra.Command {
-	var opts testOptions
+// Test is the verb.
+func Test(app *face.App) *cobra.Command {
+	v := verbs{app}
+	var opts TestOptions
 	cmd := &cobra.Command{
 		Use:   "test IMAGE [flags]",
 		Short: "Boot an image in virtual machines and see whether it comes up",
@@ -59,12 +63,12 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
   livebuild test nixos.iso --junit report.xml --logs logs/`,
 		Args: face.OneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runTest(cmd.Context(), args[0], opts)
+			return v.runTest(cmd.Context(), args[0], opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.AddFlags(cmd)
 	f := cmd.Flags()
-	a.formerly(f, "timeout", testTimeout, "with other verbs it is Nix's limit of a build")
+	v.Formerly(f, "timeout", testTimeout, "with other verbs it is Nix's limit of a build")
 	f.IntVar(&opts.jobs, "jobs", 0, "boot at most `N` at once (default: as many as processors and memory allow)")
 	f.StringVar(&opts.junit, "junit", "", "write the results as JUnit XML to `FILE`")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
@@ -73,8 +77,8 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
 
 const testTimeout = "test-timeout" // --timeout is Nix's
 
-// addFlags adds those that 'livebuild iso --test' has, too.
-func (o *testOptions) addFlags(cmd *cobra.Command) {
+// AddFlags adds those that 'livebuild iso --test' has, too.
+func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
@@ -85,8 +89,8 @@ func (o *testOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
 }
 
-// test is what is to be tried, checked.
-type test struct {
+// Boots are what is to be tried, checked.
+type Boots struct {
 	modes   []medium.Mode // empty: those that the image claims
 	options boottest.Options
 	memory  int // MiB
@@ -96,8 +100,9 @@ type test struct {
 	keepAll bool   // and not of failed boots alone
 }
 
-func (o *testOptions) check() (*test, error) {
-	t := &test{
+// Check checks the flags. Errors are of type *face.UsageError.
+func (o *TestOptions) Check() (*Boots, error) {
+	t := &Boots{
 		options: boottest.Options{Limit: o.timeout},
 		jobs:    o.jobs,
 		network: !o.noNetwork,
@@ -137,15 +142,15 @@ func (o *testOptions) check() (*test, error) {
 	return t, err
 }
 
-func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err error) {
-	t, err := opts.check()
+func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err error) {
+	t, err := opts.Check()
 	if err != nil {
 		return err
 	}
 	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
 		return face.Usage(fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path))
 	}
-	m, err := a.OpenMedium(ctx, path)
+	m, err := v.OpenMedium(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -154,11 +159,11 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 	if err != nil {
 		return err
 	}
-	machines, err := a.hostMachines(ctx, nil, t.guest(machineOf(m)), modes)
+	machines, err := v.hostMachines(ctx, nil, t.guest(machineOf(m)), modes)
 	if err != nil {
 		return err
 	}
-	boots, err := a.boot(ctx, t, machines, m, modes, a.Teller(opts.json))
+	boots, err := v.boot(ctx, t, machines, m, modes, v.Teller(opts.json))
 	if err != nil {
 		return err
 	}
@@ -167,7 +172,7 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 		return err
 	}
 	failed := failure(boots)
-	err = a.Print(report.Boots{
+	err = v.Print(report.Boots{
 		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
 	}, opts.json)
 	if opts.junit != "" {
@@ -180,13 +185,13 @@ func (a *app) runTest(ctx context.Context, path string, opts testOptions) (err e
 }
 
 // guest is the machine to try an image in that is for another one.
-func (t *test) guest(m qemu.Machine) qemu.Machine {
+func (t *Boots) guest(m qemu.Machine) qemu.Machine {
 	m.MemoryMiB, m.Network = t.memory, t.network
 	return m
 }
 
 // modesOf are those to be tried of an image that claims some.
-func (t *test) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
+func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 	for _, mode := range t.modes {
 		if err := mode.Check(claimed); err != nil {
 			return nil, err
@@ -196,37 +201,4 @@ func (t *test) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 		return t.modes, nil
 	}
 	return claimed, nil
-}
-
-// isoTester tries the image of a configuration before it is put in its place.
-type isoTester struct {
-	app      *app
-	test     *test
-	machines boottest.Machines
-	modes    []medium.Mode
-}
-
-// newISOTester finds out before the build whether the image can be tried.
-func (a *app) newISOTester(ctx context.Context, b *build.Build, t *test) (*isoTester, error) {
-	modes, err := t.modesOf(b.Plan().Medium().Modes)
-	if err != nil {
-		return nil, err
-	}
-	machines, err := a.hostMachines(ctx, b, t.guest(planned(b.Plan())), modes)
-	return &isoTester{a, t, machines, modes}, err
-}
-
-// boot tries the image that is to become a file. The error is a *report.NotBootedError if it does not
-// come up.
-func (t *isoTester) boot(ctx context.Context, out *image.Output, path string) (boots []report.Boot, err error) {
-	m, err := t.app.NewMedium(ctx, out, path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	boots, err = t.app.boot(ctx, t.test, t.machines, m, t.modes, t.app.Teller(true))
-	if err != nil {
-		return nil, err
-	}
-	return boots, failure(boots)
 }

@@ -1,4 +1,4 @@
-package cli
+package machine
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 
 // boot tries an image in these modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]report.Boot, error) {
+func (v verbs) boot(ctx context.Context, t *Boots, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]report.Boot, error) {
 	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
 		return nil, err
@@ -28,11 +28,11 @@ func (a *app) boot(ctx context.Context, t *test, machines boottest.Machines, m *
 	}
 	var results []report.Boot
 	opts := t.options
-	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, a.Console
+	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, v.Console
 	opts.Done = func(r *boottest.Result) {
 		result := newBootResult(r)
-		a.keep(t, m, &result, r.Log)
-		if err := a.report(&result, tell); err != nil {
+		v.keep(t, m, &result, r.Log)
+		if err := v.report(&result, tell); err != nil {
 			result.Err = err
 		}
 		results = append(results, result)
@@ -62,7 +62,7 @@ func newBootResult(r *boottest.Result) report.Boot {
 // notJudged is the outcome of a boot of which nothing was heard, and from which nothing follows.
 const notJudged = "not-judged"
 
-func (t *test) makeFolder() error {
+func (t *Boots) makeFolder() error {
 	if t.logs == "" {
 		return nil
 	}
@@ -70,7 +70,7 @@ func (t *test) makeFolder() error {
 }
 
 // keep writes the files that are kept of a boot.
-func (a *app) keep(t *test, m *medium.File, r *report.Boot, log []byte) {
+func (v verbs) keep(t *Boots, m *medium.File, r *report.Boot, log []byte) {
 	if r.Passed && !t.keepAll {
 		return
 	}
@@ -80,7 +80,7 @@ func (a *app) keep(t *test, m *medium.File, r *report.Boot, log []byte) {
 			return ""
 		}
 		if err := os.WriteFile(path, data, 0o666); err != nil {
-			a.Console.Warn(err.Error()) // the verdict is what was asked for
+			v.Console.Warn(err.Error()) // the verdict is what was asked for
 			return ""
 		}
 		return path
@@ -93,7 +93,7 @@ func (a *app) keep(t *test, m *medium.File, r *report.Boot, log []byte) {
 const shownLines = 12
 
 // report tells how a boot ended.
-func (a *app) report(r *report.Boot, tell func(string) error) error {
+func (v verbs) report(r *report.Boot, tell func(string) error) error {
 	if r.Err != nil {
 		r.Error = r.Err.Error()
 		if r.Outcome != notJudged {
@@ -103,13 +103,13 @@ func (a *app) report(r *report.Boot, tell func(string) error) error {
 	}
 	if !r.Passed {
 		for _, line := range r.Console[max(0, len(r.Console)-shownLines):] {
-			a.Console.Line("  > " + line)
+			v.Console.Line("  > " + line)
 		}
 	}
 	err := tell(r.String())
 	for _, file := range []string{r.Log, r.Screenshot} {
 		if file != "" && !r.Passed {
-			a.Console.Line("  kept " + file)
+			v.Console.Line("  kept " + file)
 		}
 	}
 	return err

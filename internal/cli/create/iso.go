@@ -1,4 +1,4 @@
-package cli
+package create
 
 import (
 	"context"
@@ -15,26 +15,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
 type isoOptions struct {
-	planOptions
+	request.Options
 	output string
 	force  bool
 	jobs   int
 	reuse  string
 	dryRun bool
 	write  []string // disks to write to, instead of a file
-	sticks stickOptions
+	sticks disk.Options
 	test   bool
-	tests  testOptions
+	tests  machine.TestOptions
 }
 
-func (a *app) isoCommand() *cobra.Command {
+// ISO is the verb.
+func ISO(app *face.App) *cobra.Command {
+	v := verbs{app}
 	var opts isoOptions
 	cmd := &cobra.Command{
 		Use:   "iso INSTALLABLE [flags]",
@@ -61,7 +66,7 @@ The name of the file, or of the disks, is printed on standard output.`,
   livebuild iso ./iso.nix -I nixpkgs=/path/to/nixpkgs
   livebuild iso github:owner/repo#exampleIso --json
   livebuild iso .#exampleIso --write /dev/sdb`,
-		Args: oneInstallable,
+		Args: request.OneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
 				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
@@ -69,19 +74,19 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if err := opts.checkWrite(cmd.Flags()); err != nil {
 				return err
 			}
-			if flag := givenUnder(aboutBoots, cmd.Flags()); flag != "" && !opts.test {
+			if flag := face.GivenUnder(machine.AboutBoots, cmd.Flags()); flag != "" && !opts.test {
 				return face.Usage(fmt.Errorf("--%s is about the boots of --test, which is missing", flag))
 			}
-			of, err := parseInstallable(args, opts.file)
+			of, err := opts.Parse(args)
 			switch {
 			case err != nil:
 				return err
 			case opts.dryRun:
-				return a.runPlan(cmd.Context(), of, opts.planOptions)
+				return v.runPlan(cmd.Context(), of, opts.Options)
 			case opts.writes():
-				return a.runISOWrite(cmd.Context(), of, opts)
+				return v.runISOWrite(cmd.Context(), of, opts)
 			}
-			return a.runISO(cmd.Context(), of, opts)
+			return v.runISO(cmd.Context(), of, opts)
 		},
 	}
 	f := cmd.Flags()
@@ -92,15 +97,15 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
-	opts.addFlags(cmd)
-	under(aboutDisks, f, func() { opts.sticks.addFlags(f) })
-	under(aboutBoots, f, func() { opts.tests.addFlags(cmd) })
+	opts.AddFlags(cmd)
+	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
+	face.Under(machine.AboutBoots, f, func() { opts.tests.AddFlags(cmd) })
 	return cmd
 }
 
-func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
+func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
-	tests, err := opts.tests.check()
+	tests, err := opts.tests.Check()
 	if err != nil {
 		return err
 	}
@@ -111,7 +116,7 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 	if err != nil {
 		return err
 	}
-	b, err := a.newBuild(ctx, of, opts.planOptions, image.Options{})
+	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}
@@ -119,15 +124,15 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
-	var tester *isoTester
+	var tester *machine.Tester
 	if opts.test {
-		if tester, err = a.newISOTester(ctx, b, tests); err != nil {
+		if tester, err = machine.NewTester(ctx, v.App, b, tests); err != nil {
 			return err
 		}
 	}
 	path := outputPath(opts.output, b.Plan().FileName())
 	if build.InsideFlake(of, path) {
-		a.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
+		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
 	out, err := image.CreateOutput(path, opts.force)
@@ -142,7 +147,7 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 	}
 	var boots []report.Boot
 	if tester != nil {
-		if boots, err = tester.boot(ctx, out, path); err != nil {
+		if boots, err = tester.Boot(ctx, out, path); err != nil {
 			return err
 		}
 	}
@@ -150,14 +155,14 @@ func (a *app) runISO(ctx context.Context, of installable.Installable, opts isoOp
 		return err
 	}
 	if err := b.Remember(path, packed); err != nil {
-		a.Console.Warn(err.Error()) // a help for the next image, not more
+		v.Console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
 	result.Places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
 	if result.File, err = filepath.Abs(path); err != nil {
 		return err
 	}
-	return a.Print(result, opts.json)
+	return v.Print(result, opts.JSON)
 }
 
 // outputPath is the file that -o means.

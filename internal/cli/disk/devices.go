@@ -1,13 +1,16 @@
-package cli
+package disk
 
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-func (a *app) devicesCommand() *cobra.Command {
+// Devices is the verb.
+func Devices(app *face.App) *cobra.Command {
+	v := verbs{app}
 	asJSON := false
 	cmd := &cobra.Command{
 		Use:   "devices [flags]",
@@ -26,7 +29,7 @@ knows.`,
 			if err != nil {
 				return err
 			}
-			return a.Print(report.Disks(disks), asJSON)
+			return v.Print(report.Disks(disks), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")

@@ -1,4 +1,4 @@
-package cli
+package create
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
@@ -16,14 +17,16 @@ import (
 )
 
 type benchOptions struct {
-	configurationOptions
+	request.Configuration
 	compressions []string
 	sample       int // MB
 	jobs         int
 	json         bool
 }
 
-func (a *app) benchCommand() *cobra.Command {
+// Bench is the verb.
+func Bench(app *face.App) *cobra.Command {
+	v := verbs{app}
 	var opts benchOptions
 	cmd := &cobra.Command{
 		Use:   "bench INSTALLABLE [flags]",
@@ -41,7 +44,7 @@ second: what packs faster makes more to write.`,
 		Example: `  livebuild bench .#exampleIso
   livebuild bench .#exampleIso --compression zstd:9 --compression "xz -Xbcj x86"
   livebuild bench .#exampleIso --sample 0`,
-		Args: oneInstallable,
+		Args: request.OneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
 				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
@@ -49,11 +52,11 @@ second: what packs faster makes more to write.`,
 			if opts.sample < 0 {
 				return face.Usage(fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample))
 			}
-			of, err := parseInstallable(args, opts.file)
+			of, err := opts.Parse(args)
 			if err != nil {
 				return err
 			}
-			return a.runBench(cmd.Context(), of, opts)
+			return v.runBench(cmd.Context(), of, opts)
 		},
 	}
 	f := cmd.Flags()
@@ -62,16 +65,17 @@ second: what packs faster makes more to write.`,
 	f.IntVar(&opts.sample, "sample", 256, "pack about `MB` megabytes of the files; 0: all")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
-	opts.addFlags(cmd)
+	opts.AddFlags(cmd)
 	return cmd
 }
 
-func (a *app) runBench(ctx context.Context, of installable.Installable, opts benchOptions) (err error) {
+func (v verbs) runBench(ctx context.Context, of installable.Installable, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
 		return err
 	}
-	b, err := a.newBuild(ctx, of, planOptions{configurationOptions: opts.configurationOptions}, image.Options{})
+	asked := request.Options{Configuration: opts.Configuration}
+	b, err := asked.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (a *app) runBench(ctx context.Context, of installable.Installable, opts ben
 		var missing []error
 		wanted, missing = trial.Defaults(b.Plan().Store().Compression())
 		for _, err := range missing {
-			a.Console.Warn(err.Error())
+			v.Console.Warn(err.Error())
 		}
 	}
 	src, err := b.Realise(ctx)
@@ -101,12 +105,12 @@ func (a *app) runBench(ctx context.Context, of installable.Installable, opts ben
 	}
 	defer func() { err = errors.Join(err, scratch.Abort()) }()
 	result, err := trial.Compare(ctx, b.Plan(), src, wanted, trial.Options{
-		Sample: int64(opts.sample) * 1e6, Workers: opts.jobs, Scratch: scratch, Sink: a.Console,
+		Sample: int64(opts.sample) * 1e6, Workers: opts.jobs, Scratch: scratch, Sink: v.Console,
 	})
 	if err != nil {
 		return err
 	}
-	return a.Print(report.Comparison{Comparison: result}, opts.json)
+	return v.Print(report.Comparison{Comparison: result}, opts.json)
 }
 
 // parseCompressions reads the flags, and finds out whether this program has

@@ -1,4 +1,4 @@
-package cli
+package disk
 
 import (
 	"bufio"
@@ -16,8 +16,8 @@ import (
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-// stickOptions are the flags of everything that writes to disks.
-type stickOptions struct {
+// Options are the flags of everything that writes to disks.
+type Options struct {
 	yes      bool
 	serials  []string
 	unmount  bool
@@ -27,7 +27,7 @@ type stickOptions struct {
 	stall    time.Duration
 }
 
-func (o *stickOptions) addFlags(f *pflag.FlagSet) {
+func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.yes, "yes", false, "do not ask; the disks must be named by --serial or by links in /dev/disk/by-id")
 	f.StringArrayVar(&o.serials, "serial", nil, "`SERIAL` number that a disk must have; once for each disk")
 	f.BoolVar(&o.unmount, "unmount", false, "unmount what is mounted of the disks")
@@ -36,6 +36,20 @@ func (o *stickOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.eject, "eject", false, "eject the disks when they are done")
 	f.DurationVar(&o.stall, "stall-timeout", device.DefaultStall, "give up a disk that does not answer for this `TIME`")
 }
+
+// AboutDisks is the heading of the flags, with a verb that can do without.
+const AboutDisks = "Onto disks, with --write"
+
+// Check checks the flags. Its error is a *face.UsageError.
+func (o *Options) Check() error {
+	if o.stall <= 0 {
+		return face.Usage(errors.New("--stall-timeout needs a time such as 90s or 2m"))
+	}
+	return nil
+}
+
+// Named reports whether the flags name disks.
+func (o *Options) Named() bool { return len(o.serials) > 0 }
 
 // declinedError says that the user did not say yes.
 type declinedError struct{ path string }
@@ -52,13 +66,13 @@ func (e *silentError) Error() string {
 }
 
 // choice is what the flags and the arguments say of the disks that are meant.
-func (o *stickOptions) choice(paths []string) device.Choice {
+func (o *Options) choice(paths []string) device.Choice {
 	return device.Choice{Paths: paths, Serials: o.serials}
 }
 
 // chooseDisks finds the disks to write to and has them confirmed, after the
 // check.
-func (a *app) chooseDisks(h device.Host, paths []string, opts stickOptions, what string, check func([]device.Disk) error) ([]device.Disk, error) {
+func (v verbs) chooseDisks(h device.Host, paths []string, opts Options, what string, check func([]device.Disk) error) ([]device.Disk, error) {
 	disks, err := h.Choose(opts.choice(paths), device.Policy{Unmount: opts.unmount, Unasked: opts.yes})
 	if err != nil {
 		return nil, plainTwice(err)
@@ -66,11 +80,11 @@ func (a *app) chooseDisks(h device.Host, paths []string, opts stickOptions, what
 	if err := check(disks); err != nil {
 		return nil, err
 	}
-	a.warnSectors(disks)
+	v.warnSectors(disks)
 	if opts.yes {
 		return disks, nil
 	}
-	return disks, a.confirm(what, disks)
+	return disks, v.confirm(what, disks)
 }
 
 // plainTwice makes an error of usage of one about names.
@@ -82,28 +96,28 @@ func plainTwice(err error) error {
 }
 
 // takeDisks unmounts the disks and opens them for this process alone.
-func (a *app) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, error) {
-	if err := a.unmountDisks(h, disks); err != nil {
+func (v verbs) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, error) {
+	if err := v.unmountDisks(h, disks); err != nil {
 		return nil, err
 	}
-	return a.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
+	return v.openDisks(disks, func(d device.Disk) (*device.Device, error) { return device.Open(h, d) })
 }
 
 // confirm shows the disks and has the user name each of them.
-func (a *app) confirm(what string, disks []device.Disk) error {
-	if a.In == nil || !term.IsTerminal(int(a.In.Fd())) {
+func (v verbs) confirm(what string, disks []device.Disk) error {
+	if v.In == nil || !term.IsTerminal(int(v.In.Fd())) {
 		return &silentError{disks[0]}
 	}
-	answers := bufio.NewReader(a.In)
+	answers := bufio.NewReader(v.In)
 	for _, d := range disks {
-		a.Console.Line(fmt.Sprintf("%s: %s", d.Path, report.Sketch(d)))
+		v.Console.Line(fmt.Sprintf("%s: %s", d.Path, report.Sketch(d)))
 		if on := report.Contents(d); on != "" {
-			a.Console.Line("  holds " + on)
+			v.Console.Line("  holds " + on)
 		}
 		for _, u := range d.Uses {
-			a.Console.Line("  " + u.String() + ", and will be unmounted")
+			v.Console.Line("  " + u.String() + ", and will be unmounted")
 		}
-		a.Console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
+		v.Console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
 		answer, err := answers.ReadString('\n')
 		answer = strings.TrimSpace(answer)
 		if err != nil || answer != d.Name && answer != d.Path {
@@ -114,29 +128,29 @@ func (a *app) confirm(what string, disks []device.Disk) error {
 }
 
 // unmountDisks unmounts what is mounted of the disks, and looks at them again.
-func (a *app) unmountDisks(h device.Host, disks []device.Disk) error {
+func (v verbs) unmountDisks(h device.Host, disks []device.Disk) error {
 	for i, d := range disks {
 		if len(d.Uses) == 0 {
 			continue
 		}
 		var err error
 		if disks[i], err = device.Unmount(h, d); err != nil {
-			return a.Rights(d.Path, err)
+			return v.Rights(d.Path, err)
 		}
 		for _, u := range d.Mounts() {
-			a.Console.Line("unmounted " + u.By)
+			v.Console.Line("unmounted " + u.By)
 		}
 	}
 	return nil
 }
 
 // openDisks opens all disks, or none.
-func (a *app) openDisks(disks []device.Disk, open func(device.Disk) (*device.Device, error)) ([]*device.Device, error) {
+func (v verbs) openDisks(disks []device.Disk, open func(device.Disk) (*device.Device, error)) ([]*device.Device, error) {
 	var opened []*device.Device
 	for _, d := range disks {
 		dev, err := open(d)
 		if err != nil {
-			return nil, errors.Join(a.Rights(d.Path, err), device.CloseAll(opened))
+			return nil, errors.Join(v.Rights(d.Path, err), device.CloseAll(opened))
 		}
 		opened = append(opened, dev)
 	}
@@ -155,11 +169,11 @@ func modesOf(devices []*device.Device, full bool) []device.Mode {
 }
 
 // warnSectors warns about disks that an ISO image does not start from.
-func (a *app) warnSectors(disks []device.Disk) {
+func (v verbs) warnSectors(disks []device.Disk) {
 	const usual = 512
 	for _, d := range disks {
 		if d.SectorSize != usual {
-			a.Console.Warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
+			v.Console.Warn(fmt.Sprintf("%s has sectors of %d bytes: computers start ISO images from disks with sectors of 512 bytes only", d.Path, d.SectorSize))
 		}
 	}
 }

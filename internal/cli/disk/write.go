@@ -1,4 +1,4 @@
-package cli
+package disk
 
 import (
 	"context"
@@ -16,14 +16,16 @@ import (
 )
 
 type writeOptions struct {
-	stickOptions
+	Options
 	sha256     string
 	verifyOnly bool
 	force      bool
 	json       bool
 }
 
-func (a *app) writeCommand() *cobra.Command {
+// Write is the verb.
+func Write(app *face.App) *cobra.Command {
+	v := verbs{app}
 	var opts writeOptions
 	cmd := &cobra.Command{
 		Use:   "write IMAGE DEVICE... [flags]",
@@ -62,14 +64,14 @@ or an unfinished one, gets only what differs.`,
 			if opts.verifyOnly && (opts.noVerify || opts.full || opts.unmount) {
 				return face.Usage(errors.New("--verify-only writes nothing, and takes neither --no-verify nor --full nor --unmount"))
 			}
-			if opts.stall <= 0 {
-				return face.Usage(errors.New("--stall-timeout needs a time such as 90s or 2m"))
+			if err := opts.Check(); err != nil {
+				return err
 			}
-			return a.runWrite(cmd.Context(), args[0], args[1:], opts)
+			return v.runWrite(cmd.Context(), args[0], args[1:], opts)
 		},
 	}
 	f := cmd.Flags()
-	opts.addFlags(f)
+	opts.AddFlags(f)
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
 	f.BoolVar(&opts.verifyOnly, "verify-only", false, "write nothing, compare the disks with the image")
 	f.BoolVar(&opts.force, "force", false, "write whatever the file holds: no disk image, half of one, or one whose checksum is not clear")
@@ -95,25 +97,25 @@ func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra
 	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
-func (a *app) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
+func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
 	file, err := imagefile.Open(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	check, err := a.examine(file, opts)
+	check, err := v.examine(file, opts)
 	if err != nil {
 		return err
 	}
-	reach := a.reachToWrite
+	reach := v.reachToWrite
 	if opts.verifyOnly {
-		reach = a.reachToCompare
+		reach = v.reachToCompare
 	}
 	disks, open, err := reach(device.Local(), devices, opts, file)
 	if err != nil {
 		return err
 	}
-	facts, err := a.CheckImage(ctx, file, check)
+	facts, err := v.CheckImage(ctx, file, check)
 	if err != nil {
 		return err
 	}
@@ -124,8 +126,8 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 	if err != nil {
 		return err
 	}
-	w := writing{app: a, devices: opened, options: opts.stickOptions, json: opts.json, verifyOnly: opts.verifyOnly}
-	defer func() { err = errors.Join(err, w.release()) }()
+	w := Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
+	defer func() { err = errors.Join(err, w.Release()) }()
 	reader, err := file.Reader()
 	if err != nil {
 		return err
@@ -136,45 +138,45 @@ func (a *app) runWrite(ctx context.Context, path string, devices []string, opts 
 
 // reachToWrite chooses the disks that a file is to be written to, and says how they
 // are opened.
-func (a *app) reachToWrite(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
-	disks, err := a.chooseDisks(h, paths, opts.stickOptions, filepath.Base(file.Path), func(disks []device.Disk) error {
-		return a.checkReach(disks, file, true)
+func (v verbs) reachToWrite(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
+	disks, err := v.chooseDisks(h, paths, opts.Options, filepath.Base(file.Path), func(disks []device.Disk) error {
+		return v.checkReach(disks, file, true)
 	})
-	return disks, func() ([]*device.Device, error) { return a.takeDisks(h, disks) }, err
+	return disks, func() ([]*device.Device, error) { return v.takeDisks(h, disks) }, err
 }
 
 // reachToCompare finds the disks that a file is to be compared with, whoever uses
 // them, and says how they are opened.
-func (a *app) reachToCompare(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
+func (v verbs) reachToCompare(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
 	disks, err := h.FindAll(opts.choice(paths))
 	if err == nil {
-		err = a.checkReach(disks, file, false)
+		err = v.checkReach(disks, file, false)
 	}
-	return disks, func() ([]*device.Device, error) { return a.openDisks(disks, device.OpenToRead) }, plainTwice(err)
+	return disks, func() ([]*device.Device, error) { return v.openDisks(disks, device.OpenToRead) }, plainTwice(err)
 }
 
 // checkReach finds out early whether an image fits onto disks and they may be
 // opened.
-func (a *app) checkReach(disks []device.Disk, file *imagefile.File, write bool) error {
+func (v verbs) checkReach(disks []device.Disk, file *imagefile.File, write bool) error {
 	if file.Format == imagefile.Plain {
 		if err := checkSizes(disks, file.FileSize); err != nil {
 			return err
 		}
 	}
-	return a.CheckRights(disks, write)
+	return v.CheckRights(disks, write)
 }
 
 // examine finds out what can be known of an image without reading all of it, and
 // says if no stick starts with it. It returns what remains to be checked.
-func (a *app) examine(file *imagefile.File, opts writeOptions) (imagefile.CheckOptions, error) {
+func (v verbs) examine(file *imagefile.File, opts writeOptions) (imagefile.CheckOptions, error) {
 	check := imagefile.CheckOptions{Any: opts.force}
 	var err error
-	if check.Sum, err = a.checksum(file, opts); err != nil || opts.force {
+	if check.Sum, err = v.checksum(file, opts); err != nil || opts.force {
 		return check, err
 	}
 	contents, err := file.Contents()
 	if err == nil && !contents.Starts && !opts.verifyOnly {
-		progress.Warn(a.Console, &unbootableError{file.Path, contents})
+		progress.Warn(v.Console, &unbootableError{file.Path, contents})
 	}
 	return check, err
 }
@@ -193,7 +195,7 @@ func (e *unbootableError) Error() string {
 }
 
 // checksum is the sum that the image must have, or nil.
-func (a *app) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Checksum, error) {
+func (v verbs) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Checksum, error) {
 	if opts.sha256 != "" {
 		sum, err := imagefile.ParseSum(opts.sha256, "--sha256")
 		if err != nil {
@@ -203,7 +205,7 @@ func (a *app) checksum(file *imagefile.File, opts writeOptions) (*imagefile.Chec
 	}
 	sum, err := file.FindSum()
 	if opts.force && face.Is[*imagefile.SumError](err) {
-		a.Console.Warn(err.Error() + "; it is not checked")
+		v.Console.Warn(err.Error() + "; it is not checked")
 		return nil, nil
 	}
 	return sum, err

@@ -1,4 +1,4 @@
-package cli
+package disk
 
 import (
 	"fmt"
@@ -16,14 +16,16 @@ import (
 const openVerb = "open-disks"
 
 // openCommand is what 'livebuild iso --write' runs by sudo; see passDisks.
-func (a *app) openCommand() *cobra.Command {
+// Open is the verb.
+func Open(app *face.App) *cobra.Command {
+	v := verbs{app}
 	return &cobra.Command{
 		Use:    openVerb + " DISK...",
 		Short:  "Open disks for another process",
 		Hidden: true,
 		Args:   cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return device.Serve(device.Local(), a.In, args)
+			return device.Serve(device.Local(), v.In, args)
 		},
 	}
 }
@@ -33,7 +35,7 @@ var elevators = []string{"sudo", "doas"}
 
 // passDisks has a process with the rights of root open the disks. Its error is
 // a rightsError if there is no way to have one.
-func (a *app) passDisks(disks []device.Disk) ([]*device.Device, *device.Broker, error) {
+func (v verbs) passDisks(disks []device.Disk) ([]*device.Device, *device.Broker, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -43,8 +45,8 @@ func (a *app) passDisks(disks []device.Disk) ([]*device.Device, *device.Broker, 
 		if err != nil {
 			continue
 		}
-		a.Console.Line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
-		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: a.Console.Raw()}, disks)
+		v.Console.Line(fmt.Sprintf("opening %s by %s", strings.Join(pathsOf(disks), ", "), elevator))
+		return device.OpenElevated(device.Elevation{Command: []string{elevator, program, openVerb}, Stderr: v.Console.Raw()}, disks)
 	}
 	return nil, nil, &face.RightsError{Path: disks[0].Path}
 }

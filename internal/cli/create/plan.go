@@ -1,4 +1,4 @@
-package cli
+package create
 
 import (
 	"context"
@@ -6,14 +6,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-func (a *app) planCommand() *cobra.Command {
-	var opts planOptions
+// Plan is the verb.
+func Plan(app *face.App) *cobra.Command {
+	v := verbs{app}
+	var opts request.Options
 	cmd := &cobra.Command{
 		Use:   "plan INSTALLABLE [flags]",
 		Short: "Show what an image would be, without building",
@@ -23,21 +27,21 @@ medium, and what Nix would have to build. Nothing is built, so this works for
 any platform.`,
 		Example: `  livebuild plan .#exampleIso
   livebuild plan .#exampleIso --json`,
-		Args: oneInstallable,
+		Args: request.OneInstallable,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			of, err := parseInstallable(args, opts.file)
+			of, err := opts.Parse(args)
 			if err != nil {
 				return err
 			}
-			return a.runPlan(cmd.Context(), of, opts)
+			return v.runPlan(cmd.Context(), of, opts)
 		},
 	}
-	opts.addFlags(cmd)
+	opts.AddFlags(cmd)
 	return cmd
 }
 
-func (a *app) runPlan(ctx context.Context, of installable.Installable, opts planOptions) (err error) {
-	b, err := a.newBuild(ctx, of, opts, image.Options{})
+func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts request.Options) (err error) {
+	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}
@@ -52,11 +56,11 @@ func (a *app) runPlan(ctx context.Context, of installable.Installable, opts plan
 			return err
 		}
 		// The plan is worth having where Nix cannot tell, offline for one.
-		a.Console.Warn("what is to be built is not known: " + failed.Message)
+		v.Console.Warn("what is to be built is not known: " + failed.Message)
 	}
 	by, err := b.Builder(ctx)
 	if err != nil {
 		return err
 	}
-	return a.Print(report.NewPlan(b.Plan(), missing, by), opts.json)
+	return v.Print(report.NewPlan(b.Plan(), missing, by), opts.JSON)
 }

@@ -1,0 +1,99 @@
+package create
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/disk"
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/device"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
+	"github.com/livebuild/livebuild/internal/report"
+)
+
+// writes reports whether the image goes to disks.
+func (o *isoOptions) writes() bool { return len(o.write) > 0 || o.sticks.Named() }
+
+// checkWrite checks the flags that say where the image goes.
+func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
+	if o.writes() {
+		for _, name := range []string{"output", "force", "test"} {
+			if f.Changed(name) {
+				return face.Usage(fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name))
+			}
+		}
+		return o.sticks.Check()
+	}
+	if flag := face.GivenUnder(disk.AboutDisks, f); flag != "" {
+		return face.Usage(fmt.Errorf("--%s needs --write DEVICE", flag))
+	}
+	return nil
+}
+
+// runISOWrite builds a configuration and packs it straight onto disks. They are
+// opened before the build, which may take long: nothing else gets at them
+// meanwhile, and whoever has to confirm or give a password can leave then.
+func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
+	started := time.Now()
+	reuse, err := parseReuse(opts.reuse)
+	if err != nil {
+		return err
+	}
+	b, err := opts.Build(ctx, v.App, of, image.Options{Disk: true, Plain: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.FindStore(ctx); err != nil {
+		return err
+	}
+	w := disk.NewWriting(v.App, opts.sticks)
+	if err := w.Open(device.Local(), of.String(), opts.write); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Release()) }()
+	if err := b.EvaluateToPack(ctx); err != nil {
+		return err
+	}
+	if err := v.checkStarts(b.Plan()); err != nil {
+		return err
+	}
+	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse, Workers: opts.jobs})
+	if err != nil {
+		return err
+	}
+	result := report.NewImage(b.Plan(), packed, time.Since(started))
+	result.Places = w.Names()
+	for i, r := range w.Results() {
+		result.SHA256 = r.SHA256
+		result.Devices = append(result.Devices, report.NewDisk(w.Names()[i], r))
+	}
+	return v.Print(result, opts.JSON)
+}
+
+// noModeError says that no machine would start from an image.
+type noModeError struct{ name string }
+
+func (e *noModeError) Error() string {
+	return "a stick with " + e.name + " would start no machine: isoImage.makeBiosBootable and isoImage.makeEfiBootable are false"
+}
+
+// checkStarts refuses an image that no machine starts from, and says if it gets
+// a partition table that the configuration does not ask for, as nixpkgs' ISO module
+// does not by itself.
+func (v verbs) checkStarts(p *image.Plan) error {
+	sys := p.System()
+	if len(p.Medium().Modes) == 0 {
+		return &noModeError{sys.Name}
+	}
+	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
+		v.Console.Line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
+	}
+	return nil
+}

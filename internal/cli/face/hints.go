@@ -1,0 +1,15 @@
+package face
+
+import "github.com/livebuild/livebuild/internal/advice"
+
+// Hints are advice on the errors of this package. They come last: an error of usage wraps what is
+// wrong, on which there can be better advice.
+var Hints = []advice.Row{
+	advice.OnValue(func(e *RightsError) string {
+		if e.Command != "" {
+			return e.Command
+		}
+		return advice.TwoSteps
+	}),
+	advice.On[*UsageError](advice.Usage),
+}

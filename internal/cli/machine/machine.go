@@ -1,0 +1,15 @@
+// Package machine is the verbs that start an image in virtual machines.
+package machine
+
+import (
+	"github.com/livebuild/livebuild/internal/advice"
+	"github.com/livebuild/livebuild/internal/cli/face"
+)
+
+// verbs are those of one run.
+type verbs struct{ *face.App }
+
+// Hints are advice on the errors of these verbs.
+var Hints = []advice.Row{
+	advice.On[*portError]("choose another port, or end what uses this one"),
+}
