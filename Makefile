@@ -5,6 +5,7 @@
 # make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
 # make race   runs what works in parallel with the race detector
 # make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
+# make man    writes the manual pages to .work/man
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
@@ -22,12 +23,16 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo fuzz clean
+.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo fuzz clean
 
 all: build
 
 build:
 	go build -o bin/livebuild ./cmd/livebuild
+
+# For packages: 'livebuild man FOLDER' writes them anywhere.
+man: build
+	bin/livebuild man $(WORK)/man
 
 # The packages that tests and demo need, from the distribution.
 setup:

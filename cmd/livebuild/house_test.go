@@ -16,10 +16,18 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/face", "internal/cli/look",
-			"internal/cli/machine", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
+			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/face", "internal/cli/guide",
+			"internal/cli/look", "internal/cli/machine", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
 			"internal/trial",
 		},
+	},
+	"internal/cli/guide": {
+		"what tells how to use the command line: help topics, manual pages",
+		[]string{"internal/cli/face", "internal/console", "internal/image", "internal/manual", "internal/nix", "pkg/squashfs/codec"},
+	},
+	"internal/manual": {
+		"documentation as text for a screen, and as pages for man",
+		nil,
 	},
 	"internal/cli/create": {
 		"the verbs that make an image of a configuration, or say what it would be",

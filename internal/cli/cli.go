@@ -17,6 +17,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/guide"
 	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/cli/machine"
 	"github.com/livebuild/livebuild/internal/device"
@@ -170,7 +171,9 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),
 		create.Bench(a.App),
 		disk.Open(a.App),
+		guide.Man(),
 	)
+	root.AddCommand(guide.Topics(a.App)...)
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

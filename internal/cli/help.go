@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/guide"
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -31,13 +31,19 @@ func (a *app) usage(cmd *cobra.Command) error {
 	if cmd.HasAvailableSubCommands() {
 		b.WriteString("\nVerbs:\n")
 		for _, sub := range cmd.Commands() {
-			if sub.IsAvailableCommand() || sub.Name() == "help" {
+			if sub.IsAvailableCommand() && !guide.IsTopic(sub) || sub.Name() == "help" {
+				fmt.Fprintf(&b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
+			}
+		}
+		b.WriteString("\nTopics:\n")
+		for _, sub := range cmd.Commands() {
+			if guide.IsTopic(sub) {
 				fmt.Fprintf(&b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
 			}
 		}
 	}
-	for _, group := range groups(cmd) {
-		fmt.Fprintf(&b, "\n%s:\n%s", group.heading, group.flags.FlagUsagesWrapped(width))
+	for _, group := range guide.Groups(cmd) {
+		fmt.Fprintf(&b, "\n%s:\n%s", group.Heading, group.Flags.FlagUsagesWrapped(width))
 	}
 	if cmd.Annotations[face.TakesNixFlags] != "" {
 		writeNixFlags(&b)
@@ -45,42 +51,10 @@ func (a *app) usage(cmd *cobra.Command) error {
 	if cmd.HasParent() {
 		fmt.Fprintf(&b, "\nFlags of every verb:\n%s", cmd.InheritedFlags().FlagUsagesWrapped(width))
 	} else {
-		fmt.Fprintf(&b, "\n'%s VERB --help' tells more of each.\n", cmd.CommandPath())
+		fmt.Fprintf(&b, "\n'%[1]s VERB --help' tells more of each, '%[1]s help TOPIC' of a topic.\n", cmd.CommandPath())
 	}
 	_, err := io.WriteString(a.Out, b.String())
 	return err
-}
-
-// flagGroup is a heading and what is below.
-type flagGroup struct {
-	heading string
-	flags   *pflag.FlagSet
-}
-
-// groups are a verb's own flags by their headings, in the order of their first flags.
-// Those that are hidden are none.
-func groups(cmd *cobra.Command) []flagGroup {
-	list := []flagGroup{{"Flags", newGroup()}}
-	byHeading := map[string]*pflag.FlagSet{"": list[0].flags}
-	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Hidden || flag.Deprecated != "" {
-			return
-		}
-		heading := strings.Join(flag.Annotations[face.HeadingKey], "")
-		if byHeading[heading] == nil {
-			byHeading[heading] = newGroup()
-			list = append(list, flagGroup{heading, byHeading[heading]})
-		}
-		byHeading[heading].AddFlag(flag)
-	})
-	return list
-}
-
-// newGroup keeps the order in which flags were defined: what matters first.
-func newGroup() *pflag.FlagSet {
-	f := pflag.NewFlagSet("", pflag.ContinueOnError)
-	f.SortFlags = false
-	return f
 }
 
 // writeNixFlags lists the flags of Nix.

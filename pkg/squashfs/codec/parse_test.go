@@ -2,6 +2,7 @@ package codec
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 )
 
@@ -171,4 +172,19 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Parse(%q) = %+v, but Parse(%q) = %+v, %v", text, s, s.String(), again, err)
 		}
 	})
+}
+
+// TestRanges holds the list of compressors and levels against what is taken.
+func TestRanges(t *testing.T) {
+	for _, r := range Ranges() {
+		if s, err := Parse(r.Name); err != nil || s.effective().Level != r.Default {
+			t.Errorf("%s by default is %+v, %v, want level %d", r.Name, s.effective(), err, r.Default)
+		}
+		for _, level := range []int{r.Min - 1, r.Min, r.Max, r.Max + 1} {
+			_, err := Parse(fmt.Sprintf("%s:%d", r.Name, level))
+			if inside := r.Max > 0 && level >= r.Min && level <= r.Max; (err == nil) != inside {
+				t.Errorf("%s:%d: %v", r.Name, level, err)
+			}
+		}
+	}
 }

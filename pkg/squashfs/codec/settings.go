@@ -256,3 +256,19 @@ func formatSize(n int) string {
 func formatPercent(p float64) string {
 	return strconv.FormatFloat(p, 'f', -1, 64) + "%"
 }
+
+// Range is a compressor with its levels, all 0 if it has none.
+type Range struct {
+	Name              string
+	Min, Default, Max int
+}
+
+// Ranges lists the compressors that [Parse] knows, from no compression to the densest, whether or
+// not this build has them.
+func Ranges() []Range {
+	list := make([]Range, len(methods))
+	for i, m := range methods {
+		list[i] = Range{m.name, m.minLevel, m.level, m.maxLevel}
+	}
+	return list
+}
