@@ -211,7 +211,10 @@ var house = map[string]room{
 	},
 	"pkg/squashfs": {
 		"SquashFS 4.0 writer and reader",
-		[]string{"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/disk", "pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/pack"},
+		[]string{
+			"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/blockcache", "pkg/squashfs/internal/disk",
+			"pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/pack",
+		},
 	},
 	"pkg/squashfs/codec": {
 		"the compressors of SquashFS, by C libraries or in Go",
@@ -228,6 +231,10 @@ var house = map[string]room{
 	"pkg/squashfs/internal/disk": {
 		"SquashFS' structures and tables, for writer and reader",
 		[]string{"pkg/squashfs/codec"},
+	},
+	"pkg/squashfs/internal/blockcache": {
+		"the decoded blocks of an image that were used last, each decoded once for all who want it",
+		nil,
 	},
 	"pkg/squashfs/internal/likeness": {
 		"which small files to put beside each other",

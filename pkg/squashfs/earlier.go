@@ -60,7 +60,7 @@ func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Code
 		return nil, err
 	}
 	// Whoever reads an entry comes back to the fragment blocks of its window.
-	r.fragmentBlocks.capacity = workers * (int(layoutRules.windows.WindowBytes)/int(r.sb.BlockSize) + 4)
+	r.fragmentBlocks.SetCapacity(workers * (int(layoutRules.windows.WindowBytes)/int(r.sb.BlockSize) + 4))
 	e.packed = pack.NewEarlier(src, rec.Groups, e.whole, e.fragment)
 	return e, nil
 }

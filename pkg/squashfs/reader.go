@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/blockcache"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
@@ -36,7 +37,7 @@ type Reader struct {
 	xattrIDs  lookupTable // empty if the image has none
 
 	metadataBlocks blockCache
-	fragmentBlocks blockCache
+	fragmentBlocks *blockcache.Cache
 
 	root        func() (Inode, error) // reads it once
 	entriesRead atomic.Int64          // of directories, by listings and look-ups
@@ -48,13 +49,15 @@ type section struct {
 	start, end uint64
 }
 
-// Cached blocks, in number. A walk reads inodes and listings in about the
-// order in which they are stored, and the files that share a fragment lie
-// beside each other. Look-ups in any order stay in the 2 MiB of metadata that
-// a directory of twenty thousand names has.
+// Cached blocks. A walk reads inodes and listings in about the order in which
+// they are stored. Look-ups in any order stay in the 2 MiB of metadata that a
+// directory of twenty thousand names has. The files that share a fragment block
+// lie beside each other in the image, but not in the tree, where writers put
+// like files together: a walk comes back to each of the blocks of a window of
+// 16 MiB (see layoutRules), and several may walk at once.
 const (
 	metadataCacheBlocks = 256
-	fragmentCacheBlocks = 2
+	fragmentCacheBytes  = 48 << 20
 )
 
 // Open reads the superblock and the positions of the tables of the image of
@@ -65,12 +68,12 @@ func Open(src io.ReaderAt, size int64) (*Reader, error) {
 		src:            src,
 		data:           section{name: "data"},
 		metadataBlocks: blockCache{capacity: metadataCacheBlocks},
-		fragmentBlocks: blockCache{capacity: fragmentCacheBlocks},
 	}
 	r.root = sync.OnceValues(r.readRoot)
 	if err := r.readSuperblock(size); err != nil {
 		return nil, fmt.Errorf("reading superblock: %w", err)
 	}
+	r.fragmentBlocks = blockcache.New(fragmentCacheBytes/int(r.sb.BlockSize), int(r.sb.BlockSize))
 	options, err := r.readCompressorOptions()
 	if err != nil {
 		return nil, fmt.Errorf("reading compressor options: %w", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/blockcache"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
@@ -102,22 +103,20 @@ func (l *fileParts) blockLength(i int) int {
 	return int(min(int64(l.blockSize), l.size-int64(i)*int64(l.blockSize)))
 }
 
-// fragmentBlock returns the fragment block e, decoded.
-func (r *Reader) fragmentBlock(e disk.FragmentEntry) ([]byte, error) {
+// useFragment calls use with the fragment block e, decoded, which is not to be kept.
+func (r *Reader) useFragment(e disk.FragmentEntry, use func(block []byte) error) error {
 	b, err := r.placedFragment(e)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if c, ok := r.fragmentBlocks.get(b.start); ok && c.end == b.start+b.length() {
-		return c.data, nil
+	decode := func(buffer []byte) (int, error) {
+		n, err := r.readBlock(buffer, b.start, b.length(), b.stored())
+		if err != nil {
+			return 0, fmt.Errorf("fragment block at %d: %w", b.start, err)
+		}
+		return n, nil
 	}
-	p := make([]byte, r.sb.BlockSize)
-	n, err := r.readBlock(p, b.start, b.length(), b.stored())
-	if err != nil {
-		return nil, fmt.Errorf("fragment block at %d: %w", b.start, err)
-	}
-	r.fragmentBlocks.put(b.start, cachedBlock{data: p[:n], end: b.start + b.length()})
-	return p[:n], nil
+	return r.fragmentBlocks.Use(blockcache.Key{Start: b.start, Size: b.size}, decode, use)
 }
 
 func (r *Reader) placedFragment(e disk.FragmentEntry) (placedBlock, error) {
@@ -182,14 +181,15 @@ func (f *File) readPart(p []byte, off int64) (int, error) {
 	i := off / int64(l.blockSize)
 	within := int(off % int64(l.blockSize))
 	if i == int64(len(l.blocks)) {
-		fragment, err := f.r.fragmentBlock(l.fragment)
-		if err != nil {
-			return 0, err
-		}
-		if uint64(len(fragment)) < uint64(l.offset)+uint64(l.tail) {
-			return 0, fmt.Errorf("tail of %d bytes at %d of a fragment of %d", l.tail, l.offset, len(fragment))
-		}
-		return copy(p, fragment[l.offset:][:l.tail][within:]), nil
+		n := 0
+		err := f.r.useFragment(l.fragment, func(block []byte) error {
+			if uint64(len(block)) < uint64(l.offset)+uint64(l.tail) {
+				return fmt.Errorf("tail of %d bytes at %d of a fragment of %d", l.tail, l.offset, len(block))
+			}
+			n = copy(p, block[l.offset:][:l.tail][within:])
+			return nil
+		})
+		return n, err
 	}
 	length := l.blockLength(int(i))
 	if l.blocks[i].size == 0 {
