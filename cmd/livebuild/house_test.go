@@ -89,7 +89,7 @@ var house = map[string]room{
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
-		[]string{"internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
+		[]string{"internal/evalcache", "internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
 	},
 	"internal/trial": {
 		"what compressions make of a store",
@@ -106,9 +106,13 @@ var house = map[string]room{
 		"menus and boot trees: isolinux, GRUB, the EFI system partition",
 		[]string{"internal/medium", "internal/nixos", "internal/storefs", "pkg/fat"},
 	},
+	"internal/evalcache": {
+		"what evaluations said, by what they were made of",
+		nil,
+	},
 	"internal/nixos": {
 		"what a configuration says: the evaluation function `eval.nix`, the type System",
-		[]string{"internal/installable", "internal/nix"},
+		[]string{"internal/evalcache", "internal/installable", "internal/nix"},
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",

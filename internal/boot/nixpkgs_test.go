@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
@@ -86,7 +87,7 @@ func TestNixpkgs(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			of := file
 			of.Name = test.name
-			s, err := nixos.Evaluate(t.Context(), n, of, nixos.Changes{})
+			s, err := nixos.Evaluate(t.Context(), n, of, nixos.Changes{}, evalcache.Cache{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
@@ -25,6 +26,7 @@ type Options struct {
 	Changes nixos.Changes
 	Image   image.Options
 	Cache   string        // livebuild's folder for what can be made again
+	Afresh  bool          // evaluate whatever is known of an earlier evaluation
 	Sink    progress.Sink // nil: nobody is told
 	Verbose bool          // pass on what Nix says about its work
 }
@@ -92,8 +94,17 @@ func (b *Build) EvaluateToPack(ctx context.Context) error {
 
 // Evaluate evaluates the configuration and decides what its image will be.
 func (b *Build) Evaluate(ctx context.Context) error {
+	known := evalcache.In(b.options.Cache)
+	if b.options.Afresh {
+		known = evalcache.Cache{}
+	}
+	return b.evaluate(ctx, known)
+}
+
+// evaluate does so, unless the result is known.
+func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
 	_, err := step(b, "evaluating", b.installable.String(), &b.times.Evaluate, func() (Evaluated, error) {
-		system, err := nixos.Evaluate(ctx, b.nix, b.installable, b.options.Changes)
+		system, err := nixos.Evaluate(ctx, b.nix, b.installable, b.options.Changes, known)
 		if err != nil {
 			return Evaluated{}, err
 		}
@@ -105,7 +116,7 @@ func (b *Build) Evaluate(ctx context.Context) error {
 			progress.Warn(b.options.Sink, errors.New(w))
 		}
 		b.plan, err = image.NewPlan(system, b.options.Image)
-		return Evaluated{system.Name, system.Platform, system.VolumeID}, err
+		return Evaluated{system.Name, system.Platform, system.VolumeID, system.Known}, err
 	})
 	return err
 }

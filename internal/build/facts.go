@@ -11,6 +11,7 @@ type (
 		Configuration string `json:"configuration"`
 		System        string `json:"system"`
 		VolumeID      string `json:"volume_id"`
+		Known         bool   `json:"known"` // from an earlier evaluation
 	}
 	// ToldPlatform says that Nix was told what this machine emulates.
 	ToldPlatform struct {

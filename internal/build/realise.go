@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -25,7 +26,7 @@ func (b *Build) Realise(ctx context.Context) (image.Sources, error) {
 	src, err := b.realise(ctx, "root")
 	if nix.KindOf(err) == nix.KindVanished {
 		// Nothing protects a derivation between its evaluation and now.
-		if err := b.Evaluate(ctx); err != nil {
+		if err := b.evaluate(ctx, evalcache.Cache{}); err != nil {
 			return image.Sources{}, err
 		}
 		src, err = b.realise(ctx, "again")

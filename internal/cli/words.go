@@ -15,6 +15,9 @@ func words(fact any) string {
 	case build.MadeLive:
 		return f.Configuration + " does not import the ISO module and is made live with it; --no-live refuses that"
 	case build.Evaluated:
+		if f.Known {
+			return fmt.Sprintf("%s, %s, %s: as evaluated before", f.Configuration, f.System, f.VolumeID)
+		}
 		return fmt.Sprintf("evaluated %s: %s, %s", f.Configuration, f.System, f.VolumeID)
 	case build.ToldPlatform:
 		return fmt.Sprintf("Nix does not know that %s is emulated here, and is told: --option extra-platforms", f.Platform)

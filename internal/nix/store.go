@@ -159,6 +159,7 @@ func parseStore(text string, host surroundings) (Store, error) {
 type settings struct {
 	store             string
 	acceptFlakeConfig bool
+	pureEval          bool
 
 	system         string
 	extraPlatforms []string
@@ -191,6 +192,7 @@ func (n *Nix) config(ctx context.Context) (settings, error) {
 	var s settings
 	s.store, _ = all["store"].Value.(string)
 	s.acceptFlakeConfig, _ = all["accept-flake-config"].Value.(bool)
+	s.pureEval = fmt.Sprint(all["pure-eval"].Value) == "true"
 	s.system, _ = all["system"].Value.(string)
 	s.extraPlatforms = words(all["extra-platforms"].Value)
 	s.builders, _ = all["builders"].Value.(string)

@@ -3,11 +3,13 @@ package nixos
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 )
@@ -52,15 +54,14 @@ func apply(ctx context.Context, n *nix.Nix, of installable.Installable, function
 // changes. What it asks for is written to the store as derivations, and nothing
 // is built. Modules of the changes need an evaluation that is not pure.
 //
+// What a pure evaluation of the same flake said before is taken from known, as long as its
+// derivations are still there; warnings that Nix itself printed then are not told again.
+//
 // Errors that come from the configuration are of type *NoConfigurationError,
 // *SeveralConfigurationsError, *NotNixOSError, *NotExtensibleError, *AssertionError,
 // *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
 // *InitrdError.
-func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with Changes) (*System, error) {
-	var result struct {
-		Error  *refusal `json:"error"`
-		System *System  `json:"system"`
-	}
+func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with Changes, known evalcache.Cache) (*System, error) {
 	machine, err := n.BuildMachine(ctx)
 	if err != nil {
 		return nil, err
@@ -69,20 +70,30 @@ func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with 
 	if err != nil {
 		return nil, err
 	}
+	m := memory{nix: n, ref: of.Ref, function: function, cache: known}
+	if of.File != "" || len(with.Modules) > 0 {
+		m.cache = evalcache.Cache{}
+	}
+	if system, err := m.recall(ctx); err != nil || system != nil {
+		return system, err
+	}
+	var result struct {
+		Error  *refusal        `json:"error"`
+		System json.RawMessage `json:"system"`
+	}
 	config, err := apply(ctx, n, of, function, &result)
 	switch {
 	case err != nil:
 		return nil, err
 	case result.Error != nil:
 		return nil, result.Error.typed(of.Name, with.Variant)
-	case result.System == nil || len(result.System.Configurations) == 0:
-		return nil, fmt.Errorf("evaluating %s: the result has no configuration", of)
 	}
-	result.System.FlakeConfig = config
-	if err := result.System.check(); err != nil {
+	said := answer{System: result.System, FlakeConfig: config}
+	system, err := said.read()
+	if err != nil {
 		return nil, err
 	}
-	return result.System, nil
+	return system, m.keep(ctx, said)
 }
 
 // function returns the function to apply to a set of configurations.

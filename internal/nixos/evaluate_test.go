@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/nix"
@@ -40,7 +41,7 @@ func flake(t *testing.T, name string) (*nix.Nix, installable.Installable, string
 func evaluate(t *testing.T, name string, with Changes) (*System, error) {
 	t.Helper()
 	n, of, _ := flake(t, name)
-	return Evaluate(t.Context(), n, of, with)
+	return Evaluate(t.Context(), n, of, with, evalcache.Cache{})
 }
 
 func mustEvaluate(t *testing.T, name string) *System {
@@ -71,7 +72,7 @@ func realised(s *System) []string {
 
 func TestMinimal(t *testing.T) {
 	n, of, root := flake(t, "minimal")
-	s, err := Evaluate(t.Context(), n, of, Changes{})
+	s, err := Evaluate(t.Context(), n, of, Changes{}, evalcache.Cache{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +188,7 @@ func TestGRUBProgram(t *testing.T) {
 		{"arm-target", "grub", "x86_64-linux", "arm64-efi", false, false},
 	} {
 		n, of, root := flake(t, test.name)
-		s, err := Evaluate(t.Context(), n, of, Changes{})
+		s, err := Evaluate(t.Context(), n, of, Changes{}, evalcache.Cache{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -414,13 +415,13 @@ func TestEvaluationFails(t *testing.T) {
 	n, of, _ := flake(t, "iso")
 	for _, ref := range []string{of.Ref + "?dir=absent", "path:/absent"} {
 		var failed *nix.Error
-		if s, err := Evaluate(t.Context(), n, installable.Installable{Ref: ref, Name: "iso"}, Changes{}); s != nil || !errors.As(err, &failed) {
+		if s, err := Evaluate(t.Context(), n, installable.Installable{Ref: ref, Name: "iso"}, Changes{}, evalcache.Cache{}); s != nil || !errors.As(err, &failed) {
 			t.Errorf("Evaluate(%s) = %v, want a *nix.Error", ref, err)
 		}
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := Evaluate(stopped, n, of, Changes{}); !errors.Is(err, context.Canceled) {
+	if _, err := Evaluate(stopped, n, of, Changes{}, evalcache.Cache{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Evaluate after the end = %v", err)
 	}
 }

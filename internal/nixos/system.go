@@ -92,6 +92,9 @@ type System struct {
 
 	Warnings []string `json:"warnings"`
 
+	// Known tells that an earlier evaluation said all this.
+	Known bool `json:"-"`
+
 	// FlakeConfig is with which settings its flake wants to be built.
 	FlakeConfig nix.FlakeConfig `json:"-"`
 }

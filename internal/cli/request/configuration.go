@@ -20,7 +20,8 @@ const AboutChanges = "Changes to the configuration"
 // Configuration is the flags of everything that begins with a
 // configuration: where it is, and what is changed in it for one image.
 type Configuration struct {
-	file string
+	file        string
+	noEvalCache bool
 
 	noLive       bool
 	variant      string
@@ -35,6 +36,7 @@ func (o *Configuration) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "",
 		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
+	f.BoolVar(&o.noEvalCache, "no-eval-cache", false, "evaluate even what a flake is known to say")
 	face.Under(AboutChanges, f, func() { o.addChangeFlags(f) })
 	cmd.Annotations = map[string]string{face.TakesNixFlags: "yes"}
 }

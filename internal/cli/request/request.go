@@ -58,6 +58,7 @@ func (o *Options) Build(ctx context.Context, a *face.App, of installable.Install
 		Changes: changes,
 		Image:   images,
 		Cache:   face.CacheFolder(),
+		Afresh:  o.noEvalCache,
 		Sink:    a.Console,
 		Verbose: *a.Console.Verbose(),
 	})

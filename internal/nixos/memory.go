@@ -1,0 +1,120 @@
+package nixos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/evalcache"
+	"github.com/livebuild/livebuild/internal/nix"
+)
+
+// answer is what an evaluation said.
+type answer struct {
+	System      json.RawMessage `json:"system"`
+	FlakeConfig nix.FlakeConfig `json:"flakeConfig"`
+}
+
+func (a answer) read() (*System, error) {
+	system := new(System)
+	if err := json.Unmarshal(a.System, system); err != nil {
+		return nil, err
+	}
+	if len(system.Configurations) == 0 {
+		return nil, errors.New("the result of the evaluation has no configuration")
+	}
+	system.FlakeConfig = a.FlakeConfig
+	return system, system.check()
+}
+
+// memory is what is known of an evaluation before it is done.
+type memory struct {
+	nix      *nix.Nix
+	ref      string // of the flake
+	function string // that is applied to its configurations
+	cache    evalcache.Cache
+
+	key string // after recall; empty if nothing is to be remembered
+}
+
+// recall returns what the evaluation said before, or nil.
+func (m *memory) recall(ctx context.Context) (*System, error) {
+	if m.cache == (evalcache.Cache{}) {
+		return nil, nil
+	}
+	var err error
+	if m.key, err = m.now(ctx); err != nil || m.key == "" {
+		return nil, err
+	}
+	var before answer
+	if json.Unmarshal(m.cache.Get(m.key), &before) != nil {
+		return nil, nil
+	}
+	system, err := before.read()
+	if err != nil {
+		return nil, nil // what nobody wrote so
+	}
+	system.Known = true
+	there, err := m.there(ctx, system)
+	if err != nil || !there {
+		return nil, err
+	}
+	return system, nil
+}
+
+// now is the key of what would be evaluated, or empty.
+func (m *memory) now(ctx context.Context) (string, error) {
+	print, err := m.nix.Fingerprint(ctx, m.ref)
+	if err != nil || print == "" {
+		return "", err
+	}
+	return evalcache.Key(print, m.function), nil
+}
+
+// keep remembers what the evaluation said, unless the flake has changed meanwhile: then nobody knows
+// what was evaluated.
+func (m *memory) keep(ctx context.Context, said answer) error {
+	if m.key == "" {
+		return nil
+	}
+	key, err := m.now(ctx)
+	if err != nil || key != m.key {
+		return err
+	}
+	text, err := json.Marshal(said)
+	if err != nil {
+		return err
+	}
+	// A full disk or a folder of another user's is no reason to do without the image.
+	_ = m.cache.Put(key, text)
+	return nil
+}
+
+// there reports whether the derivations and sources that a system names are still in the store. Nothing
+// protects them from the garbage collector, now as after an evaluation.
+func (m *memory) there(ctx context.Context, s *System) (bool, error) {
+	store, err := m.nix.Store(ctx)
+	if err != nil {
+		return false, err
+	}
+	paths := slices.Concat(slices.Collect(maps.Keys(s.Realise)), s.Sources)
+	for _, root := range s.StoreContents {
+		if strings.HasSuffix(root, ".drv") {
+			paths = append(paths, root)
+		}
+	}
+	for _, path := range paths {
+		switch _, err := os.Lstat(store.PhysicalPath(path)); {
+		case errors.Is(err, fs.ErrNotExist):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
+}
