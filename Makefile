@@ -80,7 +80,7 @@ test: setup mini guest binfmt lint race
 # Everything but virtual machines; of the program, what packs, reuses and is interrupted.
 race: setup mini
 	$(TEST) go test -race -short -count=1 -timeout 30m ./pkg/... ./internal/...
-	$(TEST) go test -race -short -count=1 -timeout 30m -run '^Test(Reuse|SameBytes|Interrupt|WriteSeveral|ISOWriteSmall)' ./cmd/livebuild
+	$(TEST) go test -race -short -count=1 -timeout 30m -run '^Test(Reuse|SameBytes|Interrupt|WriteSeveral|ISOWriteSmall)$$' ./cmd/livebuild
 
 # What is left out for want of something is counted.
 quick:
