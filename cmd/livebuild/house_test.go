@@ -84,16 +84,19 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
 			"internal/installable", "internal/inspection", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
-			"internal/storefs", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/storefs", "internal/trial", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
-		[]string{"internal/evalcache", "internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs"},
+		[]string{
+			"internal/evalcache", "internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs",
+			"pkg/squashfs/codec",
+		},
 	},
 	"internal/trial": {
-		"what compressions make of a store",
-		[]string{"internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
+		"what compressions make of a store, and which makes an image small enough",
+		[]string{"internal/human", "internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",

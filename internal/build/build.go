@@ -17,6 +17,7 @@ import (
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/storefs"
+	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // Options say how a configuration is built.
@@ -37,10 +38,11 @@ type Build struct {
 	installable installable.Installable
 	nix         *nix.Nix
 
-	plan  *image.Plan   // after Evaluate
-	store *nix.Store    // of what is packed, after FindStore
-	roots *nix.Roots    // of what is built, until Close
-	files []*storefs.FS // likewise
+	plan  *image.Plan    // after Evaluate
+	store *nix.Store     // of what is packed, after FindStore
+	roots *nix.Roots     // of what is built, until Close
+	files []*storefs.FS  // likewise
+	built *image.Sources // of Realise
 
 	task  *progress.Task // that Nix is at work for, or nil
 	times Times
@@ -118,6 +120,13 @@ func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
 		b.plan, err = image.NewPlan(system, b.options.Image)
 		return Evaluated{system.Name, system.Platform, system.VolumeID, system.Known}, err
 	})
+	return err
+}
+
+// Compress changes the compression of what was evaluated.
+func (b *Build) Compress(settings codec.Settings) (err error) {
+	b.options.Image.Compression = &settings
+	b.plan, err = image.NewPlan(b.plan.System(), b.options.Image)
 	return err
 }
 

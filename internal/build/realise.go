@@ -13,10 +13,21 @@ import (
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
-// Realise has Nix build what the plan needs, and reads its closure. What is built
+// Realise has Nix build what the plan needs, once, and reads its closure. What is built
 // is protected from garbage collection, and its files can be read, until Close. The error is a
 // [*nix.PlatformError] if nothing can build for the platform.
 func (b *Build) Realise(ctx context.Context) (image.Sources, error) {
+	if b.built == nil {
+		src, err := b.realiseNow(ctx)
+		if err != nil {
+			return src, err
+		}
+		b.built = &src
+	}
+	return *b.built, nil
+}
+
+func (b *Build) realiseNow(ctx context.Context) (image.Sources, error) {
 	if err := b.checkPlatform(ctx); err != nil {
 		return image.Sources{}, err
 	}

@@ -124,7 +124,7 @@ func plainUsage(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m", "progress": "auto, plain, json or quiet"}[invalid.GetFlag().Value.Type()]
+	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m", "progress": "auto, plain, json or quiet", "size": "a size such as 700M or 2GiB"}[invalid.GetFlag().Value.Type()]
 	return fmt.Errorf("--%s needs %s, not %q", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/trial"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -21,6 +22,11 @@ func TestHintFor(t *testing.T) {
 		want string
 	}{
 		{nix.ErrNotFound, "nixos.org/download"},
+		{&trial.TooLargeError{Among: 1, Fits: &trial.Size{Compression: codec.Settings{Name: codec.XZ}, Bytes: 7e9}}, "--compression xz makes about 7.0 GB"},
+		{&trial.TooLargeError{Among: 6}, "no compression makes it smaller"},
+		{&trial.TooLargeError{Among: 6, Chosen: trial.Chosen{By: trial.ByImage}}, "no compression makes it smaller"},
+		{&trial.TooLargeError{Among: 1, Chosen: trial.Chosen{By: trial.ByImage}}, "--compression auto"},
+		{&trial.TooLargeError{Among: 1}, "no other compression does"},
 		{fmt.Errorf("looking for Nix: %w", nix.ErrNotFound), "nixos.org/download"},
 		{errors.Join(errors.New("closing"), &nix.TooOldError{}), "newer Nix"},
 		{&nixos.NoConfigurationError{Name: "a"}, "define nixosConfigurations.NAME"},

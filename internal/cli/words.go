@@ -37,6 +37,9 @@ func words(fact any) string {
 		return "read " + human.Size(f.Bytes)
 	case trial.Tried:
 		return "tried " + f.Compression
+	case trial.Chosen:
+		about := map[trial.Basis]string{trial.BySample: "about ", trial.ByBound: "at most "}[f.By]
+		return fmt.Sprintf("chose %s, with which the image has %s%s, less than %s", f.Compression, about, human.Size(f.Size), human.Size(f.Below))
 	case build.Got:
 		return "got " + f.Program + " from the configuration's nixpkgs"
 	}

@@ -72,6 +72,9 @@ func Prepare(ctx context.Context, store *Store, medium Medium, src Sources, earl
 // MaxSize is the most that the image can have, in bytes.
 func (p *Packing) MaxSize() int64 { return p.layout.Size(p.tree.MaxSize()) }
 
+// SizeWith is the size of the image if its squashfs has that one, in bytes.
+func (p *Packing) SizeWith(squashfs int64) int64 { return p.layout.Size(squashfs) }
+
 // Write writes the image to w in one pass: the boot files, the squashfs into
 // its place, what has to come after it, and the head. What is not finished is
 // no image.

@@ -98,7 +98,7 @@ func (t *Trials) Try(ctx context.Context, scratch Scratch, compression codec.Set
 	}
 	trial := Trial{
 		Tried:   summary.Size,
-		Size:    int64(float64(summary.Size) * t.growth),
+		Size:    t.whole(summary),
 		Packing: time.Since(started),
 	}
 	if resets == nil {
@@ -117,6 +117,16 @@ func (t *Trials) Try(ctx context.Context, scratch Scratch, compression codec.Set
 	}
 	return trial, nil
 }
+
+// Size is that of a squashfs of the whole store with a compression, in bytes: estimated, if not all
+// is tried. Nothing is kept.
+func (t *Trials) Size(ctx context.Context, compression codec.Settings, opts image.PackOptions) (int64, error) {
+	summary, err := t.write(ctx, nowhere{}, compression, opts)
+	return t.whole(summary), err
+}
+
+// whole is the size of a squashfs of the whole store by that of what was tried.
+func (t *Trials) whole(tried squashfs.Summary) int64 { return int64(float64(tried.Size) * t.growth) }
 
 func (t *Trials) write(ctx context.Context, w io.WriterAt, compression codec.Settings, opts image.PackOptions) (squashfs.Summary, error) {
 	return image.NewStore(compression, image.DefaultEpoch).Write(ctx, w, t.tree, opts)

@@ -62,7 +62,7 @@ second: what packs faster makes more to write.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&opts.compressions, "compression", nil,
 		"try `CODEC`, as 'livebuild iso' takes it; can be given several times (default: the configuration's own, lz4, zstd in four levels, xz)")
-	f.IntVar(&opts.sample, "sample", 256, "pack about `MB` megabytes of the files; 0: all")
+	f.IntVar(&opts.sample, "sample", trial.DefaultSample/1e6, "pack about `MB` megabytes of the files; 0: all")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
 	opts.AddFlags(cmd)

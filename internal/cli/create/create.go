@@ -12,5 +12,6 @@ type verbs struct{ *face.App }
 // Hints are advice on the errors of these verbs.
 var Hints = []advice.Row{
 	advice.On[*noModeError]("set isoImage.makeEfiBootable = true, and for x86_64 isoImage.makeBiosBootable = true, in the configuration or in a --module"),
+	advice.On[*compressedError]("name a compression, or set isoImage.compressImage = false in a --module; --max-size alone holds the file to its size"),
 	advice.On[*streamError]("-o FILE writes a file, which can go through a pipe then; -o ./- writes one of that name"),
 }

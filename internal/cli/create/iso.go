@@ -26,15 +26,16 @@ import (
 
 type isoOptions struct {
 	request.Options
-	output string
-	force  bool
-	jobs   int
-	reuse  string
-	dryRun bool
-	write  []string // disks to write to, instead of a file
-	sticks disk.Options
-	test   bool
-	tests  machine.TestOptions
+	output  string
+	maxSize request.Size
+	force   bool
+	jobs    int
+	reuse   string
+	dryRun  bool
+	write   []string // disks to write to, instead of a file
+	sticks  disk.Options
+	test    bool
+	tests   machine.TestOptions
 }
 
 // ISO is the verb.
@@ -74,6 +75,9 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if err := opts.checkWrite(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := opts.checkSize(cmd.Flags()); err != nil {
+				return err
+			}
 			if flag := face.GivenUnder(machine.AboutBoots, cmd.Flags()); flag != "" && !opts.test {
 				return face.Usage(fmt.Errorf("--%s is about the boots of --test, which is missing", flag))
 			}
@@ -91,6 +95,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
+	opts.AddSizeFlags(f, &opts.maxSize)
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
 	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
@@ -124,6 +129,9 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
+	if opts.Auto() && b.Plan().Medium().Zstd {
+		return &compressedError{}
+	}
 	var tester *machine.Tester
 	if opts.test {
 		if tester, err = machine.NewTester(ctx, v.App, b, tests); err != nil {
@@ -141,7 +149,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
 	file := &build.File{Output: out}
-	packed, err := b.Pack(ctx, file, build.PackOptions{Reuse: reuse, Replaces: path, Workers: opts.jobs})
+	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse, Replaces: path, Workers: opts.jobs})
 	if err != nil {
 		return err
 	}

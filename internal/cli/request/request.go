@@ -4,10 +4,12 @@ package request
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
@@ -20,8 +22,22 @@ import (
 type Options struct {
 	Configuration
 	compression string
+	autoFits    bool // --compression auto is known
 	JSON        bool
 }
+
+// compressionAuto is the word for the fastest compression that makes an image small enough.
+const compressionAuto = "auto"
+
+// AddSizeFlags adds to the flags of [Options.AddFlags] the size that the image has to stay below,
+// by which its compression can be chosen.
+func (o *Options) AddSizeFlags(f *pflag.FlagSet, size *Size) {
+	o.autoFits = true
+	f.Var(size, "max-size", "fail, before packing if that can be known, unless the file is smaller than `SIZE`, as in 2GiB, with --compression auto: choose what makes it so")
+}
+
+// Auto reports whether a compression is to be chosen, which takes a size to stay below.
+func (o *Options) Auto() bool { return o.compression == compressionAuto }
 
 func (o *Options) AddFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the result as JSON")
@@ -42,7 +58,11 @@ func (o *Options) Build(ctx context.Context, a *face.App, of installable.Install
 	if err != nil {
 		return nil, err
 	}
-	if o.compression != "" {
+	switch {
+	case o.Auto() && !o.autoFits:
+		return nil, face.Usage(errors.New("--compression auto chooses by the size of an image that is packed to a file: 'livebuild iso --max-size' does"))
+	case o.Auto(), o.compression == "":
+	default:
 		settings, err := codec.Parse(o.compression)
 		if err != nil {
 			return nil, face.Usage(fmt.Errorf("--compression: %w", err))

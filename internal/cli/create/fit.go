@@ -1,0 +1,82 @@
+package create
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/pflag"
+
+	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/trial"
+)
+
+// compressedError says that a file's size does not tell which compression of the store does.
+type compressedError struct{}
+
+func (*compressedError) Error() string {
+	return "isoImage.compressImage compresses the file as a whole: --compression auto cannot choose by its size"
+}
+
+// checkSize checks the flags about the size of the image.
+func (o *isoOptions) checkSize(f *pflag.FlagSet) error {
+	if o.Auto() && !f.Changed("max-size") {
+		return face.Usage(errors.New("--compression auto chooses what makes the image smaller than --max-size, which is missing"))
+	}
+	return nil
+}
+
+// pack packs the image into a file, and holds it to the size that it has to stay below.
+func (v verbs) pack(ctx context.Context, b *build.Build, file *build.File, opts isoOptions, how build.PackOptions) (build.Result, error) {
+	if opts.maxSize.Bytes == 0 {
+		return b.Pack(ctx, file, how)
+	}
+	src, err := b.Realise(ctx)
+	if err != nil {
+		return build.Result{}, err
+	}
+	fitting, err := trial.NewFitting(ctx, b.Plan(), src, opts.maxSize.Bytes, trial.Options{
+		Sample: trial.DefaultSample, Workers: opts.jobs, Sink: v.Console,
+	})
+	switch {
+	case err != nil:
+		return build.Result{}, err
+	case opts.Auto():
+		return v.packSmaller(ctx, b, file, fitting, how)
+	case !b.Plan().Medium().Zstd: // of which trials do not tell the size
+		if err := fitting.Check(ctx, b.Plan().Store().Compression()); err != nil {
+			return build.Result{}, err
+		}
+	}
+	packed, err := b.Pack(ctx, file, how)
+	if err == nil {
+		err = fitting.Made(b.Plan().Store().Compression(), packed.FileSize)
+	}
+	return packed, err
+}
+
+// packSmaller packs with the fastest compression that keeps the image small enough. If one does
+// not after all, the next one is taken.
+func (v verbs) packSmaller(ctx context.Context, b *build.Build, file *build.File, fitting *trial.Fitting, how build.PackOptions) (build.Result, error) {
+	for {
+		settings, err := fitting.Choose(ctx)
+		if err != nil {
+			return build.Result{}, err
+		}
+		if err := b.Compress(settings); err != nil {
+			return build.Result{}, err
+		}
+		packed, err := b.Pack(ctx, file, how)
+		if err != nil {
+			return packed, err
+		}
+		tooLarge := fitting.Made(settings, packed.FileSize)
+		if tooLarge == nil {
+			return packed, nil
+		}
+		v.Console.Line(tooLarge.Error())
+		if err := file.Truncate(0); err != nil {
+			return packed, err
+		}
+	}
+}
