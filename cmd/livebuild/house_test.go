@@ -33,8 +33,8 @@ var house = map[string]room{
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
-			"internal/device", "internal/image", "internal/installable", "internal/nix", "internal/report", "internal/trial",
-			"pkg/squashfs/codec",
+			"internal/device", "internal/image", "internal/installable", "internal/medium", "internal/nix", "internal/report", "internal/trial",
+			"internal/verify", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {
@@ -61,8 +61,9 @@ var house = map[string]room{
 	"internal/cli/look": {
 		"the verbs that look into an image that is there",
 		[]string{
-			"internal/cli/face", "internal/contents", "internal/device", "internal/imagefile", "internal/inspection", "internal/medium",
-			"internal/nix", "internal/progress", "internal/report", "internal/store", "internal/verify",
+			"internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/image",
+			"internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix", "internal/progress",
+			"internal/report", "internal/verify",
 		},
 	},
 	"internal/cli/face": {

@@ -44,6 +44,8 @@ type Build struct {
 	files []*storefs.FS  // likewise
 	built *image.Sources // of Realise
 
+	sources *image.Sources // that were packed, or nil
+
 	task  *progress.Task // that Nix is at work for, or nil
 	times Times
 }

@@ -38,6 +38,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 	if err != nil {
 		return result, err
 	}
+	b.sources = &src
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
 	err = image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression())
 	checking.End(nil)

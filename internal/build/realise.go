@@ -11,6 +11,7 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/store"
 )
 
 // Realise has Nix build what the plan needs, once, and reads its closure. What is built
@@ -102,6 +103,16 @@ func (b *Build) targets(ctx context.Context) ([]nix.Target, error) {
 		}
 	}
 	return all, nil
+}
+
+// Known is the closure of what the plan puts on the medium, as far as this machine has all of it
+// built; else nil.
+func (b *Build) Known(ctx context.Context) (*store.Closure, error) {
+	missing, err := b.Missing(ctx)
+	if err != nil || len(missing.Build)+len(missing.Fetch)+len(missing.Unknown) > 0 {
+		return nil, err
+	}
+	return b.nix.Closure(ctx, b.plan.System().StoreContents)
 }
 
 // Missing asks Nix what has to be done before the image can be packed.

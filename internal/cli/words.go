@@ -25,6 +25,8 @@ func words(fact any) string {
 		return fmt.Sprintf("built %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.StoreBytes))
 	case build.Packed:
 		return fmt.Sprintf("packed %s into %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.Size), f.Compression)
+	case build.Same:
+		return fmt.Sprintf("packed again, afresh and in another order: all %s are the same", human.Size(f.Size))
 	case build.Reused:
 		reused := fmt.Sprintf("reused %s of the store image from %s", human.Percent(f.Bytes, f.Of), f.Path)
 		if f.Damaged > 0 {

@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,11 +19,16 @@ import (
 type Sources struct {
 	Files   *storefs.FS    // of all that is on the medium
 	Closure *store.Closure // of System.StoreContents
+
+	// Backwards gives the store paths to the packer from the last to the first, which makes no
+	// difference.
+	Backwards bool
 }
 
 // PackOptions do not change a byte of the image.
 type PackOptions struct {
-	Workers int // compressors at work; 0: one for each processor
+	Workers   int  // compressors at work; 0: one for each processor
+	Backwards bool // take up what waits from the last on, see squashfs.Options
 
 	// Progress, if set, is called from one goroutine with how many bytes of
 	// the store, of how many, are packed.
@@ -152,4 +158,19 @@ func volumeFile(f boot.File, files *storefs.FS) hybridiso.File {
 		v.Open = func() (io.ReadCloser, error) { return files.Open(f.Source) }
 	}
 	return v
+}
+
+// Compare packs the image again and holds it against one of size bytes, of which no second copy is
+// kept. The error is a [*DifferenceError] at the first byte that is another.
+func (p *Packing) Compare(ctx context.Context, with io.ReaderAt, size int64, opts PackOptions) error {
+	c := &comparer{image: with, size: size}
+	result, err := p.Write(ctx, c, opts)
+	// What packs in parallel may say first that its neighbour ended.
+	if different, ok := errors.AsType[*DifferenceError](err); ok {
+		return different
+	}
+	if err != nil {
+		return err
+	}
+	return c.end(result.FileSize)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/livebuild/livebuild/internal/medium"
@@ -45,10 +46,11 @@ func (s *Store) Write(ctx context.Context, w io.WriterAt, tree *squashfs.Tree, o
 	}
 	done := int64(0)
 	return tree.Write(ctx, w, squashfs.Options{
-		Codec:    s.codec,
-		MkfsTime: s.epoch,
-		ModTime:  storeTime,
-		Workers:  opts.Workers,
+		Codec:     s.codec,
+		MkfsTime:  s.epoch,
+		ModTime:   storeTime,
+		Workers:   opts.Workers,
+		Backwards: opts.Backwards,
 		Progress: func(bytes int64) {
 			done += bytes
 			if opts.Progress != nil {
@@ -84,6 +86,9 @@ func ScanStore(ctx context.Context, src Sources, earlier *Earlier) (*squashfs.Tr
 			Kin:  store.PackageName(info.Path),
 			Kept: earlier != nil && earlier.kept[name],
 		})
+	}
+	if src.Backwards {
+		slices.Reverse(entries)
 	}
 	if earlier == nil {
 		return squashfs.Scan(ctx, entries, archived, nil)

@@ -25,6 +25,8 @@ type Image struct {
 	SquashfsBytes int64    `json:"squashfs_bytes"`
 	ReusedBytes   int64    `json:"reused_bytes"`
 
+	Checked bool `json:"checked"` // packed a second time, with the same bytes
+
 	Devices []Disk  `json:"devices,omitempty"` // with --write
 	Seconds seconds `json:"seconds"`
 

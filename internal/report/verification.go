@@ -12,7 +12,8 @@ import (
 // Verification is what was found out of an image that was checked.
 type Verification struct {
 	File            string    `json:"file"`
-	Good            bool      `json:"good"` // nothing was found; what was not checked is below
+	Good            bool      `json:"good"`    // nothing was found; what was not checked is below
+	Rebuilt         bool      `json:"rebuilt"` // built and packed again, with the same bytes
 	Findings        []Finding `json:"findings"`
 	StorePaths      int       `json:"store_paths"`      // of which the NAR hash was computed
 	NarBytes        int64     `json:"nar_bytes"`        // in them
@@ -57,9 +58,12 @@ func (r Verification) Text(w io.Writer) error {
 		} else {
 			b.WriteString("nothing was found wrong")
 		}
+		if r.Rebuilt {
+			b.WriteString(", and it is what its configuration builds, byte for byte")
+		}
 		b.WriteString("\n")
 	}
-	if n := len(r.UnverifiedFiles); n > 0 {
+	if n := len(r.UnverifiedFiles); n > 0 && !r.Rebuilt {
 		fmt.Fprintf(&b, "not checked: %s, %s, that nothing on the medium vouches for\n", human.Count(n, "file"), human.Size(r.UnverifiedBytes))
 	}
 	for _, gap := range r.NotChecked {

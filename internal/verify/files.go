@@ -179,8 +179,8 @@ func (v *verifier) espExtents(offset, size int64) error {
 		v.used = append(v.used, whole) // a finding already
 		return nil
 	}
-	var files []fat.Entry
-	if err := listFAT(r, ".", 0, &files); err != nil {
+	var files []namedFAT
+	if err := listNamed(r, ".", 0, &files); err != nil {
 		v.used = append(v.used, whole)
 		return nil
 	}
@@ -189,7 +189,7 @@ func (v *verifier) espExtents(offset, size int64) error {
 	cluster := int64(r.Info().ClusterSize)
 	data := size
 	for _, e := range files {
-		if extents, err := r.Extents(e); err == nil && !e.IsDir() && len(extents) > 0 {
+		if extents, err := r.Extents(e.Entry); err == nil && !e.IsDir() && len(extents) > 0 {
 			data = extents[0].Offset - (int64(e.Cluster)-firstCluster)*cluster
 		}
 	}
@@ -204,7 +204,7 @@ func (v *verifier) espExtents(offset, size int64) error {
 			v.used = append(v.used, extent{at, at + cluster})
 			continue
 		}
-		extents, err := r.Extents(e)
+		extents, err := r.Extents(e.Entry)
 		if err != nil {
 			v.used = append(v.used, whole)
 			return nil
@@ -216,8 +216,14 @@ func (v *verifier) espExtents(offset, size int64) error {
 	return nil
 }
 
-// listFAT appends all that is below a directory.
-func listFAT(r *fat.Reader, name string, depth int, list *[]fat.Entry) error {
+// namedFAT is a file or folder of a FAT file system with its path.
+type namedFAT struct {
+	fat.Entry
+	path string
+}
+
+// listNamed appends all that is below a directory.
+func listNamed(r *fat.Reader, name string, depth int, list *[]namedFAT) error {
 	dir, err := r.Lookup(name)
 	if err != nil || depth > maxFATDepth {
 		return err
@@ -227,9 +233,9 @@ func listFAT(r *fat.Reader, name string, depth int, list *[]fat.Entry) error {
 		return err
 	}
 	for _, e := range entries {
-		*list = append(*list, e)
+		*list = append(*list, namedFAT{e, path.Join(name, e.Name)})
 		if e.IsDir() {
-			if err := listFAT(r, path.Join(name, e.Name), depth+1, list); err != nil {
+			if err := listNamed(r, path.Join(name, e.Name), depth+1, list); err != nil {
 				return err
 			}
 		}

@@ -123,16 +123,27 @@ func (v *verifier) register() error {
 			}
 		}
 	}
-	return v.hold()
+	return v.hold(closure)
 }
 
 // hold holds the registration on the medium against what is known elsewhere, which counts.
-func (v *verifier) hold() error {
-	if v.options.Against == nil {
+func (v *verifier) hold(registered *store.Closure) error {
+	against := v.options.Against
+	if against == nil {
 		return nil
 	}
-	for _, p := range v.options.Against.Paths {
+	same, err := v.sameRoots(registered, against.Roots)
+	if err != nil || !same {
+		return err // of another system every path is another
+	}
+	if against.Closure == nil {
+		v.gap("store paths against their contents elsewhere: they are not there")
+		return nil
+	}
+	elsewhere := map[string]bool{}
+	for _, p := range against.Closure.Paths {
 		base := path.Base(p.Path)
+		elsewhere[base] = true
 		info, ok := v.images.known[base]
 		var err error
 		switch {
@@ -148,7 +159,39 @@ func (v *verifier) hold() error {
 		}
 		v.images.known[base] = p
 	}
+	for _, p := range registered.Paths {
+		if !elsewhere[path.Base(p.Path)] {
+			if err := v.pathWrong(p.Path, -1, "it is registered on the medium, and not in the closure elsewhere"); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// sameRoots holds the roots of the registration against those that are known elsewhere.
+func (v *verifier) sameRoots(registered *store.Closure, roots []string) (same bool, err error) {
+	if roots == nil {
+		return true, nil
+	}
+	same = true
+	for _, root := range roots {
+		if _, ok := v.images.known[path.Base(root)]; !ok {
+			same = false
+			if err := v.pathWrong(root, -1, "the configuration has it, and it is not registered on the medium"); err != nil {
+				return false, err
+			}
+		}
+	}
+	for _, root := range registered.Roots() {
+		if !slices.Contains(roots, root) {
+			same = false
+			if err := v.pathWrong(root, -1, "it is on the medium, and not what the configuration has"); err != nil {
+				return false, err
+			}
+		}
+	}
+	return same, nil
 }
 
 // pathWrong is find for a store path.

@@ -62,7 +62,7 @@ type Options struct {
 
 	// Against is what is known elsewhere of the store paths, which the registration on the medium
 	// is then held against; nil to believe that.
-	Against *store.Closure
+	Against *Elsewhere
 
 	// Found, if set, is called with each finding as soon as it is known, one at a time. Its error
 	// ends the check.
@@ -70,6 +70,12 @@ type Options struct {
 	// Progress, if set, is called from several goroutines, one at a time, with bytes of Nix
 	// archives: those that were computed, and all.
 	Progress func(done, total int64)
+}
+
+// Elsewhere is what is known of a medium's store paths without asking the medium.
+type Elsewhere struct {
+	Closure *store.Closure // nil: their contents are not known
+	Roots   []string       // of the closure, which the medium must have, and no others; nil: not known
 }
 
 // Report is what was checked.

@@ -33,6 +33,10 @@ type Options struct {
 
 	Workers int // compressors at work; 0: one for each processor. The bytes do not depend on it.
 
+	// Backwards has workers take up from the last on what waits for them. The bytes do not depend
+	// on it, which is what it is for: to show that.
+	Backwards bool
+
 	// Progress, if set, is called from one goroutine with the number of bytes
 	// of files dealt with since the last call. The calls add up to Tree.Bytes.
 	Progress func(bytes int64)
@@ -193,11 +197,12 @@ func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options) (*pack.
 		earlier = t.earlier.packed
 	}
 	result, err := pack.Write(ctx, out, t.groups(opts.Codec.Settings().BlockSize), t.Inodes, pack.Options{
-		Codec:    opts.Codec,
-		Limits:   t.rules.windows,
-		Workers:  opts.Workers,
-		Progress: opts.Progress,
-		Earlier:  earlier,
+		Codec:     opts.Codec,
+		Limits:    t.rules.windows,
+		Workers:   opts.Workers,
+		Backwards: opts.Backwards,
+		Progress:  opts.Progress,
+		Earlier:   earlier,
 	})
 	if changed, ok := errors.AsType[*pack.ChangedError](err); ok {
 		return nil, &ChangedError{Path: changed.Path, Size: changed.Size}

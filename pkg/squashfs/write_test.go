@@ -150,6 +150,13 @@ func TestSameBytes(t *testing.T) {
 			}
 		})
 	}
+	t.Run("backwards", func(t *testing.T) {
+		opts := opts
+		opts.Workers, opts.Backwards = 3, true
+		if got := hashFile(t, first(writeImage(t, dirEntries(t, src), opts))); got != want {
+			t.Error("other bytes")
+		}
+	})
 	t.Run("copied tree", func(t *testing.T) {
 		// tar --sort=inode makes another order on disk; hard links and holes
 		// are not kept, owners and times are others.

@@ -34,6 +34,7 @@ type isoOptions struct {
 	dryRun  bool
 	write   []string // disks to write to, instead of a file
 	sticks  disk.Options
+	check   bool
 	test    bool
 	tests   machine.TestOptions
 }
@@ -53,7 +54,9 @@ of flakes. Without a name there must be only one configuration. One that does
 not import nixpkgs' ISO module is made live with it.
 
 The file gets the name that the configuration gives it, in the current folder. It
-appears when it is complete; an earlier image is replaced only then.
+appears when it is complete; an earlier image is replaced only then. --check packs
+it twice, in different ways, which shows that its bytes follow from its contents;
+what differs is named. No second copy is kept.
 
 With --write the image goes straight to disks, without a file in between, under
 the rules of 'livebuild write'. Nix runs as the user who calls; only to open the
@@ -97,6 +100,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
 	opts.AddSizeFlags(f, &opts.maxSize)
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
+	f.BoolVar(&opts.check, "check", false, "pack a second time, afresh and in another order, and put the image in place only if all bytes are the same")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
 	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
@@ -153,6 +157,11 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err != nil {
 		return err
 	}
+	if opts.check {
+		if err := v.packAgain(ctx, b, out, packed, opts.jobs); err != nil {
+			return err
+		}
+	}
 	var boots []report.Boot
 	if tester != nil {
 		if boots, err = tester.Boot(ctx, out, path); err != nil {
@@ -166,7 +175,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		v.Console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
-	result.Places, result.SHA256, result.Boots = []string{path}, file.Sum, boots
+	result.Places, result.SHA256, result.Boots, result.Checked = []string{path}, file.Sum, boots, opts.check
 	if result.File, err = filepath.Abs(path); err != nil {
 		return err
 	}

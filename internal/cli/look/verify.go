@@ -8,26 +8,29 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
-	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
-	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/internal/verify"
 )
 
 type verifyOptions struct {
-	against string
-	sha256  string
-	jobs    int
-	json    bool
+	request.Options        // of what --against or --rebuild evaluates
+	against         string // a store or a configuration
+	rebuild         bool
+	sha256          string
+	jobs            int
+
+	configuration installable.Installable // to rebuild
 }
 
 // Verify is the verb of that name.
@@ -35,7 +38,7 @@ func Verify(app *face.App) *cobra.Command {
 	a := verbs{app}
 	var opts verifyOptions
 	cmd := &cobra.Command{
-		Use:   "verify IMAGE|DEVICE [flags]",
+		Use:   "verify [INSTALLABLE] IMAGE|DEVICE [flags]",
 		Short: "Prove that an image or a stick is whole",
 		Long: `Check an image, in a file, compressed or not, or on a disk, without the file that
 it was copied from. Of an image of NixOS the NAR hash of every store path is
@@ -50,35 +53,65 @@ place in bytes, the store path or file. What nothing on the medium vouches for,
 as the files of the boot loaders, is listed as not checked; --sha256 covers it.
 
 The registration tells damage, not malice: whoever changes both is found by
---against, which takes the hashes from another store of Nix, or by --sha256.
+--against, which takes the hashes from another store of Nix, or the store paths
+from a configuration that is evaluated afresh, or by --sha256. With --rebuild the
+image of INSTALLABLE is built, and packed again without keeping a copy, and every
+byte is compared: the flags that change a configuration have to be those that the
+image was made with.
 
 The exit status is 4 if the image is damaged, and 1 if it could not be checked.`,
 		Example: `  livebuild verify exampleIso.iso
   livebuild verify /dev/sdb
   livebuild verify exampleIso.iso.zst --json
-  livebuild verify /dev/sdb --against auto`,
+  livebuild verify /dev/sdb --against auto
+  livebuild verify exampleIso.iso --against .#exampleIso
+  livebuild verify --rebuild .#exampleIso exampleIso.iso`,
 		Args: func(_ *cobra.Command, args []string) error {
+			if opts.rebuild && len(args) == 2 {
+				return nil
+			}
 			return face.CheckOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.runVerify(cmd.Context(), args[0], opts)
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if opts.configuration, err = opts.toRebuild(args, cmd.Flags()); err != nil {
+				return err
+			}
+			return a.runVerify(cmd.Context(), args[len(args)-1], opts)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&opts.against, "against", "",
-		"take the hashes of store paths from the Nix `STORE`, such as auto, this machine's, and do not believe the medium")
+		"take the hashes from the Nix store, or the store paths from the configuration, that `STORE|INSTALLABLE` names, such as auto, this machine's store, and do not believe the medium")
+	f.BoolVar(&opts.rebuild, "rebuild", false, "build the image of INSTALLABLE and compare every byte with it")
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
 	f.IntVar(&opts.jobs, "jobs", 0, "check with `N` workers (default: one for each processor)")
-	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
+	opts.AddFlags(cmd)
 	return cmd
+}
+
+// toRebuild is the configuration that the image is held against, if any.
+func (o *verifyOptions) toRebuild(args []string, f *pflag.FlagSet) (of installable.Installable, err error) {
+	if o.rebuild {
+		if len(args) < 2 && !f.Changed("file") {
+			return of, face.Usage(errors.New("which configuration? --rebuild needs an installable before the image"))
+		}
+		return o.Parse(args[:len(args)-1])
+	}
+	flag := face.GivenUnder(request.AboutChanges, f)
+	for _, name := range []string{"compression", "file"} {
+		if f.Changed(name) {
+			flag = name
+		}
+	}
+	if flag != "" && (o.against == "" || !namesFlake(o.against) && !f.Changed("file")) {
+		return of, face.Usage(fmt.Errorf("--%s is about the configuration of --rebuild or --against, which is missing", flag))
+	}
+	return of, nil
 }
 
 func (a verbs) runVerify(ctx context.Context, path string, opts verifyOptions) (err error) {
 	if opts.jobs < 0 {
 		return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
-	}
-	if strings.Contains(opts.against, "#") {
-		return face.Usage(fmt.Errorf("--against needs a store of Nix, not the installable %s", opts.against))
 	}
 	var sum *imagefile.Checksum
 	if opts.sha256 != "" {
@@ -94,7 +127,7 @@ func (a verbs) runVerify(ctx context.Context, path string, opts verifyOptions) (
 		return err
 	}
 	v.result.Good = len(v.result.Findings) == 0
-	if err := a.Print(v.result, opts.json); err != nil {
+	if err := a.Print(v.result, opts.JSON); err != nil {
 		return err
 	}
 	if !v.result.Good {
@@ -114,7 +147,7 @@ type verifying struct {
 // found tells a finding.
 func (v *verifying) found(f verify.Finding) error {
 	v.result.Find(f)
-	return v.app.Teller(v.options.json)(f.String())
+	return v.app.Teller(v.options.JSON)(f.String())
 }
 
 func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error) {
@@ -126,6 +159,11 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 	opts := verify.Options{Workers: v.options.jobs, Found: v.found}
 	if v.options.against != "" {
 		if opts.Against, err = v.elsewhere(ctx, m); err != nil {
+			return err
+		}
+	}
+	if v.options.rebuild {
+		if err := v.rebuild(ctx, m, v.options.configuration); err != nil {
 			return err
 		}
 	}
@@ -211,25 +249,4 @@ func (v *verifying) openDisk(ctx context.Context, sum *imagefile.Checksum) (*med
 		err = v.found(verify.Finding{Structure: "image", Offset: -1, Err: &imagefile.ChecksumError{Path: v.path, Got: hex, Want: *sum}})
 	}
 	return m, dev.Close, err
-}
-
-// elsewhere is what another store knows of the closure that the medium says to hold.
-func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*store.Closure, error) {
-	image, err := m.Store()
-	if err != nil {
-		return nil, fmt.Errorf("--against: %w", err)
-	}
-	registered, err := image.Registration()
-	if err != nil {
-		return nil, fmt.Errorf("--against: reading the registration: %w", err)
-	}
-	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against})
-	if err != nil {
-		return nil, face.Usage(err)
-	}
-	n, err := nix.Find(ctx, nix.Options{Env: os.Environ(), Flags: flags})
-	if err != nil {
-		return nil, err
-	}
-	return n.Closure(ctx, registered.Roots())
 }

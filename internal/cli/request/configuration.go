@@ -81,6 +81,9 @@ func (o *Configuration) Parse(args []string) (of installable.Installable, err er
 	return of, nil
 }
 
+// OfFile reports whether the configuration is one of a file, outside of flakes.
+func (o *Configuration) OfFile() bool { return o.file != "" }
+
 // Subject is what a verb works on: the file of an image, or a disk with one, or a
 // configuration that is built first.
 type Subject struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -17,6 +18,28 @@ type crew struct {
 	reads   chan reading
 	jobs    chan job
 	buffers *buffers
+
+	backwards bool // see Options
+}
+
+// held is how many jobs a worker takes to itself at once when it works backwards.
+const held = 3
+
+// waiting are the jobs that a worker does next, of which it has the first.
+func (c *crew) waiting(first job) []job {
+	jobs := []job{first}
+	for more := c.backwards; more && len(jobs) < held; {
+		select {
+		case next, ok := <-c.jobs:
+			if more = ok; ok {
+				jobs = append(jobs, next)
+			}
+		default:
+			more = false
+		}
+	}
+	slices.Reverse(jobs)
+	return jobs
 }
 
 // piece is something on its way through the queues.

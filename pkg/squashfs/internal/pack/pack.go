@@ -108,11 +108,12 @@ type Limits struct {
 
 // Options say how files are packed.
 type Options struct {
-	Codec    *codec.Codec
-	Limits   Limits
-	Workers  int         // compressors at work, 1 or more; the bytes do not depend on it
-	Progress func(int64) // bytes of files dealt with since the last call
-	Earlier  *Earlier    // nil if there is none
+	Codec     *codec.Codec
+	Limits    Limits
+	Workers   int         // compressors at work, 1 or more; the bytes do not depend on it
+	Backwards bool        // workers take up from the last on what waits; the bytes do not depend on it, either
+	Progress  func(int64) // bytes of files dealt with since the last call
+	Earlier   *Earlier    // nil if there is none
 }
 
 // Stats counts what became of the files.
@@ -179,6 +180,7 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 
 	stages, ctx := errgroup.WithContext(ctx)
 	crew := newCrew(ctx, opts.Codec)
+	crew.backwards = opts.Backwards
 	stop := crew.start(opts.Workers, cap(planned), opts.Codec)
 	stages.Go(func() error {
 		p := &planner{
@@ -254,7 +256,9 @@ func (c *crew) start(workers, readers int, by *codec.Codec) (stop func()) {
 		w := newWorker(by, c.buffers)
 		pool.Go(func() {
 			for j := range c.jobs {
-				j.finish(j.work(w))
+				for _, j := range c.waiting(j) {
+					j.finish(j.work(w))
+				}
 			}
 		})
 	}

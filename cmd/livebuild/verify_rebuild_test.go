@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/pkg/squashfs"
+)
+
+// TestISOCheck has an image packed twice, which gives the bytes that packing once does.
+func TestISOCheck(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "checked.iso")
+	o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--check", "--json")
+	var r struct {
+		SHA256  string `json:"sha256"`
+		Checked bool   `json:"checked"`
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.status != 0 {
+		t.Fatalf("status %d, %v\n%s%s", o.status, err, o.stdout, o.stderr)
+	}
+	if want := miniISO(t).SHA256; r.SHA256 != want || !r.Checked {
+		t.Errorf("%+v, want the image %s", r, want)
+	}
+	if !strings.Contains(o.stderr, "packed again") {
+		t.Errorf("it does not say that it packed again:\n%s", o.stderr)
+	}
+}
+
+// damagedFile changes a byte of a copy of the test image that is in the first block of a file of its
+// store with blocks of its own. It returns the copy, the place, and the file.
+func damagedFile(t *testing.T) (file string, at int64, storePath, name string) {
+	t.Helper()
+	image := miniISO(t).File
+	data := readFile(t, image)
+	m, err := medium.ReadAny(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Walk(func(path string, ino squashfs.Inode) error {
+		if !ino.Mode.IsRegular() || at != 0 {
+			return nil
+		}
+		blocks, err := s.Blocks(ino)
+		if err == nil && len(blocks.Data) > 0 && blocks.Data[0].Size > 0 {
+			at = offsetOf(t, image, medium.StoreImage) + blocks.Data[0].Offset
+			base, rest, _ := strings.Cut(path, "/")
+			storePath, name = "/nix/store/"+base, rest
+		}
+		return err
+	})
+	if err != nil || at == 0 {
+		t.Fatal("no file has blocks of its own", err)
+	}
+	data[at] ^= 0x10
+	file = filepath.Join(t.TempDir(), "damaged.iso")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file, at, storePath, name
+}
+
+// TestVerifyRebuild rebuilds the configuration of an image: as it was made, with a byte changed,
+// and made otherwise.
+func TestVerifyRebuild(t *testing.T) {
+	flake := miniFlake(t) + "#mini"
+	image := miniISO(t)
+	var good struct{ Good, Rebuilt bool }
+	o := livebuild(t, "verify", "--json", "--rebuild", flake, image.File)
+	if err := json.Unmarshal([]byte(o.stdout), &good); err != nil || o.status != 0 || !good.Rebuilt {
+		t.Errorf("status %d, %+v, %v\n%s", o.status, good, err, o.stderr)
+	}
+
+	damaged, at, storePath, name := damagedFile(t)
+	v := verifyOf(t, 4, "--rebuild", flake, damaged)
+	found := false
+	for _, f := range v.Findings {
+		if strings.Contains(f.Error, "has other bytes from here on") {
+			found = f.Offset == at && f.StorePath == storePath && f.File == name && f.Structure == "squashfs data block"
+		}
+	}
+	if !found {
+		t.Errorf("the byte at %d of %s/%s is not named: %+v", at, storePath, name, v.Findings)
+	}
+
+	// The same files, compressed in another way: the image is whole, and not that one.
+	v = verifyOf(t, 4, "--rebuild", "--compression", "lz4", flake, image.File)
+	if len(v.Findings) != 1 || !strings.HasPrefix(v.Findings[0].Structure, "squashfs ") || !v.has(v.Findings[0].Structure, "has other bytes from here on") {
+		t.Errorf("the other compression is not found: %+v", v.Findings)
+	}
+}
+
+// TestVerifyAgainstFlake holds an image against its configuration, and against another one.
+func TestVerifyAgainstFlake(t *testing.T) {
+	image := miniISO(t)
+	v := verifyOf(t, 0, image.File, "--against", miniFlake(t)+"#mini")
+	if v.StorePaths != image.StorePaths || len(v.NotChecked) != 0 {
+		t.Errorf("%+v", v)
+	}
+	v = verifyOf(t, 4, image.File, "--against", miniFlake(t)+"#mini-special")
+	if !v.has("store path", "the configuration has it, and it is not registered on the medium") || !v.has("store path", image.Toplevel) {
+		t.Errorf("%+v", v.Findings)
+	}
+}

@@ -1,0 +1,99 @@
+package look
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
+	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/verify"
+)
+
+// flakeSchemes begin a reference to a flake (Nix manual, "nix flake"), and no store's.
+var flakeSchemes = regexp.MustCompile(`^(path|git|git\+[a-z]+|github|gitlab|sourcehut|tarball|tarball\+[a-z]+|file\+[a-z]+|hg\+[a-z]+|flake):`)
+
+// namesFlake tells what is evaluated from a store of Nix: it has a name behind '#', is a folder with
+// a flake, or has the scheme of one.
+func namesFlake(text string) bool {
+	if strings.Contains(text, "#") || flakeSchemes.MatchString(text) {
+		return true
+	}
+	_, err := os.Stat(filepath.Join(text, "flake.nix"))
+	return err == nil
+}
+
+// elsewhere says what is known of the store paths apart from the medium.
+func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*verify.Elsewhere, error) {
+	if namesFlake(v.options.against) || v.options.OfFile() {
+		return v.evaluated(ctx)
+	}
+	image, err := m.Store()
+	if err != nil {
+		return nil, fmt.Errorf("--against: %w", err)
+	}
+	registered, err := image.Registration()
+	if err != nil {
+		return nil, fmt.Errorf("--against: reading the registration: %w", err)
+	}
+	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against})
+	if err != nil {
+		return nil, face.Usage(err)
+	}
+	n, err := nix.Find(ctx, nix.Options{Env: os.Environ(), Flags: flags})
+	if err != nil {
+		return nil, err
+	}
+	closure, err := n.Closure(ctx, registered.Roots())
+	return &verify.Elsewhere{Closure: closure}, err
+}
+
+// evaluated is what a fresh evaluation says that the medium must hold. Its hashes are those of this
+// machine's store, as far as it was built here.
+func (v *verifying) evaluated(ctx context.Context) (_ *verify.Elsewhere, err error) {
+	of, err := v.options.Parse([]string{v.options.against})
+	if err != nil {
+		return nil, err
+	}
+	b, err := v.options.Build(ctx, v.app.App, of, image.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.Evaluate(ctx); err != nil {
+		return nil, err
+	}
+	known, err := b.Known(ctx)
+	return &verify.Elsewhere{Closure: known, Roots: b.Plan().System().StoreContents}, err
+}
+
+// rebuild builds the image from its configuration and holds it against the medium.
+func (v *verifying) rebuild(ctx context.Context, m *medium.Medium, of installable.Installable) (err error) {
+	b, err := v.options.Build(ctx, v.app.App, of, image.Options{Plain: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.EvaluateToPack(ctx); err != nil {
+		return err
+	}
+	err = b.Compare(ctx, m.ReaderAt(), verify.ImageSize(m), build.PackOptions{Workers: v.options.jobs})
+	different, ok := errors.AsType[*image.DifferenceError](err)
+	if !ok {
+		v.result.Rebuilt = err == nil
+		return err
+	}
+	at := verify.Locate(ctx, m, different.Offset)
+	return v.found(verify.Finding{
+		Structure: at.Structure, Offset: different.Offset, StorePath: at.StorePath, File: at.File,
+		Err: fmt.Errorf("%s has other bytes from here on", of),
+	})
+}
