@@ -1,6 +1,7 @@
 package hybridiso
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -37,7 +38,7 @@ type Image struct {
 	Seed [16]byte
 }
 
-// File is one entry of the volume. At most one of Data, Open, Link, Dir and
+// File is one entry of the volume. At most one of Data, Open, Late, Link, Dir and
 // Stream is set; with none of them the file is regular and empty.
 type File struct {
 	// Path is slash separated, without leading slash, "." or "..". Its names
@@ -51,6 +52,11 @@ type File struct {
 	// once, while the image is written; another length is an error.
 	Open func() (io.ReadCloser, error)
 	Size int64
+
+	// Late returns the content of a regular file of Size bytes that follows from the
+	// stream, behind which it lies. It is called once, when the stream is written,
+	// with all of that; what the image is written to must then be an io.ReaderAt.
+	Late func(ctx context.Context, stream io.Reader) ([]byte, error)
 
 	// Link makes the entry a symbolic link. Rock Ridge records its
 	// components, so empty ones ("a//b", "a/") are not preserved.

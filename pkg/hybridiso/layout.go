@@ -3,6 +3,7 @@ package hybridiso
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type Layout struct {
 
 	ordinary []*node // regular files with fixed places, in physical order
 	stream   *node   // or nil
+	late     []*node // files that follow from the stream, in physical order
 	bios     *node   // isolinux.bin, one of ordinary; or nil
 	esp      *node   // the FAT image; or nil
 
@@ -33,6 +35,8 @@ type geometry struct {
 	emptyBlock int64
 	streamNode *node
 	stream     extent
+	lateNodes  []*node
+	late       []extent // theirs
 	espNode    *node
 	esp        extent
 	dataEnd    int64 // first block behind partition 1
@@ -52,6 +56,10 @@ func (g geometry) sections(n *node) []extent {
 		e = g.stream
 	case g.espNode:
 		e = g.esp
+	default:
+		if i := slices.Index(g.lateNodes, n); i >= 0 {
+			e = g.late[i]
+		}
 	}
 	if e.size == 0 {
 		return []extent{{block: g.emptyBlock}}
@@ -120,6 +128,8 @@ func (l *Layout) assign(t *tree) (err error) {
 		switch {
 		case n.file.Stream:
 			l.stream = n
+		case n.file.Late != nil:
+			l.late = append(l.late, n)
 		case n != l.esp:
 			l.ordinary = append(l.ordinary, n)
 		}
@@ -200,10 +210,15 @@ func (l *Layout) maxStream() int64 {
 
 // geometry places what follows the ordinary files.
 func (l *Layout) geometry(streamSize int64) geometry {
-	g := geometry{emptyBlock: l.emptyBlock, streamNode: l.stream, espNode: l.esp, dataEnd: l.dataEnd}
+	g := geometry{emptyBlock: l.emptyBlock, streamNode: l.stream, lateNodes: l.late, espNode: l.esp, dataEnd: l.dataEnd}
 	if l.stream != nil {
 		g.stream = extent{alignUp(g.dataEnd, alignmentBlocks), streamSize}
 		g.dataEnd = g.stream.end()
+	}
+	for _, n := range l.late {
+		e := extent{g.dataEnd, n.size()}
+		g.late = append(g.late, e)
+		g.dataEnd = e.end()
 	}
 	end := g.dataEnd
 	if l.esp != nil {

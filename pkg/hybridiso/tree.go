@@ -17,6 +17,10 @@ const (
 // maxImage is the size that 32-bit block addresses reach, in bytes.
 const maxImage = math.MaxUint32 * blockSize
 
+// maxLate bounds a file that is made while the image is written, and held in memory, in
+// bytes.
+const maxLate = 16 << 20
+
 type kind int
 
 const (
@@ -34,8 +38,8 @@ type node struct {
 	children []*node // sorted by name
 	links    uint32  // 1, for a directory 2 and one for each directory in it
 
-	// extent is the content of an ordinary file. Those of the stream and of
-	// the EFI system partition depend on the stream's size: see geometry.
+	// extent is the content of an ordinary file. Those of the stream and of what
+	// lies behind it depend on the stream's size: see geometry.
 	extent extent
 }
 
@@ -44,7 +48,7 @@ func (n *node) size() int64 {
 	switch {
 	case n.file.Stream:
 		return n.file.MaxSize
-	case n.file.Open != nil:
+	case n.file.Open != nil, n.file.Late != nil:
 		return n.file.Size
 	default:
 		return int64(len(n.file.Data))
@@ -64,7 +68,7 @@ func newTree(files []File) (*tree, error) {
 	files = slices.Clone(files)
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 
-	var stream *File
+	var stream, late *File
 	for i, f := range files {
 		if err := checkFile(f); err != nil {
 			return nil, fmt.Errorf("file %q: %w", f.Path, err)
@@ -78,9 +82,15 @@ func newTree(files []File) (*tree, error) {
 			}
 			stream = &files[i]
 		}
+		if f.Late != nil {
+			late = &files[i]
+		}
 		if err := t.add(f); err != nil {
 			return nil, err
 		}
+	}
+	if late != nil && stream == nil {
+		return nil, fmt.Errorf("file %q follows from a stream, and there is none", late.Path)
 	}
 	sortChildren(root)
 	return t, nil
@@ -92,7 +102,7 @@ func checkFile(f File) error {
 		return err
 	}
 	kinds := 0
-	for _, set := range []bool{f.Data != nil, f.Open != nil, f.Link != "", f.Dir, f.Stream} {
+	for _, set := range []bool{f.Data != nil, f.Open != nil, f.Late != nil, f.Link != "", f.Dir, f.Stream} {
 		if set {
 			kinds++
 		}
@@ -102,10 +112,12 @@ func checkFile(f File) error {
 		return fmt.Errorf("is of more than one kind")
 	case f.Size < 0 || f.MaxSize < 0:
 		return fmt.Errorf("has a negative size")
-	case f.Size != 0 && f.Open == nil:
+	case f.Size != 0 && f.Open == nil && f.Late == nil:
 		return fmt.Errorf("has a size without Open")
 	case f.MaxSize != 0 && !f.Stream:
 		return fmt.Errorf("has a maximum size but is no stream")
+	case f.Late != nil && f.Size > maxLate:
+		return fmt.Errorf("has %d bytes that follow from the stream, more than %d", f.Size, maxLate)
 	case max(f.Size, f.MaxSize) > maxImage:
 		return fmt.Errorf("is larger than the %d bytes of the largest image", int64(maxImage))
 	case len(f.Link) > maxTarget:
@@ -214,6 +226,8 @@ func (t *tree) bootFile(path string) (*node, error) {
 		return nil, fmt.Errorf("boot file %q is not a regular file", path)
 	case n.file.Stream:
 		return nil, fmt.Errorf("boot file %q is the stream", path)
+	case n.file.Late != nil:
+		return nil, fmt.Errorf("boot file %q follows from the stream", path)
 	}
 	return n, nil
 }

@@ -30,7 +30,7 @@ type Result struct {
 }
 
 // Write writes the image to w, which is a file or a disk: the ordinary files,
-// then the stream, then what follows it, and the head at last. Each byte of
+// then the stream, then what lies behind it, and the head at last. Each byte of
 // the image is written once, padding too. After an error, and until the head
 // is written, w holds no volume, unless it held one before.
 //
@@ -123,6 +123,18 @@ func (l *Layout) writeTail(ctx context.Context, w io.WriterAt, g geometry) error
 		start = g.stream.block*blockSize + g.stream.size
 	}
 	s := newSequence(ctx, w, start)
+	for i, n := range l.late {
+		content, err := l.lateContent(ctx, w, n, g)
+		if err != nil {
+			return fmt.Errorf("file %q: %w", n.path, err)
+		}
+		if err := s.padTo(g.late[i].block * blockSize); err != nil {
+			return err
+		}
+		if _, err := s.Write(content); err != nil {
+			return err
+		}
+	}
 	if l.esp != nil {
 		if err := s.padTo(g.esp.block * blockSize); err != nil {
 			return err
@@ -144,6 +156,19 @@ func (l *Layout) writeTail(ctx context.Context, w io.WriterAt, g geometry) error
 		return err
 	}
 	return s.flush()
+}
+
+// lateContent returns the content of a file that follows from the stream.
+func (l *Layout) lateContent(ctx context.Context, w io.WriterAt, n *node, g geometry) ([]byte, error) {
+	r, ok := w.(io.ReaderAt)
+	if !ok {
+		return nil, errors.New("what the image is written to cannot be read back")
+	}
+	content, err := n.file.Late(ctx, io.NewSectionReader(r, g.stream.block*blockSize, g.stream.size))
+	if err == nil && int64(len(content)) != n.size() {
+		err = fmt.Errorf("has %d bytes, expected %d", len(content), n.size())
+	}
+	return content, err
 }
 
 // writeFile writes the content of n, which must have the size it was laid out
