@@ -29,6 +29,9 @@ type Graft struct {
 	Data []byte
 	// Pending says that the content is made from built files by Complete.
 	Pending bool
+	// Late says that the content follows from other files of the medium, the store
+	// image too: whoever writes the medium makes it.
+	Late bool
 }
 
 // File is a file of the medium, a symbolic link, or an empty directory.
@@ -42,6 +45,7 @@ type File struct {
 	Executable bool
 	Dir        bool
 	Link       string // target of a symbolic link, as it is in the source
+	Late       bool   // as of a [Graft]; it has no content yet
 }
 
 // CollisionError reports two things that want the same place on the medium.
@@ -104,7 +108,7 @@ func newMerger(store *storefs.FS) *merger {
 // graft adds the files of a graft.
 func (m *merger) graft(g Graft) error {
 	if g.Source == "" {
-		return m.add(File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data))})
+		return m.add(File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data)), Late: g.Late})
 	}
 	found, info, err := m.store.Find(g.Source)
 	if err != nil {

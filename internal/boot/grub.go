@@ -74,6 +74,9 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 	for _, e := range m.Entries {
 		m.entry(s, e)
 	}
+	if m.Check != nil {
+		m.checkEntry(s)
+	}
 	s.block("submenu "+grubQuote(OptionsTitle)+" --class submenu --class hidpi {", func() {
 		m.preamble(s, fonts)
 		for _, g := range m.Options {
@@ -155,16 +158,22 @@ func (m *Menu) entry(s *script, e Entry) {
 	s.block("menuentry "+grubQuote(e.Title)+" --class "+e.Class+" {", func() {
 		s.line("# The kernel's messages need the console of the firmware.")
 		s.line("terminal_output console")
-		linux := []string{"linux", e.Kernel}
-		if m.FindISO {
-			linux = append(linux, "${isoboot}")
-		}
-		s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))
-		if len(e.Initrds) > 0 {
-			s.line("initrd %s", strings.Join(e.Initrds, " "))
-		}
-		e.deviceTree(s)
+		m.load(s, e)
 	}, "}")
+}
+
+// load writes the commands that load an entry's kernel and what it needs. At the end of
+// an entry GRUB starts what is loaded.
+func (m *Menu) load(s *script, e Entry) {
+	linux := []string{"linux", e.Kernel}
+	if m.FindISO {
+		linux = append(linux, "${isoboot}")
+	}
+	s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))
+	if len(e.Initrds) > 0 {
+		s.line("initrd %s", strings.Join(e.Initrds, " "))
+	}
+	e.deviceTree(s)
 }
 
 // grubParams returns the command line as words of a GRUB script. NewMenu

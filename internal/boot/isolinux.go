@@ -55,6 +55,9 @@ func (m *Menu) Isolinux() []byte {
 	for _, e := range m.Entries {
 		entry(e)
 	}
+	if m.Check != nil {
+		entry(m.isolinuxCheck())
+	}
 	line("MENU BEGIN %s", OptionsTitle)
 	line("MENU TITLE %s\n", OptionsTitle)
 	for _, g := range m.Options {

@@ -31,6 +31,9 @@ type Menu struct {
 	Entries []Entry
 	// Options repeat the entries with further kernel parameters.
 	Options []Group
+	// Check compares the medium with its list of sums, and then starts the first
+	// entry; nil for a medium without a list.
+	Check *Entry
 	// Memtest is the memory test, or nil.
 	Memtest *Entry
 
@@ -151,6 +154,9 @@ func NewMenu(s *nixos.System) (*Menu, error) {
 	for _, c := range shown {
 		m.Entries = append(m.Entries, newEntry(c, used.add(bootLabel, c.Path), nil))
 	}
+	if s.MediaCheck {
+		m.Check = newCheck(shown[0], used.add(checkLabel, nil))
+	}
 	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
 		group := Group{Title: v.title, Class: v.class}
 		for _, c := range shown {
@@ -233,6 +239,9 @@ func (m *Menu) entries() []Entry {
 	all := append([]Entry(nil), m.Entries...)
 	for _, g := range m.Options {
 		all = append(all, g.Entries...)
+	}
+	if m.Check != nil {
+		all = append(all, m.isolinuxCheck())
 	}
 	if m.Memtest != nil {
 		all = append(all, *m.Memtest)

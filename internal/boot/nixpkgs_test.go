@@ -1,8 +1,10 @@
 package boot
 
 import (
+	"crypto/sha512"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
@@ -123,6 +126,119 @@ func TestNixpkgs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNixpkgsCheck puts the medium check into the two kinds of stage 1 that nixpkgs has. The
+// shells of both take its script.
+func TestNixpkgsCheck(t *testing.T) {
+	tree := os.Getenv(nixpkgsVariable)
+	if tree == "" {
+		judge.LeaveOut(t, "nixpkgs", nixpkgsVariable+" names no tree of NixOS 24.05")
+	}
+	n, file, _ := nixpkgs(t, tree)
+	file.Name = "minimal"
+	plain, err := nixos.Evaluate(t.Context(), n, file, nixos.Changes{}, evalcache.Cache{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := nixos.Evaluate(t.Context(), n, file, nixos.Changes{MediaCheck: true}, evalcache.Cache{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.MediaCheck || plain.MediaCheck || s.Root().Toplevel == plain.Root().Toplevel || s.GRUB.Core == plain.GRUB.Core {
+		t.Errorf("with a medium check the system is %+v, without one %+v", s, plain)
+	}
+	var stage1 map[string]struct{ Scripted, Unit, Script string }
+	here, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.EvalExpression(t.Context(), fmt.Sprintf(`
+		let
+		  of = modules: (((import %[1]s).minimal.extendModules {
+		    modules = [ (import %[2]s/nixos/medium.nix) ] ++ modules;
+		  }).config.boot.initrd);
+		  facts = initrd: {
+		    Scripted = initrd.postMountCommands;
+		    Unit = initrd.systemd.units."livebuild-check.service".text or "";
+		    Script = initrd.systemd.services.livebuild-check.script or "";
+		  };
+		in {
+		  scripted = facts (of [ ]);
+		  systemd = facts (of [ { boot.initrd.systemd.enable = true; } ]);
+		  uefi = facts (of [ { isoImage.makeBiosBootable = false; } ]);
+		}`, file.File, here), &stage1); err != nil {
+		t.Fatal(err)
+	}
+	if got := stage1["uefi"]; strings.Contains(got.Scripted+got.Unit, "livebuild") {
+		t.Errorf("by UEFI alone stage 1 has %+v", got)
+	}
+	if got := stage1["scripted"]; got.Unit != "" {
+		t.Errorf("the scripted stage 1 has the unit\n%s", got.Unit)
+	}
+	if got := stage1["systemd"]; strings.Contains(got.Scripted, "livebuild") {
+		t.Errorf("systemd's stage 1 has the commands\n%s", got.Scripted)
+	}
+	for _, want := range []string{
+		"ConditionKernelCommandLine=livebuild.check\n", "DefaultDependencies=false\n", "StandardOutput=tty\n",
+		"After=sysroot-iso.mount\n", "Requires=sysroot-iso.mount\n", `Before=sysroot-nix-.ro\x2dstore.mount` + "\n",
+	} {
+		if !strings.Contains(stage1["systemd"].Unit, want) {
+			t.Errorf("the unit lacks %q:\n%s", want, stage1["systemd"].Unit)
+		}
+	}
+	checkStage1(t, "busybox", []string{"ash"}, strings.ReplaceAll(stage1["scripted"].Scripted, "$(cat /proc/cmdline)", "livebuild.check"), "/mnt-root/iso")
+	checkStage1(t, "bash", []string{"-e"}, stage1["systemd"].Script, "/sysroot/iso")
+}
+
+// checkStage1 runs the script of a stage 1 in a shell that is like its own, on a folder
+// instead of a medium.
+func checkStage1(t *testing.T, shell string, args []string, script, iso string) {
+	t.Helper()
+	root, off := t.TempDir(), filepath.Join(t.TempDir(), "off")
+	script = strings.NewReplacer(iso, root, "/run/livebuild-sum", off+".sum", "/dev/console", "/dev/null", "sleep 86400", "echo waited",
+		"poweroff -f", "echo off", "systemctl --force --force poweroff", "echo off").Replace(script)
+	run := func() string {
+		out, err := exec.Command(shell, append(args, "-c", script)...).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", shell, err, out)
+		}
+		return string(out)
+	}
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(what, out string, wanted ...string) {
+		for _, want := range wanted {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s, %s: there is no %q in\n%s", shell, what, want, out)
+			}
+		}
+	}
+	expect("no list", run(), "THIS MEDIUM IS DAMAGED: /livebuild/SHA512SUMS is missing\n", "waited\noff\n")
+	large := strings.Repeat("0123456789abcdef", 5<<20) // its progress is told
+	var list []byte
+	for name, text := range map[string]string{"boot/kernel": "kernel", "with space": "", "large": large} {
+		write(name, text)
+		list = medium.Sum{Path: name, SHA512: sha512.Sum512([]byte(text))}.AppendTo(list)
+	}
+	write(medium.Sums, string(list))
+	out := run()
+	expect("good", out, "good: /boot/kernel\n", "good: /with space\n", "reading /large, 80 MiB\n", "good: /large\n", "This medium is good. Starting the system.\n")
+	if strings.Contains(out, "off\n") || strings.Contains(out, "DAMAGED") {
+		t.Errorf("%s: a good medium is stopped:\n%s", shell, out)
+	}
+	write("boot/kernel", "Kernel")
+	if err := os.Remove(filepath.Join(root, "with space")); err != nil {
+		t.Fatal(err)
+	}
+	out = run()
+	expect("damaged", out, "  DAMAGED: /boot/kernel\n", "  DAMAGED: /with space\n", "good: /large\n", "THIS MEDIUM IS DAMAGED:", "waited\noff\n")
 }
 
 // checkWaits looks for what an installed system has and the medium lacks.

@@ -83,6 +83,10 @@ func NewTree(s *nixos.System) (*Tree, error) {
 	if menu.Memtest != nil {
 		t.add(Graft{Target: memtestPath, Source: s.Memtest.File, What: "the memory test"})
 	}
+	if menu.Check != nil {
+		t.add(Graft{Target: medium.Sums, Late: true})
+		t.add(Graft{Target: wrongSums, Data: wrongSumsList()})
+	}
 	own := t.Grafts
 	for _, c := range s.Contents {
 		target, err := contentTarget(own, c.Target)

@@ -57,6 +57,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		earlier: earlier,
 		unfit:   unfit,
 		workers: opts.Workers,
+		scratch: b.options.Cache,
 		fact:    Packed{StorePaths: len(src.Closure.Paths), Compression: b.plan.Store().Compression().String()},
 	}
 	if p.packing, err = b.plan.Prepare(ctx, src, earlier); err == nil {
@@ -86,17 +87,21 @@ type Packing struct {
 	unfit   *image.UnfitError
 	workers int
 
-	sink progress.Sink
-	task *progress.Task // nil once it has ended
-	fact Packed
+	scratch string // folder
+	sink    progress.Sink
+	task    *progress.Task // nil once it has ended
+	fact    Packed
 }
 
 // MaxSize is the most that the image can have, in bytes.
 func (p *Packing) MaxSize() int64 { return p.packing.MaxSize() }
 
+// ReadsBack says that Write needs an io.ReaderAt, as of [image.Packing].
+func (p *Packing) ReadsBack() bool { return p.packing.ReadsBack() }
+
 // Write writes the image to w in one pass, and tells how far it is.
 func (p *Packing) Write(ctx context.Context, w io.WriterAt) (image.Result, error) {
-	packed, err := p.packing.Write(ctx, w, image.PackOptions{Workers: p.workers, Progress: p.task.Bytes})
+	packed, err := p.packing.Write(ctx, w, image.PackOptions{Workers: p.workers, Scratch: p.scratch, Progress: p.task.Bytes})
 	if err != nil {
 		p.fail(err)
 		return packed, err

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,6 +33,16 @@ func newFile(w io.WriterAt, compressed bool, layout *hybridiso.Layout, workers i
 // Outer returns what the file is written through to, into which the kernel may
 // be able to copy.
 func (f *file) Outer() (w io.WriterAt, offset int64) { return f.WriterAt, 0 }
+
+// ReadAt reads back what has been written, where that can be done: not what is
+// compressed on the way, nor from disks.
+func (f *file) ReadAt(p []byte, offset int64) (int, error) {
+	r, ok := f.WriterAt.(io.ReaderAt)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	return r.ReadAt(p, offset)
+}
 
 // finish ends the file after an image of that size was written, or not, which err
 // says. It returns the size of the file.

@@ -9,10 +9,12 @@ import (
 
 	"github.com/livebuild/livebuild/internal/boot"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
+	"github.com/livebuild/livebuild/pkg/zstdfile"
 )
 
 // Sources are what an image is packed from, built and readable.
@@ -29,6 +31,10 @@ type Sources struct {
 type PackOptions struct {
 	Workers   int  // compressors at work; 0: one for each processor
 	Backwards bool // take up what waits from the last on, see squashfs.Options
+
+	// Scratch is the folder for a file, gone afterwards, in which an image that has to
+	// be read back is made where that cannot be done from where it goes.
+	Scratch string
 
 	// Progress, if set, is called from one goroutine with how many bytes of
 	// the store, of how many, are packed.
@@ -81,11 +87,44 @@ func (p *Packing) MaxSize() int64 { return p.layout.Size(p.tree.MaxSize()) }
 // SizeWith is the size of the image if its squashfs has that one, in bytes.
 func (p *Packing) SizeWith(squashfs int64) int64 { return p.layout.Size(squashfs) }
 
+// ReadsBack says that the store is read again, for its sum, when it is written: the
+// writer to which an image goes as it is has to be an io.ReaderAt.
+func (p *Packing) ReadsBack() bool { return p.medium.Tree.HasSums() }
+
 // Write writes the image to w in one pass: the boot files, the squashfs into
 // its place, what has to come after it, and the head. What is not finished is
 // no image.
 func (p *Packing) Write(ctx context.Context, w io.WriterAt, opts PackOptions) (Result, error) {
-	file, err := newFile(w, p.medium.Zstd, p.layout, opts.Workers)
+	if p.medium.Zstd && p.ReadsBack() {
+		return p.writeTwice(ctx, w, opts)
+	}
+	return p.write(ctx, w, p.medium.Zstd, opts)
+}
+
+// writeTwice makes the image in a file, and then compresses it into w.
+func (p *Packing) writeTwice(ctx context.Context, w io.WriterAt, opts PackOptions) (result Result, err error) {
+	out, err := CreateScratch(opts.Scratch)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, out.Abort()) }()
+	if result, err = p.write(ctx, out, false, opts); err != nil {
+		return result, err
+	}
+	z, err := zstdfile.NewWriter(w, nil, opts.Workers) // all is written in order
+	if err != nil {
+		return result, err
+	}
+	file := &file{z, z}
+	image := progress.NewReader(ctx, io.NewSectionReader(out, 0, result.Size), nil)
+	_, err = io.CopyBuffer(io.NewOffsetWriter(file, 0), struct{ io.Reader }{image}, make([]byte, 1<<20))
+	result.FileSize, err = file.finish(result.Size, err)
+	return result, err
+}
+
+// write is Write to a file that is compressed on the way, or not.
+func (p *Packing) write(ctx context.Context, w io.WriterAt, compressed bool, opts PackOptions) (Result, error) {
+	file, err := newFile(w, compressed, p.layout, opts.Workers)
 	if err != nil {
 		return Result{}, err
 	}
@@ -110,7 +149,16 @@ func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (
 	}
 	files := []hybridiso.File{{Path: medium.StoreImage, Stream: true, MaxSize: storeMax}}
 	for _, f := range completed {
-		files = append(files, volumeFile(f, built))
+		if !f.Late {
+			files = append(files, volumeFile(f, built))
+		}
+	}
+	if m.Tree.HasSums() {
+		sums, err := m.sums(ctx, completed, built)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, sums)
 	}
 	image := hybridiso.Image{
 		VolumeID:     m.VolumeID,

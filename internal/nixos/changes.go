@@ -29,6 +29,9 @@ type Changes struct {
 	KernelParams []string // at the end of the kernel's command line
 	SSHKeys      []string // public keys that let root in, by a server that starts at boot
 	StaticIPs    []StaticIP
+
+	// MediaCheck has stage 1, and GRUB, able to check the medium.
+	MediaCheck bool
 }
 
 // StaticIP is the address of a network interface.
@@ -172,7 +175,8 @@ func (c Changes) settings() (string, error) {
 		KernelParams []string   `json:"kernelParams,omitempty"`
 		SSHKeys      []string   `json:"sshKeys,omitempty"`
 		StaticIPs    []staticIP `json:"staticIPs,omitempty"`
-	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys}
+		MediaCheck   bool       `json:"mediaCheck,omitempty"`
+	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

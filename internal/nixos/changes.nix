@@ -5,8 +5,11 @@
   kernelParams ? [ ],
   sshKeys ? [ ],
   staticIPs ? [ ],
+  mediaCheck ? false,
   # Whether the configuration is that of an installed system.
   installed ? false,
+  # The other files here.
+  files,
 }:
 {
   lib,
@@ -63,6 +66,8 @@ let
 in
 {
   _file = "the command line of livebuild";
+
+  imports = if mediaCheck then [ files.medium ] else [ ];
 
   config = lib.mkMerge (
     [

@@ -92,7 +92,7 @@ let
     (if isLive then [ ] else [ files.live ])
     ++ ofVariant
     ++ (
-      if changes == { } then [ ] else [ (files.changes (changes // { installed = !isLive; })) ]
+      if changes == { } then [ ] else [ (files.changes (changes // { inherit files; installed = !isLive; })) ]
     );
   extensible = base ? extendModules;
   final = if added == [ ] then withModules else withModules.extendModules { modules = added; };
@@ -108,6 +108,7 @@ let
     base = final;
     name = chosen;
     extended = !isLive;
+    mediaCheck = changes.mediaCheck or false;
   };
 
   refuse = kind: more: { error = more // { inherit kind; }; };

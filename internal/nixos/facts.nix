@@ -10,6 +10,8 @@
   name,
   # Whether livebuild has added the ISO module.
   extended,
+  # Whether the medium can be checked before anything is started from it.
+  mediaCheck,
   # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
@@ -172,6 +174,7 @@ let
             system = if machine == null then build.system else machine;
             package = grubPkgs.grub2_efi;
             target = grubPkgs.grub2_efi.grubTarget;
+            inherit mediaCheck;
             deviceTrees = builtins.any (c: c.showConfiguration && (c.deviceTree != null || c.deviceTrees != null)) shown;
           }
         }";
@@ -304,6 +307,7 @@ let
       memtest86
       ;
 
+    inherit mediaCheck;
     systemdInitrd = cfg.boot.initrd.systemd.enable or false;
     # Where stage 1 looks for the medium.
     isoDevice = cfg.fileSystems."/iso".device or null;

@@ -14,6 +14,8 @@
   target,
   # Whether the menu has device trees.
   deviceTrees,
+  # Whether it has an entry that checks the medium.
+  mediaCheck,
 }:
 let
   # All that the loader can do: the medium has no further modules.
@@ -28,6 +30,7 @@ let
   ]
   # Has the command devicetree.
   ++ (if deviceTrees then [ "fdt" ] else [ ])
+  ++ (if mediaCheck then [ "hashsum" "gcry_sha512" "progress" "read" ] else [ ])
   # Graphics of old firmware, which GRUB has for x86 alone.
   ++ (if builtins.match "(x86_64|i386)-efi" target != null then [ "efi_uga" ] else [ ]);
 in

@@ -68,6 +68,10 @@ type System struct {
 	Refind  string   `json:"refind"`
 	Memtest *Memtest `json:"memtest86"`
 
+	// MediaCheck says that the medium can be checked before anything is started from
+	// it: GRUB's program has the commands, stage 1 heeds livebuild.check.
+	MediaCheck bool `json:"mediaCheck"`
+
 	// SystemdInitrd tells the two kinds of stage 1 apart; ISODevice is the
 	// device that it mounts on /iso.
 	SystemdInitrd bool   `json:"systemdInitrd"`

@@ -86,6 +86,9 @@ func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
 	}
 	menu := p.Medium().Tree.Menu
 	r.add("", menu.Entries)
+	if menu.Check != nil {
+		r.add("", []boot.Entry{*menu.Check})
+	}
 	for _, group := range menu.Options {
 		r.add(group.Title, group.Entries)
 	}

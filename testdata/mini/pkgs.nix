@@ -140,7 +140,9 @@ rec {
   };
 
   # Sorted names, one time stamp, owner root: the archive is a function of its content.
-  initrd = build "initrd-linux-6.1" { } ''
+  initrd = initrdWith { };
+
+  initrdWith = { postMountCommands ? "" }: build "initrd-linux-6.1" { inherit postMountCommands; } ''
     mkdir -p root/bin root/dev root/proc root/sys root/run $out
     cp ${debian}/bin/busybox root/bin/busybox
     cp -R ${debian}/lib root/lib
@@ -149,6 +151,7 @@ rec {
     sed 's/#.*//; /^ *$/d' ${script ./modules.list} > root/modules.list
     cp ${script ./stage1.sh} root/init
     chmod 755 root/init
+    [ -z "$postMountCommands" ] || printf %s "$postMountCommands" > root/post-mount
     cd root
     find . -exec touch -h -d @1 {} +
     find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd

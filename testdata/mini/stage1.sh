@@ -17,6 +17,7 @@ fail() {
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+mount -t tmpfs -o mode=0755 tmpfs /run
 exec </dev/console >/dev/console 2>&1
 
 say STAGE1
@@ -29,6 +30,14 @@ fi
 
 if [ -d /proc/device-tree ]; then
     say "DEVICETREE $(tr '\0' ' ' 2>/dev/null </proc/device-tree/compatible)"
+fi
+
+# What an initrd behind this one brings, as nixpkgs' stage 1 takes it.
+if [ -d /.initrd-secrets ]; then
+    (cd /.initrd-secrets && find . -type f) | while read -r secret; do
+        mkdir -p "$(dirname "/$secret")"
+        cp "/.initrd-secrets/$secret" "/$secret"
+    done
 fi
 
 label= init= copytoram=
@@ -56,7 +65,7 @@ until device=$(findfs "LABEL=$label" 2>/dev/null) && [ -n "$device" ]; do
 done
 say "MEDIUM $device"
 
-root=/sysroot
+root=/mnt-root
 mkdir -p $root
 mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
 mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
@@ -78,9 +87,13 @@ mkdir -p $root/nix/.rw-store/store $root/nix/.rw-store/work
 mount -t overlay -o "lowerdir=$root/nix/.ro-store,upperdir=$root/nix/.rw-store/store,workdir=$root/nix/.rw-store/work" \
     overlay $root/nix/store || fail "mounting the overlay"
 
+# boot.initrd.postMountCommands
+[ ! -s /post-mount ] || . /post-mount
+
 [ -L "$root$init" ] || [ -x "$root$init" ] || fail "$init is not in the store image"
 mount --move /proc $root/proc
 mount --move /sys $root/sys
 mount --move /dev $root/dev
+mount --move /run $root/run
 exec switch_root $root "$init"
 fail "$init could not be started"

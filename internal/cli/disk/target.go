@@ -44,9 +44,10 @@ func (w *Writing) Open(h device.Host, what string, paths []string) error {
 
 // Take writes the image to the disks while it is made. If one may be too small for
 // it, that is found out first: the image is made in a file without a name, and
-// written if it fits.
+// written if it fits. So is one that has to be read back while it is made: disks are
+// slow at that.
 func (w *Writing) Take(ctx context.Context, packing *build.Packing) (image.Result, error) {
-	if w.checkSizes(packing.MaxSize()) != nil {
+	if packing.ReadsBack() || w.checkSizes(packing.MaxSize()) != nil {
 		return w.packFirst(ctx, packing)
 	}
 	transfer, err := w.begin(ctx, 0, nil)

@@ -30,6 +30,7 @@ type Configuration struct {
 	kernelParams []string
 	sshKeys      []string
 	staticIPs    []string
+	mediaCheck   bool
 }
 
 func (o *Configuration) AddFlags(cmd *cobra.Command) {
@@ -53,6 +54,8 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+	f.BoolVar(&o.mediaCheck, "media-check", false,
+		"add a boot menu entry that checks the medium before anything is started from it")
 }
 
 // OneInstallable wants an installable, which --file stands for, too.
@@ -116,7 +119,7 @@ func (o *Configuration) changes() (c nixos.Changes, err error) {
 	if o.noLive && o.variant != "" {
 		return c, errors.New("--no-live and --image-variant exclude each other")
 	}
-	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams}
+	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck}
 	for _, text := range o.modules {
 		file, err := nixos.ModuleFile(text)
 		if err != nil {

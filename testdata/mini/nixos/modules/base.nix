@@ -33,6 +33,7 @@ in
 
     boot.initrd.availableKernelModules = option [ ];
     boot.initrd.luks.devices = option { };
+    boot.initrd.postMountCommands = option "";
     boot.initrd.systemd.enable = option false;
     boot.kernelPackages.kernel = option pkgs.kernel;
     boot.kernelParams = option [ ];
@@ -58,7 +59,9 @@ in
 
     system.boot.loader.initrdFile = option "initrd";
     system.boot.loader.kernelFile = option platform.linux-kernel.target;
-    system.build.initialRamdisk = option pkgs.initrd;
+    system.build.initialRamdisk = option (
+      pkgs.initrdWith { inherit (config.boot.initrd) postMountCommands; }
+    );
     system.build.toplevel = option (
       import ../../toplevel.nix {
         inherit pkgs config;
