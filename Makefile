@@ -1,7 +1,8 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make test-long  packs thousands of random trees afresh and from earlier images, boots
-#             images with every kind of boot menu, and flips bytes that verify must find
+#             images with every kind of boot menu and of damage that a medium check finds,
+#             and flips bytes that verify must find
 # make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
 # make race   runs what works in parallel with the race detector
 # make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
@@ -94,6 +95,7 @@ SEED  := 1
 test-long: mini
 	go test -count=1 -timeout 4h -run TestEarlierAtRandom ./pkg/squashfs -cases $(CASES) -seed $(SEED)
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMenuBehaviour ./cmd/livebuild -menus
+	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMediaCheck ./cmd/livebuild -checks
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild
 
 # ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.

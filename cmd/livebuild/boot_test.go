@@ -272,10 +272,16 @@ func TestMenuBehaviour(t *testing.T) {
 	}
 }
 
-// withMenus is the shared image with other menus, on the medium and in its EFI system partition.
+// withMenus is the shared image with other menus.
 func withMenus(t testing.TB, isolinux, grub func(string) string) string {
 	t.Helper()
-	data := readFile(t, miniISO(t).File)
+	return changeMenus(t, miniISO(t).File, isolinux, grub)
+}
+
+// changeMenus makes a copy of an image with other menus, on the medium and in its EFI system partition.
+func changeMenus(t testing.TB, file string, isolinux, grub func(string) string) string {
+	t.Helper()
+	data := readFile(t, file)
 	m, err := medium.Read(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
