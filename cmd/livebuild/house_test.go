@@ -84,16 +84,20 @@ var house = map[string]room{
 		"what can be done about errors: a row for each type of error",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
-			"internal/installable", "internal/inspection", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
+			"internal/installable", "internal/inspection", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
 			"internal/storefs", "internal/trial", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
 		[]string{
-			"internal/evalcache", "internal/image", "internal/installable", "internal/nix", "internal/nixos", "internal/progress", "internal/store", "internal/storefs",
-			"pkg/squashfs/codec",
+			"internal/evalcache", "internal/image", "internal/installable", "internal/manifest", "internal/nix", "internal/nixos", "internal/progress",
+			"internal/store", "internal/storefs", "pkg/squashfs/codec",
 		},
+	},
+	"internal/manifest": {
+		"the paper of an image: what it was made of, with what, and how; as JSON",
+		[]string{"internal/store"},
 	},
 	"internal/trial": {
 		"what compressions make of a store, and which makes an image small enough",
@@ -168,7 +172,9 @@ var house = map[string]room{
 	},
 	"internal/medium": {
 		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
-		[]string{"internal/imagefile", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs"},
+		[]string{
+			"internal/imagefile", "internal/manifest", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+		},
 	},
 	"internal/contents": {
 		"the files of a medium under one kind of path: those of its volume, its EFI system partition and the images in it; taken out safely",
@@ -177,7 +183,7 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/loader", "internal/medium", "internal/progress", "internal/store",
+			"internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/store",
 			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},

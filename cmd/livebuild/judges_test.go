@@ -214,7 +214,7 @@ func TestMedium(t *testing.T) {
 	}
 	t.Run("sources", func(t *testing.T) {
 		made := map[string]bool{
-			"/" + squashfsName: true, "/version.txt": true, "/boot/efi.img": true, "/boot/grub/loopback.cfg": true,
+			"/" + squashfsName: true, "/version.txt": true, "/livebuild.json": true, "/boot/efi.img": true, "/boot/grub/loopback.cfg": true,
 			"/EFI/BOOT/BOOTX64.EFI": true, "/EFI/BOOT/grub.cfg": true, "/EFI/nixos-installer-image": true,
 			"/isolinux/isolinux.cfg": true,
 		}

@@ -24,8 +24,12 @@ func TestVerifyLyingRegistration(t *testing.T) {
 			t.Errorf("no finding with %q: %+v", want, v.Findings)
 		}
 	}
-	if len(v.Findings) != len(changed) {
-		t.Errorf("%d findings, want %d: %+v", len(v.Findings), len(changed), v.Findings)
+	// The manifest has the hash that the registration lies about.
+	if !v.has("manifest", changed[0]) {
+		t.Errorf("the manifest does not contradict: %+v", v.Findings)
+	}
+	if len(v.Findings) != len(changed)+1 {
+		t.Errorf("%d findings, want %d: %+v", len(v.Findings), len(changed)+1, v.Findings)
 	}
 }
 

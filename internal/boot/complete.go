@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/fat"
@@ -24,6 +25,9 @@ type Options struct {
 	// Sign, if set, is given each program that the firmware starts, by its path on
 	// the medium, and returns it signed.
 	Sign func(ctx context.Context, path string, program []byte) ([]byte, error)
+
+	// Manifest is what medium.Manifest holds; if it is nil, there is no such file.
+	Manifest []byte
 }
 
 // sign returns a program as it is to be on the medium.
@@ -52,6 +56,12 @@ func (t *Tree) Complete(ctx context.Context, store *storefs.FS, opts Options) ([
 	}
 	m := newMerger(store)
 	for _, g := range t.Grafts {
+		if g.Target == medium.Manifest && g.Pending {
+			if opts.Manifest == nil {
+				continue
+			}
+			g.Data = opts.Manifest
+		}
 		if data, ok := made[g.Target]; ok && (g.Pending || opts.Sign != nil) {
 			g.Source, g.Data = "", data
 		}

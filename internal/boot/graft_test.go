@@ -109,7 +109,7 @@ func TestSign(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked []string
-	signed, err := tree.Complete(t.Context(), l.files(), Options{Sign: func(_ context.Context, path string, program []byte) ([]byte, error) {
+	signed, err := tree.Complete(t.Context(), l.files(), Options{Manifest: []byte("{}\n"), Sign: func(_ context.Context, path string, program []byte) ([]byte, error) {
 		asked = append(asked, path)
 		return append([]byte("signed "), program...), nil
 	}})

@@ -73,6 +73,7 @@ func NewTree(s *nixos.System) (*Tree, error) {
 	}
 	t := &Tree{Menu: menu, system: s}
 	t.add(Graft{Target: versionPath, Data: []byte(s.Label)})
+	t.add(Graft{Target: medium.Manifest, Pending: true})
 	t.addKernels()
 	if s.MakeBIOSBootable {
 		t.addBIOS()

@@ -25,7 +25,7 @@ func targets(t *Tree) []string {
 
 // TestTree compares the tree with the one of nixpkgs' module.
 func TestTree(t *testing.T) {
-	both := []string{"boot/nix/store/0-linux/bzImage", "boot/nix/store/0-initrd/initrd", "version.txt", "boot/memtest.bin"}
+	both := []string{"boot/nix/store/0-linux/bzImage", "boot/nix/store/0-initrd/initrd", "version.txt", "livebuild.json", "boot/memtest.bin"}
 	bios := []string{"isolinux", "isolinux/isolinux.cfg", "isolinux/background.png"}
 	efi := []string{"boot/efi.img", "boot/grub/loopback.cfg", "EFI/nixos-installer-image", "EFI/BOOT/BOOTX64.EFI",
 		"EFI/BOOT/grub.cfg", "EFI/BOOT/unicode.pf2", "EFI/BOOT/refind_x64.efi", "EFI/BOOT/efi-background.png",
@@ -85,6 +85,7 @@ func TestTree(t *testing.T) {
 func TestRefusedTargets(t *testing.T) {
 	for _, test := range []struct{ target, reason string }{
 		{"/version.txt", "is taken"},
+		{"/LiveBuild.json", "is taken"},
 		{"EFI/boot/grub.cfg", "is taken"},
 		{"/isolinux/isolinux.cfg", "is taken"},
 		{"Nix-Store.squashfs", "is the store image"},
@@ -105,7 +106,7 @@ func (l *lab) complete(s *nixos.System) (*Tree, []File) {
 	if err != nil {
 		l.Fatal(err)
 	}
-	files, err := tree.Complete(context.Background(), l.files(), Options{})
+	files, err := tree.Complete(context.Background(), l.files(), Options{Manifest: []byte("{}\n")})
 	if err != nil {
 		l.Fatal(err)
 	}
@@ -143,6 +144,7 @@ func TestComplete(t *testing.T) {
 		{Path: "EFI/BOOT/grub-theme/b/DejaVu Regular.pf2", Size: 4},
 		{Path: "boot" + s.Configurations[0].Kernel, Size: 6},
 		{Path: "boot/grub/loopback.cfg", Data: []byte("source /EFI/BOOT/grub.cfg\n"), Size: 26},
+		{Path: "livebuild.json", Data: []byte("{}\n"), Size: 3},
 		{Path: "version.txt", Data: []byte("24.05"), Size: 5},
 	} {
 		got := find(files, want.Path)

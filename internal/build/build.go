@@ -39,6 +39,8 @@ type Build struct {
 	nix         *nix.Nix
 
 	plan  *image.Plan    // after Evaluate
+	flake []byte         // its metadata as JSON, after EvaluateToPack; nil of a file
+	packs bool           // a manifest will be wanted
 	store *nix.Store     // of what is packed, after FindStore
 	roots *nix.Roots     // of what is built, until Close
 	files []*storefs.FS  // likewise
@@ -90,6 +92,7 @@ func (b *Build) EvaluateToPack(ctx context.Context) error {
 			return err
 		}
 	}
+	b.packs = true
 	if err := b.Evaluate(ctx); err != nil {
 		return err
 	}
@@ -119,7 +122,9 @@ func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
 		for _, w := range system.Warnings {
 			progress.Warn(b.options.Sink, errors.New(w))
 		}
-		b.plan, err = image.NewPlan(system, b.options.Image)
+		if b.plan, err = image.NewPlan(system, b.options.Image); err == nil && b.packs {
+			b.flake, err = b.metadata(ctx)
+		}
 		return Evaluated{system.Name, system.Platform, system.VolumeID, system.Known}, err
 	})
 	return err

@@ -27,7 +27,8 @@ type PackOptions struct {
 type Result struct {
 	image.Result
 	StorePaths int
-	StoreBytes int64 // as Nix counts, NAR sizes
+	StoreBytes int64  // as Nix counts, NAR sizes
+	Manifest   []byte // that lies on the medium, too
 	Times      Times
 }
 
@@ -38,6 +39,14 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 	if err != nil {
 		return result, err
 	}
+	paper, err := b.manifest(src.Closure)
+	if err != nil {
+		return result, err
+	}
+	if src.Manifest, err = paper.Encode(); err != nil {
+		return result, err
+	}
+	result.Manifest = src.Manifest
 	b.sources = &src
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
 	err = image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression())

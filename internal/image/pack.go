@@ -2,6 +2,7 @@ package image
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ import (
 type Sources struct {
 	Files   *storefs.FS    // of all that is on the medium
 	Closure *store.Closure // of System.StoreContents
+	// Manifest is what medium.Manifest is to hold; nil for an image without one.
+	Manifest []byte
 
 	// Backwards gives the store paths to the packer from the last to the first, which makes no
 	// difference.
@@ -74,7 +77,7 @@ func Prepare(ctx context.Context, store *Store, medium Medium, src Sources, earl
 	if err != nil {
 		return nil, err
 	}
-	layout, err := medium.layout(ctx, src.Files, tree.MaxSize())
+	layout, err := medium.with(src.Manifest).layout(ctx, src, tree.MaxSize())
 	if err != nil {
 		return nil, err
 	}
@@ -141,9 +144,20 @@ func (p *Packing) write(ctx context.Context, w io.WriterAt, compressed bool, opt
 	return result, nil
 }
 
+// with returns the medium with identifiers that a manifest is a part of, too: images that
+// differ in it alone are different ones.
+func (m Medium) with(manifest []byte) Medium {
+	if manifest != nil {
+		sum := sha256.Sum256(append(m.Seed[:], manifest...))
+		copy(m.Seed[:], sum[:])
+	}
+	return m
+}
+
 // layout decides where everything lies on the medium.
-func (m Medium) layout(ctx context.Context, built *storefs.FS, storeMax int64) (*hybridiso.Layout, error) {
-	completed, err := m.Tree.Complete(ctx, built, boot.Options{})
+func (m Medium) layout(ctx context.Context, src Sources, storeMax int64) (*hybridiso.Layout, error) {
+	built := src.Files
+	completed, err := m.Tree.Complete(ctx, built, boot.Options{Manifest: src.Manifest})
 	if err != nil {
 		return nil, err
 	}

@@ -35,6 +35,23 @@ func NewStore(compression codec.Settings, epoch time.Time) *Store {
 // Compression is how the squashfs is compressed.
 func (s *Store) Compression() codec.Settings { return s.compression }
 
+// BlockSize is that of the squashfs in bytes, and Identity names all that its compressed
+// bytes depend on beside the data: [codec.Codec.Identity]. If Check fails, there are none.
+func (s *Store) BlockSize() int {
+	if s.err != nil {
+		return 0
+	}
+	return s.codec.Settings().BlockSize
+}
+
+// Identity is described with BlockSize.
+func (s *Store) Identity() string {
+	if s.err != nil {
+		return ""
+	}
+	return s.codec.Identity()
+}
+
 // Check returns why this program cannot pack the store, if it cannot: a
 // [*codec.UnsupportedError] or a [*codec.SettingsError].
 func (s *Store) Check() error { return s.err }

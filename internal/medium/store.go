@@ -19,6 +19,10 @@ import (
 // (nixos/modules/installer/cd-dvd/iso-image.nix).
 const StoreImage = "nix-store.squashfs"
 
+// Manifest is the file of a medium that says what it was made of, if livebuild made it; package
+// manifest has its form.
+const Manifest = "livebuild.json"
+
 // Registration is the name, in the root of the squashfs, of the list that the live system
 // loads into its Nix database.
 const Registration = "nix-path-registration"

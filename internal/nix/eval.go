@@ -103,6 +103,21 @@ func (n *Nix) evaluate(ctx context.Context, options Options, args []string) (out
 	return o, err
 }
 
+// Metadata decodes what Nix says about a flake and its lock, as JSON, into the value into:
+// after an evaluation, of what that was of, unless the files have changed since.
+func (n *Nix) Metadata(ctx context.Context, ref string, into any) error {
+	flags, err := n.evalFlags(ctx)
+	if err != nil {
+		return err
+	}
+	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
+		flags, []string{ref})
+	if err := n.evalJSON(ctx, n.silent(), args, into); err != nil {
+		return fmt.Errorf("reading the metadata of the flake: %w", err)
+	}
+	return nil
+}
+
 // readFlakeConfig returns the nixConfig of the flake as flags for nix-store:
 // Nix itself applies it to the evaluating command only.
 func (n *Nix) readFlakeConfig(ctx context.Context, ref string) (FlakeConfig, error) {
@@ -117,10 +132,8 @@ func (n *Nix) readFlakeConfig(ctx context.Context, ref string) (FlakeConfig, err
 	if err != nil {
 		return nil, err
 	}
-	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"},
-		flags, []string{ref})
-	if err := n.evalJSON(ctx, n.silent(), args, &meta); err != nil {
-		return nil, fmt.Errorf("reading the metadata of the flake: %w", err)
+	if err := n.Metadata(ctx, ref, &meta); err != nil {
+		return nil, err
 	}
 	file := Quote("/" + strings.Trim(meta.Original.Dir+"/flake.nix", "/"))
 	var raw json.RawMessage

@@ -39,8 +39,7 @@ func (n *Nix) Fingerprint(ctx context.Context, ref string) (string, error) {
 		return "", err
 	}
 	var raw json.RawMessage
-	args := slices.Concat(features, []string{"flake", "metadata", "--json", "--log-format", "internal-json"}, flags, []string{ref})
-	if err := n.evalJSON(ctx, n.silent(), args, &raw); err != nil {
+	if err := n.Metadata(ctx, ref, &raw); err != nil {
 		var failed *Error
 		if errors.As(err, &failed) {
 			return "", nil // the evaluation says it better

@@ -172,3 +172,6 @@ func (v Version) atLeast(major, minor int) bool {
 	}
 	return v.major > major || v.major == major && v.minor >= minor
 }
+
+// EvalFlags are the flags that the user passes through to evaluations.
+func (n *Nix) EvalFlags() []string { return slices.Clone(n.options.Flags.Eval) }

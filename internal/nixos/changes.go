@@ -42,6 +42,18 @@ type StaticIP struct {
 	DNS       []netip.Addr
 }
 
+// String is what ParseStaticIP reads.
+func (ip StaticIP) String() string {
+	text := ip.Interface + "=" + ip.Address.String()
+	if ip.Gateway.IsValid() {
+		text += ",gw=" + ip.Gateway.String()
+	}
+	for _, server := range ip.DNS {
+		text += ",dns=" + server.String()
+	}
+	return text
+}
+
 // ChangeError reports a change that cannot be made.
 type ChangeError struct {
 	What   string // "static address", "SSH key"

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/store"
@@ -63,6 +64,8 @@ type Options struct {
 	// Against is what is known elsewhere of the store paths, which the registration on the medium
 	// is then held against; nil to believe that.
 	Against *Elsewhere
+	// Manifest is what is known elsewhere of the image; nil to believe that on the medium.
+	Manifest *manifest.Manifest
 
 	// Found, if set, is called with each finding as soon as it is known, one at a time. Its error
 	// ends the check.
@@ -101,7 +104,7 @@ func Verify(ctx context.Context, m *medium.Medium, opts Options) (Report, error)
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	v := &verifier{ctx: ctx, medium: m, options: opts, size: ImageSize(m)}
-	for _, step := range []func() error{v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.menus, v.files, v.padding, v.storePaths} {
+	for _, step := range []func() error{v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.manifest, v.menus, v.files, v.padding, v.storePaths} {
 		if err := step(); err != nil {
 			return v.report, err
 		}
