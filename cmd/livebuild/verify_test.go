@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -128,6 +129,7 @@ func TestVerifyDamaged(t *testing.T) {
 		"superblock":             {zero(store, 96), "squashfs superblock", ""},
 		"FAT":                    {func(b []byte) []byte { b[esp+512+4] ^= 0xff; return b }, "FAT allocation table", ""},
 		"kernel":                 {kernel, "boot menu", "bzImage, which is not there"},
+		"Joliet":                 {damageJoliet, "ISO 9660 Joliet path table M", "no directory is"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -144,6 +146,15 @@ func damageCatalog(b []byte) []byte {
 	const block, pointer = 2048, 0x47
 	at := int(b[17*block+pointer]) | int(b[17*block+pointer+1])<<8
 	b[at*block+28] ^= 1 // its checksum
+	return b
+}
+
+// damageJoliet damages the path table M of Joliet, which its descriptor in block 18 names (ECMA-119
+// §8.5.14).
+func damageJoliet(b []byte) []byte {
+	const block, pointer = 2048, 148
+	at := int(binary.BigEndian.Uint32(b[18*block+pointer:]))
+	b[at*block+5] ^= 1 // where the root directory is
 	return b
 }
 

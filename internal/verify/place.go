@@ -41,7 +41,7 @@ const (
 // Locate says what the byte at an offset of an image belongs to, as far as the image itself tells.
 func Locate(ctx context.Context, m *medium.Medium, offset int64) Place {
 	v := &verifier{ctx: ctx, medium: m, size: ImageSize(m)}
-	entries, err := v.volume(0)
+	entries, err := v.volume(0) // whose findings nobody is told
 	if err != nil {
 		return Place{Structure: "image"}
 	}

@@ -59,6 +59,13 @@ func (v *verifier) volume(offset int64) ([]entry, error) {
 	if err != nil {
 		return nil, v.wrong("volume descriptor", offset+volumeBlock*isoBlock, "", "%w", err)
 	}
+	// What Linux does not read, others do: path tables, and the hierarchy of Joliet.
+	err = r.Findings(v.ctx, hybridiso.CheckOptions{Same: v.medium.MadeHere()}, func(f hybridiso.Finding) error {
+		return v.find(Finding{Structure: "ISO 9660 " + f.Structure, Offset: placed(offset, f.Offset), File: f.Path, Err: f.Err})
+	})
+	if err != nil {
+		return nil, err
+	}
 	root, err := r.Lookup(".")
 	if err != nil {
 		return nil, v.wrong(structure, -1, ".", "%w", err)

@@ -147,6 +147,11 @@ func FuzzOpen(f *testing.F) {
 		for _, naming := range []Naming{RockRidge, Joliet, Plain} {
 			_ = readAll(image, naming)
 		}
+		if r, err := Open(bytes.NewReader(image), int64(len(image))); err == nil {
+			if err := r.Findings(t.Context(), CheckOptions{Same: true}, func(Finding) error { return nil }); err != nil {
+				t.Errorf("Findings: %v", err)
+			}
+		}
 		entries, err := ReadTree(bytes.NewReader(image))
 		if err != nil {
 			return
