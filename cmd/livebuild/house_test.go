@@ -16,7 +16,7 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/face", "internal/cli/guide",
+			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face", "internal/cli/guide",
 			"internal/cli/look", "internal/cli/machine", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
 			"internal/trial",
 		},
@@ -24,6 +24,20 @@ var house = map[string]room{
 	"internal/cli/guide": {
 		"what tells how to use the command line: help topics, manual pages",
 		[]string{"internal/cli/face", "internal/console", "internal/image", "internal/manual", "internal/nix", "pkg/squashfs/codec"},
+	},
+	"internal/cli/examine": {
+		"the verb that finds out what this machine lacks",
+		[]string{
+			"internal/build", "internal/cli/face", "internal/cli/request", "internal/device", "internal/doctor", "internal/human",
+			"internal/image", "internal/report",
+		},
+	},
+	"internal/doctor": {
+		"finds out whether a machine can do what the verbs do, by asking what they ask",
+		[]string{
+			"internal/build", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/nix",
+			"internal/progress", "internal/qemu",
+		},
 	},
 	"internal/manual": {
 		"documentation as text for a screen, and as pages for man",
@@ -76,14 +90,14 @@ var house = map[string]room{
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/human", "internal/image",
-			"internal/inspection", "internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
+			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/doctor", "internal/human",
+			"internal/image", "internal/inspection", "internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/human", "internal/image", "internal/imagefile",
+			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human", "internal/image", "internal/imagefile",
 			"internal/installable", "internal/inspection", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
 			"internal/storefs", "internal/trial", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
 		},

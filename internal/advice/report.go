@@ -12,6 +12,7 @@ import (
 var reportHints = []Row{
 	OnValue(notBootedHint),
 	OnValue(damagedHint),
+	On[*report.UnhealthyError]("below each there is what to do; --for leaves out what other verbs need"),
 }
 
 // notBootedHint is advice on the first boot that failed.

@@ -29,7 +29,7 @@ func (b *Build) Realise(ctx context.Context) (image.Sources, error) {
 }
 
 func (b *Build) realiseNow(ctx context.Context) (image.Sources, error) {
-	if err := b.checkPlatform(ctx); err != nil {
+	if err := b.CheckPlatform(ctx); err != nil {
 		return image.Sources{}, err
 	}
 	if err := b.protect(); err != nil {
@@ -112,6 +112,11 @@ func (b *Build) Known(ctx context.Context) (*store.Closure, error) {
 	if err != nil || len(missing.Build)+len(missing.Fetch)+len(missing.Unknown) > 0 {
 		return nil, err
 	}
+	return b.Closure(ctx)
+}
+
+// Closure reads the closure of what is packed, of which everything is in the store.
+func (b *Build) Closure(ctx context.Context) (*store.Closure, error) {
 	return b.nix.Closure(ctx, b.plan.System().StoreContents)
 }
 
@@ -135,11 +140,11 @@ func (b *Build) missing(ctx context.Context) (nix.Missing, error) {
 	return b.nix.Missing(ctx, targets)
 }
 
-// checkPlatform finds out before anything is built whether it can be: programs of
+// CheckPlatform finds out before anything is built whether it can be: programs of
 // another platform need a machine for it, or emulation. Its error is a
 // [*nix.PlatformError]. What is downloaded needs neither, so Nix is asked what is left
 // to build where it matters.
-func (b *Build) checkPlatform(ctx context.Context) error {
+func (b *Build) CheckPlatform(ctx context.Context) error {
 	platform := b.plan.System().BuildPlatform
 	_, flags, err := b.nix.Builder(ctx, platform)
 	var nobody *nix.PlatformError

@@ -16,6 +16,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
+	"github.com/livebuild/livebuild/internal/cli/examine"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/guide"
 	"github.com/livebuild/livebuild/internal/cli/look"
@@ -170,6 +171,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		machine.Run(a.App), machine.Test(a.App),
 		look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),
 		create.Bench(a.App),
+		examine.Doctor(a.App, hintFor),
 		disk.Open(a.App),
 		guide.Man(),
 	)

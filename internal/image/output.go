@@ -11,6 +11,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -45,6 +47,36 @@ type Output struct {
 	file      *os.File
 	path      string
 	temporary string // its name; empty if it has none
+}
+
+// OutputPath is the file that output means: a file, or a folder, in which it gets the name.
+func OutputPath(output, name string) string {
+	if output == "" || strings.HasSuffix(output, "/") || isFolder(output) {
+		return filepath.Join(output, name)
+	}
+	return output
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// CheckFolder finds out before any work whether files can be made in a folder.
+func CheckFolder(folder string) error {
+	info, err := os.Stat(folder)
+	switch {
+	case err != nil:
+	case !info.IsDir():
+		err = unix.ENOTDIR
+	default:
+		err = unix.Access(folder, unix.W_OK|unix.X_OK)
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return &fs.PathError{Op: "writing to", Path: folder, Err: errno}
+	}
+	return err
 }
 
 // CreateOutput begins a file that is to appear at path, or where a link of that

@@ -29,6 +29,9 @@ func (s Store) PhysicalPath(path string) string {
 	return path
 }
 
+// Folder is where it is.
+func (s Store) Folder() string { return s.real }
+
 // Files are the files of store paths.
 func (s Store) Files(paths []string) (*storefs.FS, error) {
 	return storefs.New(s.dir, s.real, paths)
@@ -167,6 +170,7 @@ type settings struct {
 	sandbox        bool   // "relaxed" is true, too: few derivations ask for it
 	sandboxPaths   []string
 	trustedUsers   []string // of the daemon
+	substituters   []string // URLs
 }
 
 // config asks Nix for its settings, of which NIX_REMOTE, the configuration
@@ -199,6 +203,7 @@ func (n *Nix) config(ctx context.Context) (settings, error) {
 	s.sandbox = fmt.Sprint(all["sandbox"].Value) != "false"
 	s.sandboxPaths = words(all["sandbox-paths"].Value)
 	s.trustedUsers = words(all["trusted-users"].Value)
+	s.substituters = words(all["substituters"].Value)
 	n.settings = &s
 	return s, nil
 }

@@ -49,7 +49,7 @@ const overheadMiB = 192
 // The error is a [MemoryError] if there is no room for even one.
 func (m Machine) SideBySide(wanted, processors int) (int, error) {
 	count := max(1, min(wanted, processors))
-	available, err := availableMiB()
+	available, err := AvailableMiB()
 	if err != nil {
 		return 1, nil // not Linux: one is what was asked for at least
 	}
@@ -64,8 +64,8 @@ func sideBySide(count, memoryMiB, availableMiB int) (int, error) {
 	return min(count, room), nil
 }
 
-// availableMiB returns what new processes can have (proc(5), /proc/meminfo, MemAvailable).
-func availableMiB() (int, error) {
+// AvailableMiB returns what new processes can have (proc(5), /proc/meminfo, MemAvailable).
+func AvailableMiB() (int, error) {
 	f, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0, err

@@ -4,15 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/disk"
@@ -142,7 +137,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 			return err
 		}
 	}
-	path := outputPath(opts.output, b.Plan().FileName())
+	path := image.OutputPath(opts.output, b.Plan().FileName())
 	if build.InsideFlake(of, path) {
 		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
@@ -182,19 +177,6 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	return v.Print(result, opts.JSON)
 }
 
-// outputPath is the file that -o means.
-func outputPath(output, name string) string {
-	if output == "" || strings.HasSuffix(output, "/") || isFolder(output) {
-		return filepath.Join(output, name)
-	}
-	return output
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
-}
-
 // streamError reports that the image should go through a pipe.
 type streamError struct{}
 
@@ -208,18 +190,5 @@ func checkFolder(output string) error {
 	if output == "-" {
 		return face.Usage(&streamError{})
 	}
-	folder := filepath.Dir(outputPath(output, "image"))
-	info, err := os.Stat(folder)
-	switch {
-	case err != nil:
-	case !info.IsDir():
-		err = unix.ENOTDIR
-	default:
-		err = unix.Access(folder, unix.W_OK|unix.X_OK)
-	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return &fs.PathError{Op: "writing to", Path: folder, Err: errno}
-	}
-	return err
+	return image.CheckFolder(filepath.Dir(image.OutputPath(output, "image")))
 }

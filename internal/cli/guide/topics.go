@@ -71,9 +71,10 @@ func environment() []manual.Block {
 			{Term: "DISPLAY, WAYLAND_DISPLAY", Text: "if one is set, 'livebuild run' opens a window"},
 			{Term: "XDG_CACHE_HOME, HOME", Text: "the folder livebuild in it has what can be made again; else .cache in the home folder. What was built is linked there while it is packed, and temporary images are made there"},
 			{Term: "TMPDIR", Text: "where small temporary files go"},
+			{Term: "NIX_SSHOPTS", Text: "options of ssh, to which 'livebuild doctor' adds that nobody is asked for a password"},
 			{Term: "NIX_STORE_DIR, NIX_STATE_DIR, XDG_DATA_HOME", Text: "where Nix has its store and its state, as Nix itself reads them"},
 		},
-		manual.Paragraph("Nix, git and ssh get all of the environment. So what they read counts as ever: NIX_CONFIG, NIX_REMOTE, NIX_PATH, NIX_SSHOPTS, " +
+		manual.Paragraph("Nix, git and ssh get all of the environment. So what they read counts as ever: NIX_CONFIG, NIX_REMOTE, NIX_PATH, " +
 			"NIX_SSL_CERT_FILE, http_proxy and the like; NIXPKGS_ALLOW_UNFREE needs --impure. livebuild adds LANGUAGE=C, and for versions of Nix before 2.24 GC_DONT_GC=1."),
 	}
 }

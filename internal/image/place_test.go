@@ -1,4 +1,4 @@
-package create
+package image
 
 import (
 	"os"
@@ -26,7 +26,7 @@ func TestOutputPath(t *testing.T) {
 		"folder/y":    "folder/y",
 		"./folder/..": "x.iso",
 	} {
-		if got := outputPath(output, "x.iso"); got != filepath.FromSlash(want) {
+		if got := OutputPath(output, "x.iso"); got != filepath.FromSlash(want) {
 			t.Errorf("%q: %q, want %q", output, got, want)
 		}
 	}
