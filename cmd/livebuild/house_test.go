@@ -138,7 +138,7 @@ var house = map[string]room{
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",
-		[]string{"internal/binfmt", "internal/installable", "internal/store", "internal/storefs"},
+		[]string{"internal/binfmt", "internal/builders", "internal/installable", "internal/store", "internal/storefs"},
 	},
 	"internal/installable": {
 		"what a user names: one configuration, of a flake or of a file; reads names, runs nothing",
@@ -150,6 +150,10 @@ var house = map[string]room{
 	},
 	"internal/storefs": {
 		"the files of chosen store paths, and of nothing else of the machine",
+		nil,
+	},
+	"internal/builders": {
+		"the machines that Nix is told to build on",
 		nil,
 	},
 	"internal/binfmt": {

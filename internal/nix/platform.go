@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/livebuild/livebuild/internal/binfmt"
+	"github.com/livebuild/livebuild/internal/builders"
 	"github.com/livebuild/livebuild/internal/store"
 )
 
@@ -131,7 +132,7 @@ func (n *Nix) Builder(ctx context.Context, platform string) (by BuildsBy, flags 
 	if known && runsOn(Machine(), platform) {
 		return ThisMachine, nil, nil
 	}
-	if machinesBuild(set.builders, platform, set.system, builderFiles) {
+	if builders.Build(set.builders, platform, set.system) {
 		return AnotherMachine, nil, nil
 	}
 	if err := emulates(binfmt.Folder, platform, set); err != nil {

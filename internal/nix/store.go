@@ -166,7 +166,7 @@ type settings struct {
 
 	system         string
 	extraPlatforms []string
-	builders       string // machines, or a file with them; see machinesBuild
+	builders       string // machines, or a file with them; see the package builders
 	sandbox        bool   // "relaxed" is true, too: few derivations ask for it
 	sandboxPaths   []string
 	trustedUsers   []string // of the daemon

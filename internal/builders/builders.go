@@ -1,4 +1,7 @@
-package nix
+// Package builders reads which machines Nix is told to build on.
+//
+// Reference: the Nix reference manual (nix.dev/manual/nix), "Remote builds".
+package builders
 
 import (
 	"errors"
@@ -8,14 +11,16 @@ import (
 	"strings"
 )
 
-// builderFiles is how many files with machines may name each other.
-const builderFiles = 8
+// mostFiles is how many files with machines may name each other.
+const mostFiles = 8
 
-// machinesBuild reports whether one of the machines builds for a platform. The
-// text is that of the setting builders: machines separated by semicolons or lines,
-// or @ and a file with them (Nix manual, "Remote builds"). What cannot be read may
-// be able to.
-func machinesBuild(text, platform, system string, files int) bool {
+// Build reports whether one of the machines builds for a platform. The text is that of Nix's
+// setting builders: machines separated by semicolons or lines, or @ and a file with them. System is
+// the platform of machines that name none. What cannot be read may be able to.
+func Build(text, platform, system string) bool { return build(text, platform, system, mostFiles) }
+
+// build follows so many files.
+func build(text, platform, system string, files int) bool {
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == ';' }) {
 		line, _, _ = strings.Cut(line, "#")
 		if line = strings.TrimSpace(line); line == "" {
@@ -27,7 +32,7 @@ func machinesBuild(text, platform, system string, files int) bool {
 			case errors.Is(err, fs.ErrNotExist):
 			case err != nil || files == 0:
 				return true
-			case machinesBuild(string(more), platform, system, files-1):
+			case build(string(more), platform, system, files-1):
 				return true
 			}
 			continue
