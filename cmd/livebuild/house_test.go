@@ -47,8 +47,8 @@ var house = map[string]room{
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
-			"internal/device", "internal/image", "internal/installable", "internal/medium", "internal/nix", "internal/report", "internal/trial",
-			"internal/verify", "pkg/squashfs/codec",
+			"internal/device", "internal/human", "internal/image", "internal/installable", "internal/medium", "internal/nix", "internal/progress",
+			"internal/report", "internal/trial", "internal/verify", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {
@@ -120,7 +120,7 @@ var house = map[string]room{
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
-			"internal/boot", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
+			"internal/boot", "internal/imagefile", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
 			"internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},

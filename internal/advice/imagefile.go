@@ -12,6 +12,12 @@ var imagefileHints = []Row{
 	On[*imagefile.OpenError](nameFile),
 	On[*imagefile.NotRegularError](nameFile),
 	On[*imagefile.EmptyError](nameFile),
+	OnValue(func(e *imagefile.PartError) string {
+		if e.First != "" {
+			return "name the first one, which stands for all: " + human.Quote(e.First)
+		}
+		return "download or copy that part again, into the folder of the others; whether all are right says 'sha256sum --check --ignore-missing'"
+	}),
 	OnValue(foreignHint),
 	On[*imagefile.UnknownError]("download or copy the file again; --force writes it as it is"),
 	On[*imagefile.IncompleteError]("nothing was written; download or copy the file again, or wait until it is complete; --force writes what is there"),

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"runtime"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -27,7 +27,7 @@ import (
 // others found out by computing each path's NAR hash from the image.
 type Earlier struct {
 	Path     string
-	file     *os.File
+	file     *imagefile.File
 	squashfs *squashfs.Earlier
 	kept     map[string]bool // base names of store paths
 
@@ -71,7 +71,7 @@ func ChooseEarlier(paths []string, closure *store.Closure) string {
 
 // claimed is how many bytes of the closure an image says it has.
 func claimed(path string, closure *store.Closure) int64 {
-	f, err := os.Open(path)
+	f, err := imagefile.Open(path)
 	if err != nil {
 		return 0
 	}
@@ -99,9 +99,12 @@ func (s *Store) OpenEarlier(ctx context.Context, path string, closure *store.Clo
 	if s.err != nil {
 		return nil, s.err
 	}
-	f, err := os.Open(path)
-	if err != nil {
+	f, err := imagefile.Open(path)
+	if _, ok := errors.AsType[*imagefile.OpenError](err); ok {
 		return nil, err
+	}
+	if err != nil {
+		return nil, &UnfitError{Path: path, Err: err}
 	}
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -148,13 +151,13 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 	return nil
 }
 
-// storeImage is where the squashfs is in an image file.
-func storeImage(f *os.File) (*io.SectionReader, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, err
+// storeImage is where the squashfs is in an image, which can be in parts.
+func storeImage(f *imagefile.File) (*io.SectionReader, error) {
+	image := f.Plain()
+	if image == nil {
+		return nil, fmt.Errorf("is compressed by %s as a whole", f.Format)
 	}
-	return medium.FindStore(f, size)
+	return medium.FindStore(image, f.FileSize)
 }
 
 // common returns the paths of the closure that an image says it has, with the

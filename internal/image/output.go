@@ -47,6 +47,7 @@ type Output struct {
 	file      *os.File
 	path      string
 	temporary string // its name; empty if it has none
+	cut       *cut   // nil: it appears in one piece
 }
 
 // OutputPath is the file that output means: a file, or a folder, in which it gets the name.
@@ -92,7 +93,12 @@ func CreateOutput(path string, force bool) (*Output, error) {
 	if err := checkReplaceable(path, force); err != nil {
 		return nil, err
 	}
-	o := &Output{path: path}
+	return createFile(path)
+}
+
+// createFile begins a file that is to appear at path, whatever is there.
+func createFile(path string) (o *Output, err error) {
+	o = &Output{path: path}
 	if o.file = openNameless(filepath.Dir(path)); o.file != nil {
 		return o, nil
 	}
@@ -213,26 +219,56 @@ func (o *Output) Sync(ctx context.Context) (sum string, err error) {
 	group.Go(o.file.Sync)
 	group.Go(func() error {
 		h := sha256.New()
-		if _, err := io.Copy(h, progress.NewReader(ctx, io.NewSectionReader(o.file, 0, math.MaxInt64), nil)); err != nil {
+		var to io.Writer = h
+		var parts summer
+		if o.cut != nil {
+			parts.each = o.cut.each
+			to = io.MultiWriter(h, &parts)
+		}
+		size, err := io.Copy(to, progress.NewReader(ctx, io.NewSectionReader(o.file, 0, math.MaxInt64), nil))
+		if err != nil {
 			return err
 		}
 		sum = hex.EncodeToString(h.Sum(nil))
-		return nil
+		if o.cut == nil {
+			return nil
+		}
+		parts.next()
+		return o.cut.plan(o.path, size, sum, parts.sums)
 	})
 	return sum, group.Wait()
 }
 
-// Commit puts the file, which has to be synced, in its place.
-func (o *Output) Commit() (err error) {
-	if o.temporary == "" {
-		o.temporary, err = claimName(filepath.Dir(o.path), func(name string) error {
-			return unix.Linkat(unix.AT_FDCWD, procName(o.file), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
-		})
-		if err != nil {
-			o.temporary = ""
-			return err
-		}
+// Commit puts the file, which has to be synced and cut, in its place.
+func (o *Output) Commit() error {
+	if o.cut != nil {
+		return o.commitCut()
 	}
+	if err := o.claim(); err != nil {
+		return err
+	}
+	if err := o.place(); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(o.path))
+}
+
+// claim gives the file a hidden name, unless it has one.
+func (o *Output) claim() (err error) {
+	if o.temporary != "" {
+		return nil
+	}
+	o.temporary, err = claimName(filepath.Dir(o.path), func(name string) error {
+		return unix.Linkat(unix.AT_FDCWD, procName(o.file), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+	})
+	if err != nil {
+		o.temporary = ""
+	}
+	return err
+}
+
+// place closes the file and renames it.
+func (o *Output) place() error {
 	if err := o.file.Close(); err != nil {
 		return err
 	}
@@ -240,7 +276,7 @@ func (o *Output) Commit() (err error) {
 		return err
 	}
 	o.temporary = ""
-	return syncFolder(filepath.Dir(o.path))
+	return nil
 }
 
 // Abort removes what has been written. After Commit it does nothing.
@@ -251,6 +287,9 @@ func (o *Output) Abort() error {
 	}
 	if o.temporary != "" {
 		err = errors.Join(err, os.Remove(o.temporary))
+	}
+	if o.cut != nil {
+		err = errors.Join(err, o.cut.abort())
 	}
 	return err
 }

@@ -99,6 +99,11 @@ func (f *File) Check(ctx context.Context, opts CheckOptions) (Facts, error) {
 	case size == 0:
 		return facts, &EmptyError{f.Path}
 	case opts.Sum != nil && !opts.Sum.fits(facts):
+		if all, cut := f.file.(*parts); cut {
+			if err := all.wrong(ctx, opts.Sum.Source); err != nil {
+				return facts, err
+			}
+		}
 		return facts, &ChecksumError{f.Path, opts.Sum.of(facts), *opts.Sum}
 	case opts.Any:
 		return facts, nil

@@ -35,7 +35,11 @@ var (
 // The error is a [SumError] if such a file names the image, but no sum that can
 // be used, or is no text; or it is one of reading.
 func (f *File) FindSum() (*Checksum, error) {
-	folder, name := filepath.Split(f.Path)
+	path := f.Path
+	if _, cut := f.file.(*parts); cut {
+		path = WholeName(path)
+	}
+	folder, name := filepath.Split(path)
 	names := []string{name}
 	if f.Format != Plain {
 		names = append(names, strings.TrimSuffix(name, filepath.Ext(name)))

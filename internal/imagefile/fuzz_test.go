@@ -129,3 +129,35 @@ func FuzzParseSums(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParts reads a file through its parts as it is read in one piece.
+func FuzzParts(f *testing.F) {
+	f.Add([]byte("an image in parts"), uint16(4), int64(3), uint16(9))
+	f.Add([]byte("an image in parts"), uint16(17), int64(0), uint16(17))
+	f.Add([]byte("x"), uint16(1), int64(1), uint16(1))
+	f.Fuzz(func(t *testing.T, image []byte, each uint16, offset int64, length uint16) {
+		if each == 0 || length == 0 || len(image) == 0 || len(image)/int(each) > 50 || offset < 0 {
+			return
+		}
+		folder := t.TempDir()
+		n := 0
+		for part := range slices.Chunk(image, int(each)) {
+			if err := os.WriteFile(filepath.Join(folder, PartName("x.iso", n, 51)), part, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		p, err := openParts(filepath.Join(folder, PartName("x.iso", 0, 51)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		got, want := make([]byte, length), make([]byte, length)
+		gotN, gotErr := p.ReadAt(got, offset)
+		wantN, wantErr := bytes.NewReader(image).ReadAt(want, offset)
+		// At the end of what is there either may be said: io.ReaderAt.
+		if gotN != wantN || !bytes.Equal(got, want) || (gotErr == nil) != (wantErr == nil) && offset+int64(length) != int64(len(image)) {
+			t.Errorf("read %d bytes, %v; want %d, %v", gotN, gotErr, wantN, wantErr)
+		}
+	})
+}

@@ -1,5 +1,5 @@
 // Package imagefile reads an image from a file as people have them: plain, or
-// compressed by gzip, zstd or xz, with its SHA-256 or SHA-512 given or in a file
+// compressed by gzip, zstd or xz, in one piece or cut into parts, with its SHA-256 or SHA-512 given or in a file
 // beside it; and it says whether the image is a whole one.
 //
 // What a file is follows from its content, not from its name.
@@ -94,11 +94,28 @@ type File struct {
 	Path     string
 	Format   Format
 	FileSize int64 // as it is stored
-	file     *os.File
+	file     stored
 }
 
-// Open opens a file and finds out how it is compressed.
+// Open opens a file and finds out how it is compressed. The first part of an image that was cut
+// stands for all of them; what is wrong with one is a [PartError].
 func Open(path string) (*File, error) {
+	all, err := openParts(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case all == nil:
+		return OpenAlone(path)
+	}
+	file := &File{Path: path, FileSize: all.total, file: all}
+	if file.Format, err = file.format(); err != nil {
+		return nil, errors.Join(err, all.Close())
+	}
+	return file, nil
+}
+
+// OpenAlone opens a file as [Open] does, whatever it may be a part of.
+func OpenAlone(path string) (*File, error) {
 	f, err := os.Open(path)
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
@@ -156,6 +173,14 @@ func (f *File) format() (Format, error) {
 
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
+
+// Parts is how many files the image is in.
+func (f *File) Parts() int {
+	if p, ok := f.file.(*parts); ok {
+		return len(p.files)
+	}
+	return 1
+}
 
 // Plain returns the image for reading anywhere in it, or nil if the file is
 // compressed.

@@ -38,6 +38,7 @@ type OpenOptions struct {
 	Name     string                  // by which the image is to be known; empty: the path is
 	Scratch  func() (Scratch, error) // to expand a compressed one into; nil: it is refused
 	Progress progress.Sink           // nil: nobody is told
+	OneFile  bool                    // other programs will read it from its Path: one in parts is joined, into scratch
 	Any      bool                    // one that starts no machine will do, as for ReadAny
 }
 
@@ -96,7 +97,8 @@ func (f *File) read(ctx context.Context, opts OpenOptions) error {
 		return err
 	}
 	f.open = append(f.open, file.Close)
-	if plain := file.Plain(); plain != nil {
+	joined := opts.OneFile && file.Parts() > 1
+	if plain := file.Plain(); plain != nil && !joined {
 		return f.become(f.Path, plain, file.FileSize, opts)
 	}
 	if opts.Scratch == nil {
@@ -105,7 +107,7 @@ func (f *File) read(ctx context.Context, opts OpenOptions) error {
 	return f.expand(ctx, file, opts)
 }
 
-// Expanded is the fact that a compressed image was read out.
+// Expanded is the fact that a compressed image was read out, or one in parts.
 type Expanded struct {
 	Name  string `json:"name"`
 	Bytes int64  `json:"bytes"` // of the image
@@ -113,7 +115,8 @@ type Expanded struct {
 
 func (e Expanded) String() string { return "expanded " + e.Name }
 
-// expand reads a compressed image out into a scratch file, which the image is then.
+// expand reads an image that is compressed, or in parts, out into a scratch file, which the image
+// is then.
 func (f *File) expand(ctx context.Context, file *imagefile.File, opts OpenOptions) error {
 	scratch, err := opts.Scratch()
 	if err != nil {
@@ -153,7 +156,7 @@ var extensions = []string{".zst", ".xz", ".gz", ".iso"}
 
 // Name is what an image is called: the last element of its path, without extensions.
 func Name(path string) string {
-	name := filepath.Base(path)
+	name := imagefile.WholeName(filepath.Base(path))
 	for _, extension := range extensions {
 		name = strings.TrimSuffix(name, extension)
 	}
@@ -177,10 +180,10 @@ func NamesImage(what string) (bool, error) {
 // its volume descriptors.
 const maxHead = 1 << 20
 
-// FileMadeHere reports whether the image in a file, compressed or not, was made by livebuild. What
-// is no image was not. The error is one of opening the file.
+// FileMadeHere reports whether the image in a file, compressed or not, was made by livebuild; one in
+// parts has what tells in the first. What is no image was not. The error is one of opening the file.
 func FileMadeHere(path string) (bool, error) {
-	f, err := imagefile.Open(path)
+	f, err := imagefile.OpenAlone(path)
 	if _, empty := err.(*imagefile.EmptyError); empty {
 		return false, nil
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/livebuild/livebuild/internal/build"
@@ -27,6 +28,9 @@ type Image struct {
 
 	Checked bool `json:"checked"` // packed a second time, with the same bytes
 
+	Parts     []image.Part `json:"parts,omitempty"`     // with --split; File is the first
+	Checksums string       `json:"checksums,omitempty"` // file of those of the image and its parts
+
 	Devices []Disk  `json:"devices,omitempty"` // with --write
 	Seconds seconds `json:"seconds"`
 
@@ -43,6 +47,28 @@ func (r *Image) Text(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// SetPlace tells the result where the image is.
+func (r *Image) SetPlace(out *image.Output) (err error) {
+	parts, checksums := out.Parts()
+	for _, part := range parts {
+		r.Places = append(r.Places, part.Path)
+		if part.Path, err = filepath.Abs(part.Path); err != nil {
+			return err
+		}
+		r.Parts = append(r.Parts, part)
+	}
+	if len(parts) == 0 {
+		r.Places = []string{out.Place()}
+	} else {
+		r.Places = append(r.Places, checksums)
+		if r.Checksums, err = filepath.Abs(checksums); err != nil {
+			return err
+		}
+	}
+	r.File, err = filepath.Abs(out.Place())
+	return err
 }
 
 type seconds struct {

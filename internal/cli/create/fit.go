@@ -3,11 +3,15 @@ package create
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/trial"
 )
 
@@ -23,7 +27,39 @@ func (o *isoOptions) checkSize(f *pflag.FlagSet) error {
 	if o.Auto() && !f.Changed("max-size") {
 		return face.Usage(errors.New("--compression auto chooses what makes the image smaller than --max-size, which is missing"))
 	}
+	if f.Changed("split") && o.split.Bytes < smallestPart {
+		return face.Usage(fmt.Errorf("--split needs a size of at least %s, not %s", human.Size(smallestPart), o.split.String()))
+	}
 	return nil
+}
+
+// smallestPart has room for the head of an image, which tells what it is.
+const smallestPart = 2 << 20
+
+// sector is what the size of a part is a multiple of, but of the last (ECMA-119 §6.1.2).
+const sector = 2048
+
+// create begins the file that the image goes to, in parts if it is to be split.
+func (o *isoOptions) create(path string) (*image.Output, error) {
+	if o.split.Bytes == 0 {
+		return image.CreateOutput(path, o.force)
+	}
+	return image.CreateCut(path, (o.split.Bytes-1)/sector*sector, o.force)
+}
+
+// place puts the finished file, or its parts, in place.
+func (v verbs) place(ctx context.Context, out *image.Output) error {
+	if parts, _ := out.Parts(); len(parts) > 1 {
+		task := progress.Begin(v.Console, "splitting", "")
+		if err := out.Cut(ctx, task.Bytes); err != nil {
+			task.Fail(err, nil)
+			return err
+		}
+		task.End("split into " + human.Count(len(parts), "part"))
+	} else if err := out.Cut(ctx, func(int64, int64) {}); err != nil {
+		return err
+	}
+	return out.Commit()
 }
 
 // pack packs the image into a file, and holds it to the size that it has to stay below.

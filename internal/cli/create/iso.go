@@ -23,6 +23,7 @@ type isoOptions struct {
 	request.Options
 	output  string
 	maxSize request.Size
+	split   request.Size
 	force   bool
 	jobs    int
 	reuse   string
@@ -94,6 +95,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
 	opts.AddSizeFlags(f, &opts.maxSize)
+	f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	f.BoolVar(&opts.check, "check", false, "pack a second time, afresh and in another order, and put the image in place only if all bytes are the same")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
@@ -142,13 +144,13 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
-	out, err := image.CreateOutput(path, opts.force)
+	out, err := opts.create(path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
 	file := &build.File{Output: out}
-	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse, Replaces: path, Workers: opts.jobs})
+	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse, Replaces: out.Place(), Workers: opts.jobs})
 	if err != nil {
 		return err
 	}
@@ -163,15 +165,15 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 			return err
 		}
 	}
-	if err := out.Commit(); err != nil {
+	if err := v.place(ctx, out); err != nil {
 		return err
 	}
-	if err := b.Remember(path, packed); err != nil {
+	if err := b.Remember(out.Place(), packed); err != nil {
 		v.Console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
-	result.Places, result.SHA256, result.Boots, result.Checked = []string{path}, file.Sum, boots, opts.check
-	if result.File, err = filepath.Abs(path); err != nil {
+	result.SHA256, result.Boots, result.Checked = file.Sum, boots, opts.check
+	if err := result.SetPlace(out); err != nil {
 		return err
 	}
 	return v.Print(result, opts.JSON)

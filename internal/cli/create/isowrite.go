@@ -23,7 +23,7 @@ func (o *isoOptions) writes() bool { return len(o.write) > 0 || o.sticks.Named()
 // checkWrite checks the flags that say where the image goes.
 func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 	if o.writes() {
-		for _, name := range []string{"output", "max-size", "force", "test", "check"} {
+		for _, name := range []string{"output", "max-size", "split", "force", "test", "check"} {
 			if f.Changed(name) {
 				return face.Usage(fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name))
 			}

@@ -12,9 +12,12 @@ import (
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
-// OpenMedium opens the image in a file, compressed or not, or on a disk.
+// OpenMedium opens the image in a file, compressed or not, or on a disk, for other programs to
+// read, too.
 func (a *App) OpenMedium(ctx context.Context, path string) (*medium.File, error) {
-	return medium.Open(ctx, path, a.openOptions(path))
+	opts := a.openOptions(path)
+	opts.OneFile = true
+	return medium.Open(ctx, path, opts)
 }
 
 // LookInto opens an image, compressed or not, or a disk, even one that starts no machine.

@@ -198,6 +198,9 @@ func (v *verifying) open(ctx context.Context, sum *imagefile.Checksum) (*medium.
 		}
 	}
 	m, err := v.app.LookInto(ctx, v.path)
+	if face.Is[*imagefile.PartError](err) { // the parts that are there may be in order
+		return nil, nil, err
+	}
 	if err != nil {
 		return nil, nil, verify.Damaged(err)
 	}
