@@ -98,15 +98,15 @@ test-long: mini
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMediaCheck ./cmd/livebuild -checks
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild
 
-# ROWS="lz4 zstd:3 reuse:xz" measures some rows only, RUNS says how often.
+# ROWS="lz4 zstd:3 reuse:xz verify:zstd:3" measures some rows only, RUNS says how often.
 # Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.
 RUNS    := 3
 SCRATCH := /dev/shm
-bench: setup
+bench: setup build
 	testdata/bench/corpus.sh $(WORK)/bench
 	testdata/bench/mksquashfs.sh $(WORK)/bench
 	go build -o $(WORK)/bench/bench ./cmd/bench
-	$(WORK)/bench/bench -corpus $(WORK)/bench -scratch $(SCRATCH) -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
+	$(WORK)/bench/bench -corpus $(WORK)/bench -livebuild bin/livebuild -scratch $(SCRATCH) -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
 
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)

@@ -68,7 +68,7 @@ func write(t *testing.T, path, contents string) {
 func TestBenchmark(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	dir := makeCorpus(t)
-	lz4, _, err := selectRows([]string{"lz4"})
+	lz4, _, _, err := selectRows([]string{"lz4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,6 +125,48 @@ func TestBenchmark(t *testing.T) {
 	}
 }
 
+// TestChecking measures what checks an image, with the program itself.
+func TestChecking(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	dir := makeCorpus(t)
+	if err := os.Symlink(judge.Path(t, "squashfs-tools", "unsquashfs"), filepath.Join(dir, "unsquashfs")); err != nil {
+		t.Fatal(err)
+	}
+	judge.Path(t, "genisoimage", "isoinfo")
+	_, _, lz4, err := selectRows([]string{"verify:lz4"})
+	if err != nil || len(lz4) != 1 {
+		t.Fatal(lz4, err)
+	}
+	b, err := newBenchmark(t.Context(), dir, t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.program = filepath.Join(t.TempDir(), "livebuild")
+	if out, err := exec.Command("go", "build", "-o", b.program, "./cmd/livebuild").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for range 2 { // the second time nothing is left to do
+		if err := b.checking(t.Context(), lz4[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ran := map[string]int{}
+	for _, rec := range b.results.records {
+		ran[rec.Tool]++
+		if rec.CPU <= 0 || rec.Memory <= 0 {
+			t.Errorf("measured %+v", rec)
+		}
+	}
+	for _, tool := range checkers {
+		if ran[tool] != 2 {
+			t.Errorf("%d runs of %s, want 2", ran[tool], tool)
+		}
+	}
+	if table := b.checkTable(); !strings.Contains(table, "\n| lz4 | 2 | ") || !strings.Contains(table, "\n| xz | none | |") {
+		t.Errorf("the table is\n%s", table)
+	}
+}
+
 // An image that is not its source must not pass.
 func TestVerifyFindsDifferences(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
@@ -132,7 +174,7 @@ func TestVerifyFindsDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lz4, _, err := selectRows([]string{"lz4"})
+	lz4, _, _, err := selectRows([]string{"lz4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,16 +227,16 @@ func TestMedian(t *testing.T) {
 }
 
 func TestSelectRows(t *testing.T) {
-	cold, reuse, err := selectRows(nil)
+	cold, reuse, _, err := selectRows(nil)
 	if err != nil || len(cold) != len(coldRows) || len(reuse) != 3 {
 		t.Errorf("without words: %d and %d rows, %v", len(cold), len(reuse), err)
 	}
-	cold, reuse, err = selectRows([]string{"zstd:3", "reuse:xz"})
+	cold, reuse, _, err = selectRows([]string{"zstd:3", "reuse:xz"})
 	if err != nil || len(cold) != 1 || cold[0].name != "zstd:3" || len(reuse) != 1 || reuse[0].name != "xz" {
 		t.Errorf("%v, %v, %v", cold, reuse, err)
 	}
 	for _, word := range []string{"zstd:4", "reuse:gzip:1", "reuse:"} {
-		if _, _, err := selectRows([]string{word}); err == nil {
+		if _, _, _, err := selectRows([]string{word}); err == nil {
 			t.Errorf("%s is taken for a row", word)
 		}
 	}

@@ -26,6 +26,7 @@ type benchmark struct {
 	packer    string // packerKey
 	self      string // this program
 	scratch   string // folder to unpack images in
+	program   string // livebuild itself, for what is measured of it as a whole
 	theirs    string // mksquashfs
 	version   string // of theirs
 	manifests map[string]manifest
@@ -68,8 +69,13 @@ func newBenchmark(ctx context.Context, dir, scratch string, runs int) (*benchmar
 
 // packerKey changes with the sources of the packer and with its libraries.
 func packerKey(root string) (string, error) {
+	return sourcesKey(root, "pkg/squashfs", "internal/image", "go.sum")
+}
+
+// sourcesKey changes with sources, of programs and not of their tests.
+func sourcesKey(root string, names ...string) (string, error) {
 	h := sha256.New()
-	for _, name := range []string{"pkg/squashfs", "internal/image", "go.sum"} {
+	for _, name := range names {
 		err := filepath.WalkDir(filepath.Join(root, name), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err

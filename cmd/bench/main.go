@@ -2,11 +2,11 @@
 // same codec and level, the same block size and number of processors, from a
 // warm page cache, in turns. See docs/benchmarks.md for what it found.
 //
-//	bench -corpus DIR [-scratch DIR] [-runs N] [-report FILE] [ROW...]
+//	bench -corpus DIR [-livebuild FILE] [-scratch DIR] [-runs N] [-report FILE] [ROW...]
 //
 // DIR is what testdata/bench/corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
 // is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
-// an earlier image at hand; without any, all are measured. Each finished run
+// an earlier image at hand, or after "verify:" for checking the image; without any, all are measured. Each finished run
 // is kept in DIR/results.jsonl, and runs that are there already are not made
 // again, so that a measurement can be interrupted. With -runs 0 only the report
 // is made. It needs root, to mount the images that it made and read them back.
@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -54,13 +55,17 @@ func bench(ctx context.Context) error {
 	scratch := flag.String("scratch", "", "`folder` that images are unpacked to when they are read back (default: below the corpus)")
 	runs := flag.Int("runs", 3, "times that each packer runs for a row")
 	report := flag.String("report", "docs/benchmarks.md", "`file` that gets the tables")
+	program := flag.String("livebuild", "bin/livebuild", "the `program`, which checks images")
 	flag.Parse()
-	cold, reuse, err := selectRows(flag.Args())
+	cold, reuse, check, err := selectRows(flag.Args())
 	if err != nil {
 		return err
 	}
 	b, err := newBenchmark(ctx, *dir, *scratch, *runs)
 	if err != nil {
+		return err
+	}
+	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
 	for _, r := range cold {
@@ -78,6 +83,17 @@ func bench(ctx context.Context) error {
 		if err := b.report(*report); err != nil {
 			return err
 		}
+	}
+	for _, r := range check {
+		if err := b.checking(ctx, r); err != nil {
+			return fmt.Errorf("%s%s: %w", checkPrefix, r.name, err)
+		}
+		if err := b.reportChecks(*report); err != nil {
+			return err
+		}
+	}
+	if len(cold)+len(reuse) == 0 && len(check) > 0 {
+		return nil // the tables about packing stay as they are
 	}
 	return b.report(*report)
 }

@@ -19,6 +19,16 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err := os.Remove(image); err != nil && !os.IsNotExist(err) {
 		return record{}, nil, err
 	}
+	rec, output, err := watched(ctx, program, args...)
+	if err != nil {
+		return record{}, nil, err
+	}
+	rec.Size, err = settle(image)
+	return rec, output, err
+}
+
+// watched runs a program, and returns what it took and printed.
+func watched(ctx context.Context, program string, args ...string) (record, []byte, error) {
 	load, err := loadAverage()
 	if err != nil {
 		return record{}, nil, err
@@ -38,17 +48,12 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err := json.Unmarshal(stdout.Bytes(), &u); err != nil {
 		return record{}, nil, err
 	}
-	size, err := settle(image)
-	if err != nil {
-		return record{}, nil, err
-	}
 	return record{
 		Time:   started.UTC().Truncate(time.Second),
 		Load:   load,
 		Wall:   u.Wall,
 		CPU:    u.CPU,
 		Memory: u.Memory,
-		Size:   size,
 	}, u.Output, nil
 }
 

@@ -10,34 +10,38 @@ import (
 	"strings"
 )
 
-// The report is a part of a file that others write, too: what is between
-// these lines is replaced.
+// Reports are parts of a file that others write, too: what is between their lines
+// is replaced.
 const (
-	reportBegin = "<!-- packing: written by 'make bench' -->"
-	reportEnd   = "<!-- end of packing -->"
-	reportTitle = "# Benchmarks\n"
+	packingReport  = "packing"
+	checkingReport = "checking"
+	reportTitle    = "# Benchmarks\n"
 )
 
-// report writes the tables into their part of a file.
+// report writes the tables about packing into their part of a file.
 func (b *benchmark) report(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	about, err := b.about()
 	if err != nil {
 		return err
 	}
-	part := about + b.coldTable() + b.reuseTable()
-	return os.WriteFile(file, []byte(replacePart(string(text), part)), 0o644)
+	return writePart(file, packingReport, about+b.coldTable()+b.reuseTable())
 }
 
-// replacePart puts the report into its place in a text, which is at the end
+func writePart(file, name, part string) error {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(file, []byte(replacePart(string(text), name, part)), 0o644)
+}
+
+// replacePart puts a report into its place in a text, which is at the end
 // if there is none yet.
-func replacePart(text, part string) string {
-	part = reportBegin + "\n" + part + reportEnd + "\n"
-	before, rest, found := strings.Cut(text, reportBegin+"\n")
-	_, after, ended := strings.Cut(rest, reportEnd+"\n")
+func replacePart(text, name, part string) string {
+	begin, end := "<!-- "+name+": written by 'make bench' -->", "<!-- end of "+name+" -->"
+	part = begin + "\n" + part + end + "\n"
+	before, rest, found := strings.Cut(text, begin+"\n")
+	_, after, ended := strings.Cut(rest, end+"\n")
 	switch {
 	case found && ended:
 		return before + part + after

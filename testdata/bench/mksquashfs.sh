@@ -1,9 +1,10 @@
 #!/bin/sh
-# mksquashfs.sh DIR: get the newest mksquashfs that the mirror has, as DIR/mksquashfs.
+# mksquashfs.sh DIR: get the newest squashfs-tools that the mirror has, as DIR/mksquashfs and
+# DIR/unsquashfs.
 #
 # Debian 12 has 4.5.1. Newer ones are taken from Debian's unstable suite, else from Debian 13,
 # unpacked with the libraries that they need, and run with those: nothing is installed, and DIR may
-# be moved. If neither can be had, DIR/mksquashfs is the machine's own. DIR/mksquashfs.version says
+# be moved. If neither can be had, they are the machine's own. DIR/mksquashfs.version says
 # which it is. What is there already is kept.
 set -eu
 
@@ -35,25 +36,30 @@ fetch() {
     libc=$(find "$out/tools" -name libc.so.6 | head -n 1)
     [ -n "$loader" ] && [ -n "$libc" ] || return 1
     tools=tools/usr/lib/$(basename "$(dirname "$libc")") # the newer layout has all libraries here, the older one not libc
-    {
-        echo '#!/bin/sh'
-        echo 'dir=${0%/*}'
-        echo "exec \"\$dir/${loader#"$out/"}\" --library-path \"\$dir/$(dirname "${libc#"$out/"}"):\$dir/$tools\" \"\$dir/tools/usr/bin/mksquashfs\" \"\$@\""
-    } >"$out/mksquashfs.new"
-    chmod +x "$out/mksquashfs.new"
+    for tool in mksquashfs unsquashfs; do
+        {
+            echo '#!/bin/sh'
+            echo 'dir=${0%/*}'
+            echo "exec \"\$dir/${loader#"$out/"}\" --library-path \"\$dir/$(dirname "${libc#"$out/"}"):\$dir/$tools\" \"\$dir/tools/usr/bin/$tool\" \"\$@\""
+        } >"$out/$tool.new"
+        chmod +x "$out/$tool.new"
+    done
     "$out/mksquashfs.new" -version >/dev/null || return 1
     packages=$(cd "$cache" && ls ./*.deb | sed 's|^\./||; s/_[^_]*\.deb$//; s/_/ /; s/%3a/:/' | paste -sd , | sed 's/,/, /g')
     echo "mksquashfs of Debian's suite $1 ($packages)" >"$out/mksquashfs.version"
+    mv "$out/unsquashfs.new" "$out/unsquashfs"
     mv "$out/mksquashfs.new" "$out/mksquashfs"
 }
 
 [ $# -eq 1 ] || die "usage: mksquashfs.sh DIR"
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
-[ ! -x "$out/mksquashfs" ] || exit 0
+[ ! -x "$out/mksquashfs" ] || [ ! -x "$out/unsquashfs" ] || exit 0
 fetch sid || fetch trixie || {
     echo "mksquashfs.sh: no newer mksquashfs is to be had, taking the machine's own" >&2
     echo "the machine's own $(mksquashfs -version | head -n 1), for lack of a newer one" >"$out/mksquashfs.version"
-    ln -sf "$(command -v mksquashfs)" "$out/mksquashfs"
+    for tool in mksquashfs unsquashfs; do
+        ln -sf "$(command -v $tool)" "$out/$tool"
+    done
 }
 cat "$out/mksquashfs.version"

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Tools that read an image whole. Those of the first two names decompress all of it, sha256sum and
+// isoinfo only read: the file, or its directories.
+const (
+	verifying  = "livebuild verify"
+	unsquashfs = "unsquashfs"
+	ownTool    = "the machine's own unsquashfs"
+	sha256sum  = "sha256sum"
+	isoinfo    = "isoinfo"
+)
+
+// checkers are the tools of the table, in turns.
+var checkers = []string{verifying, unsquashfs, ownTool, sha256sum, isoinfo}
+
+// checkGoal is that of the time of unsquashfs.
+const checkGoal = 1.0
+
+// checkerKey changes with the sources of what verify does.
+func (b *benchmark) checkerKey() (string, error) {
+	return sourcesKey(".", "pkg", "internal/verify", "internal/medium", "internal/store", "go.sum")
+}
+
+// checking measures how long it takes to check the image of a row, beside others who read it.
+// What they print goes nowhere, the files that unsquashfs unpacks, too.
+func (b *benchmark) checking(ctx context.Context, r row) error {
+	key, err := b.checkerKey()
+	if err != nil {
+		return err
+	}
+	image := b.image(r, b.corpus.a)
+	if !b.has(r, b.corpus.a) {
+		if _, err := b.livebuild(ctx, r, b.corpus.a, ""); err != nil {
+			return err
+		}
+	}
+	store := filepath.Join(b.scratch, "livebuild-bench.squashfs")
+	if err := extractStore(image, store); err != nil {
+		return err
+	}
+	defer os.Remove(store)
+	unpack := []string{"-no-progress", "-quiet", "-processors", fmt.Sprint(b.workers), "-pseudo-file", "-", store}
+	commands := map[string][]string{
+		verifying:  {b.program, "verify", "--json", "--jobs", fmt.Sprint(b.workers), image},
+		unsquashfs: append([]string{filepath.Join(b.corpus.dir, "unsquashfs")}, unpack...),
+		ownTool:    append([]string{"unsquashfs"}, unpack...),
+		sha256sum:  {"sha256sum", image},
+		isoinfo:    {"isoinfo", "-l", "-R", "-i", image},
+	}
+	for _, warm := range []string{image, store} {
+		if _, err := fileSum(warm); err != nil {
+			return err
+		}
+	}
+	for i := range b.runs {
+		for _, tool := range checkers {
+			if len(b.results.of(b.corpus.key, key, checkPrefix+r.name, b.corpus.a.name, tool)) > i {
+				continue
+			}
+			rec, err := silently(ctx, commands[tool])
+			if err != nil {
+				return err
+			}
+			rec.Tool, rec.Version = tool, tool
+			rec = b.describe(rec, r, b.corpus.a)
+			rec.Packer, rec.Row = key, checkPrefix+r.name
+			if err := b.keep(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// silently runs a program whose output is thrown away where it comes out.
+func silently(ctx context.Context, command []string) (record, error) {
+	rec, _, err := watched(ctx, "/bin/sh", append([]string{"-c", `exec "$@" >/dev/null`, "sh"}, command...)...)
+	return rec, err
+}
+
+// reportChecks writes the table into its part of a file.
+func (b *benchmark) reportChecks(file string) error {
+	machine, err := machine()
+	if err != nil {
+		return err
+	}
+	return writePart(file, checkingReport, checkHead+b.checkTable()+"Machine: "+machine+". unsquashfs comes with "+b.version+".\n")
+}
+
+const checkHead = `## Checking an image
+
+'livebuild verify' decompresses all of the store, computes the NAR hash of each path and the SHA-256 of every byte of
+the image's groups. unsquashfs unpacks the same store to nowhere (-pseudo-file - to /dev/null), sha256sum reads the file,
+isoinfo lists its directories. From a warm page cache, in turns.
+
+| codec | runs | wall s: verify | unsquashfs | ratio | goal | the machine's own unsquashfs | sha256sum | isoinfo | CPU s: verify | unsquashfs | peak memory MiB: verify | unsquashfs |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
+`
+
+// checkTable compares checking with reading.
+func (b *benchmark) checkTable() string {
+	var s strings.Builder
+	for _, r := range coldRows {
+		if !r.checked {
+			continue
+		}
+		of := map[string]series{}
+		for _, tool := range checkers {
+			of[tool] = b.results.find(b.corpus.key, checkPrefix+r.name, b.corpus.a.name, tool)
+		}
+		ours, theirs := of[verifying], of[unsquashfs]
+		if len(ours) == 0 || len(theirs) == 0 || len(of[isoinfo]) == 0 {
+			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 11))
+			continue
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.0f | %.0f |\n", r.name, runs(ours, theirs),
+			pair(ours, theirs, wall, "%.2f", 1), goal(checkGoal, ours.median(wall)/theirs.median(wall)),
+			of[ownTool].median(wall), of[sha256sum].median(wall), of[isoinfo].median(wall),
+			ours.median(cpu), theirs.median(cpu), ours.median(memory)/(1<<20), theirs.median(memory)/(1<<20))
+	}
+	return s.String() + "\n"
+}
