@@ -57,7 +57,7 @@ func environment(t testing.TB, extra ...string) []string {
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
 		switch name {
-		case "NIX_CONFIG", "NIX_PATH", "NIX_REMOTE", "XDG_CACHE_HOME", "LC_ALL", "SOURCE_DATE_EPOCH":
+		case "GITHUB_ACTIONS", "NIX_CONFIG", "NIX_PATH", "NIX_REMOTE", "XDG_CACHE_HOME", "LC_ALL", "SOURCE_DATE_EPOCH":
 		default:
 			env = append(env, v)
 		}

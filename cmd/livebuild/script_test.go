@@ -91,6 +91,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 	env.Setenv("NIX_CONFIG", nixConfig)
 	env.Setenv("LC_ALL", "C")
+	env.Setenv("GITHUB_ACTIONS", "")
 	env.Setenv("LF", "\n")
 	env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
 	return os.Mkdir(home, 0o755)

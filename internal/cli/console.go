@@ -12,7 +12,12 @@ import (
 )
 
 func newConsole(w io.Writer) *console.Console {
-	return console.New(w, console.Options{Dumb: os.Getenv("TERM") == "dumb", Words: words, Advice: adviceOn})
+	return console.New(w, console.Options{
+		Dumb:    os.Getenv("TERM") == "dumb",
+		Actions: os.Getenv("GITHUB_ACTIONS") == "true", // docs.github.com/actions, "Variables"
+		Words:   words,
+		Advice:  adviceOn,
+	})
 }
 
 // explain is what is known of an error.

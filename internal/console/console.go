@@ -1,6 +1,6 @@
 // Package console shows on standard error what is at work, and all else that is said
-// there, in one of four ways: live lines on a terminal, plain lines, lines of JSON, or
-// nothing but what is wrong.
+// there, in one of four ways: live lines on a terminal, plain lines, which GitHub Actions gets
+// with annotations, lines of JSON, or nothing but what is wrong.
 //
 // The rules of text: lower case, no full stop, one line for each thing said; what is
 // wrong begins with "error:", what may be wrong with "warning:", and advice with
@@ -38,6 +38,8 @@ type Console struct {
 type Options struct {
 	// Dumb says that a terminal cannot move its cursor.
 	Dumb bool
+	// Actions says that what is written goes into a log of GitHub Actions.
+	Actions bool
 	// Words says what a fact of a [progress.Event] is in words.
 	Words func(fact any) string
 	// Advice is the advice on what is warned of, or empty.
@@ -46,7 +48,7 @@ type Options struct {
 
 // Ways to show progress; the words are those of BuildKit.
 const (
-	Auto  = "auto" // live lines on a terminal, plain ones elsewhere
+	Auto  = "auto" // live lines on a terminal, plain ones elsewhere, with annotations for GitHub Actions
 	Plain = "plain"
 	JSON  = "json"
 	Quiet = "quiet"
@@ -75,6 +77,8 @@ func (c *Console) show(way string) bool {
 	switch screen, ok := screenOf(c.w); {
 	case way == Auto && ok && !c.options.Dumb:
 		v = newTerminal(screen, &c.mu, c.options.Words)
+	case way == Auto && c.options.Actions:
+		v = newActions(c.w, c.options.Words)
 	case way == Auto, way == Plain:
 		v = &plain{w: c.w, words: c.options.Words}
 	case way == JSON:
@@ -179,6 +183,9 @@ func (c *Console) Result(out io.Writer, text string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.view.clear()
+	if _, ok := c.view.(*actions); ok {
+		text = inert(text)
+	}
 	_, err := fmt.Fprintln(out, text)
 	return err
 }
