@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math/bits"
 	"path"
 	"slices"
 	"strings"
@@ -40,6 +39,11 @@ type Paths struct {
 // registration there are no references, and closures are paths alone. The error is a
 // *medium.NoStoreError if there is no store.
 func ReadPaths(ctx context.Context, m *medium.Medium, toplevel string) (*Paths, error) {
+	return readPaths(ctx, m, toplevel, nil)
+}
+
+// readPaths is ReadPaths that hands all in the squashfs on to visit, too, unless that is nil.
+func readPaths(ctx context.Context, m *medium.Medium, toplevel string, visit visitShare) (*Paths, error) {
 	s, err := m.Store()
 	if err != nil {
 		return nil, err
@@ -52,8 +56,24 @@ func ReadPaths(ctx context.Context, m *medium.Medium, toplevel string) (*Paths, 
 		return nil, err
 	}
 	p := &Paths{byPath: map[string]int{}}
-	w := &weights{runs: map[runID]*shared{}, pieces: map[pieceID]*piece{}, fragments: map[int]*fragment{}}
-	if err := p.weigh(ctx, s.Reader, w); err != nil {
+	at := -1
+	err = weigh(ctx, s.Reader, func(name string, ino squashfs.Inode, size int64) error {
+		if top, _, below := strings.Cut(name, "/"); !below && name != "." {
+			at = p.indexOf(top)
+		}
+		if at >= 0 && !ino.Mode.IsDir() {
+			p.List[at].Files++
+			p.List[at].Size += size
+			if ino.Mode.IsRegular() {
+				p.List[at].Bytes += ino.Size
+			}
+		}
+		if visit != nil {
+			return visit(name, ino, size)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	p.Metadata = s.Info().BytesUsed
@@ -82,40 +102,6 @@ func ReadPaths(ctx context.Context, m *medium.Medium, toplevel string) (*Paths, 
 	return p, p.weighClosures(ctx)
 }
 
-// weigh reads every file twice: who has a part in what, and what that comes to.
-func (p *Paths) weigh(ctx context.Context, r *squashfs.Reader, w *weights) error {
-	for _, take := range []func(squashfs.Blocks) int64{w.add, w.share} {
-		at := -1
-		err := r.Walk(func(name string, ino squashfs.Inode) error {
-			if top, _, below := strings.Cut(name, "/"); !below && name != "." {
-				at = p.indexOf(top)
-			}
-			if !ino.Mode.IsRegular() {
-				if at >= 0 && w.sharing && !ino.Mode.IsDir() {
-					p.List[at].Files++
-				}
-				return context.Cause(ctx)
-			}
-			blocks, err := r.Blocks(ino)
-			if err != nil {
-				return err
-			}
-			size := take(blocks)
-			if at >= 0 && w.sharing {
-				p.List[at].Size += size
-				p.List[at].Bytes += ino.Size
-				p.List[at].Files++
-			}
-			return context.Cause(ctx)
-		})
-		if err != nil {
-			return err
-		}
-		w.sharing = true
-	}
-	return nil
-}
-
 // indexOf is where the entry of a name in the root of the squashfs is in the list, or -1 of
 // what is no store path: the registration, which has its part in what is shared.
 func (p *Paths) indexOf(name string) int {
@@ -132,93 +118,6 @@ func (p *Paths) indexOf(name string) int {
 }
 
 const storeFolder = "/nix/store/"
-
-// weights are who has which part in the blocks of a squashfs.
-type weights struct {
-	runs      map[runID]*shared
-	pieces    map[pieceID]*piece
-	fragments map[int]*fragment
-	sharing   bool
-}
-
-// runID is the data blocks of a file: files of equal contents have the same.
-type runID struct{ offset, size int64 }
-
-// pieceID is a tail in a fragment block.
-type pieceID struct{ fragment, offset, size int }
-
-// shared is something that several files have.
-type shared struct {
-	size         int64
-	owners, next int64
-}
-
-// part is what the next owner has of it. The parts of all add up to the size.
-func (s *shared) part() int64 {
-	s.next++
-	return portion(s.size, s.next, s.owners) - portion(s.size, s.next-1, s.owners)
-}
-
-// portion is size × part ÷ whole, of which a part is no more than the whole.
-func portion(size, part, whole int64) int64 {
-	high, low := bits.Mul64(uint64(size), uint64(min(part, whole)))
-	quotient, _ := bits.Div64(high, low, uint64(whole))
-	return int64(quotient)
-}
-
-type piece struct {
-	shared
-	from int64 // bytes of other pieces before it in the fragment
-}
-
-type fragment struct{ size, used int64 }
-
-func runOf(b squashfs.Blocks) (runID, bool) {
-	for _, d := range b.Data {
-		if d.Size > 0 {
-			return runID{d.Offset, b.Size()}, true
-		}
-	}
-	return runID{}, false
-}
-
-// add counts a file among the owners of its blocks.
-func (w *weights) add(b squashfs.Blocks) int64 {
-	if id, ok := runOf(b); ok {
-		if w.runs[id] == nil {
-			w.runs[id] = &shared{size: id.size}
-		}
-		w.runs[id].owners++
-	}
-	if b.Tail > 0 {
-		f := w.fragments[b.FragmentNumber]
-		if f == nil {
-			f = &fragment{size: int64(b.Fragment.Size)}
-			w.fragments[b.FragmentNumber] = f
-		}
-		id := pieceID{b.FragmentNumber, b.FragmentOffset, b.Tail}
-		if w.pieces[id] == nil {
-			w.pieces[id] = &piece{from: f.used}
-			f.used += int64(b.Tail)
-		}
-		w.pieces[id].owners++
-	}
-	return 0
-}
-
-// share is what a file has of its blocks, after all were added.
-func (w *weights) share(b squashfs.Blocks) int64 {
-	size := int64(0)
-	if id, ok := runOf(b); ok && w.runs[id] != nil { // it is, unless the medium changed meanwhile
-		size = w.runs[id].part()
-	}
-	if p := w.pieces[pieceID{b.FragmentNumber, b.FragmentOffset, b.Tail}]; b.Tail > 0 && p != nil {
-		f := w.fragments[b.FragmentNumber]
-		p.size = portion(f.size, p.from+int64(b.Tail), f.used) - portion(f.size, p.from, f.used)
-		size += p.part()
-	}
-	return size
-}
 
 // findRoots finds what all is there for: the toplevel, or what nobody refers to.
 func (p *Paths) findRoots(toplevel string) {
