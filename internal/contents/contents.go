@@ -177,6 +177,19 @@ func (c *Contents) Open(f File) (*io.SectionReader, error) {
 	return r, nil
 }
 
+// Extents returns where on the medium the content of a regular file lies, in order. Only those of
+// the volume itself lie there as they are; of others it is nil.
+func (c *Contents) Extents(f File) []medium.Extent {
+	if f.system != c.volume || !f.Mode.IsRegular() {
+		return nil
+	}
+	extents := make([]medium.Extent, len(f.entry.iso.Extents))
+	for i, e := range f.entry.iso.Extents {
+		extents[i] = medium.Extent(e)
+	}
+	return extents
+}
+
 // Kind is a type of file in words: "a folder", "a device".
 func Kind(mode fs.FileMode) string {
 	switch {
