@@ -75,9 +75,9 @@ var house = map[string]room{
 	"internal/cli/look": {
 		"the verbs that look into an image that is there",
 		[]string{
-			"internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/image",
-			"internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix", "internal/progress",
-			"internal/report", "internal/verify",
+			"internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/human",
+			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
+			"internal/progress", "internal/report", "internal/treemap", "internal/verify",
 		},
 	},
 	"internal/cli/face": {
@@ -208,6 +208,10 @@ var house = map[string]room{
 	"internal/inspection": {
 		"what an image tells of itself: how it starts, its menus, kernels and file systems, and what takes room in its store",
 		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/treemap": {
+		"draws what takes the room of a medium, as a page and as a drawing",
+		[]string{"internal/human", "internal/inspection"},
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",

@@ -4,6 +4,7 @@ package human
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +15,17 @@ func Indent(label, text string) string {
 	spaces := "\n" + strings.Repeat(" ", len(label))
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", spaces)
 	return label + strings.ReplaceAll(text, spaces+"\n", "\n\n")
+}
+
+// Printable is a name from a stranger as it is printed: one that could do something to a terminal,
+// to the order of what is around it, or is no UTF-8, is quoted.
+func Printable(name string) string {
+	for _, r := range name {
+		if !strconv.IsPrint(r) || r == '\uFFFD' {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // Cut shortens a text to a number of columns.

@@ -74,14 +74,7 @@ func (l *listingText) End() error { return nil }
 
 // shown is a name of an image as it is printed: one that could do something to a terminal, or
 // is no UTF-8, is quoted.
-func shown(name string) string {
-	for _, r := range name {
-		if !strconv.IsPrint(r) || r == '\uFFFD' {
-			return strconv.Quote(name)
-		}
-	}
-	return name
-}
+func shown(name string) string { return human.Printable(name) }
 
 func dateText(t time.Time) string {
 	if t.IsZero() {

@@ -3,7 +3,9 @@ package look
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +19,7 @@ import (
 type inspectOptions struct {
 	paths bool
 	why   string
+	mapTo string
 	json  bool
 }
 
@@ -35,11 +38,15 @@ it was written to.
 With --paths it lists the store paths instead, the largest first: the room that each takes in
 the squashfs, what several have in common divided among them; the size of its files
 when they are read; and the room of its closure. With --why it shows the shortest
-chain of references from the system to a store path.`,
+chain of references from the system to a store path.
+
+With --map it draws the whole medium, each part as large as the room that it takes, into
+a file: as a page, to go into packages and folders, or as a drawing that stands still.`,
 		Example: `  livebuild inspect nixos.iso
   livebuild inspect /dev/sdb --json
   livebuild inspect nixos.iso --paths
-  livebuild inspect nixos.iso --why '*-perl-5*'`,
+  livebuild inspect nixos.iso --why '*-perl-5*'
+  livebuild inspect nixos.iso --map nixos.html`,
 		Args: face.OneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.inspect(cmd.Context(), args[0], opts)
@@ -48,13 +55,14 @@ chain of references from the system to a store path.`,
 	f := cmd.Flags()
 	f.BoolVar(&opts.paths, "paths", false, "list the store paths and the room that they take")
 	f.StringVar(&opts.why, "why", "", "show why a store path is there: `PATH`, or a pattern of its name")
+	f.StringVar(&opts.mapTo, "map", "", "draw what takes the room into `FILE`, named .html or .svg")
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
 func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) (err error) {
-	if opts.paths && opts.why != "" {
-		return face.Usage(errors.New("--paths and --why are two questions: ask one at a time"))
+	if err := opts.check(); err != nil {
+		return err
 	}
 	m, err := a.LookInto(ctx, path)
 	if err != nil {
@@ -73,10 +81,38 @@ func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) (e
 	if err != nil {
 		return err
 	}
+	if opts.mapTo != "" {
+		drawn, err := a.drawMap(ctx, path, opts.mapTo, m, c, image)
+		if err != nil {
+			return err
+		}
+		return a.Print(drawn, opts.json)
+	}
 	if opts.paths || opts.why != "" {
 		return a.inspectStore(ctx, m, image, opts)
 	}
 	return a.Print(report.Inspection{File: absolute, Image: image}, opts.json)
+}
+
+// check refuses more than one question.
+func (o inspectOptions) check() error {
+	var asked []string
+	for _, question := range []struct {
+		flag string
+		set  bool
+	}{{"--paths", o.paths}, {"--why", o.why != ""}, {"--map", o.mapTo != ""}} {
+		if question.set {
+			asked = append(asked, question.flag)
+		}
+	}
+	if len(asked) > 1 {
+		return face.Usage(fmt.Errorf("%s are %d questions: ask one at a time", strings.Join(asked, " and "), len(asked)))
+	}
+	if o.mapTo != "" {
+		_, err := drawer(o.mapTo)
+		return err
+	}
+	return nil
 }
 
 // inspectStore says what takes room in the store, or why it is there.
