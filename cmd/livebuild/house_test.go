@@ -16,9 +16,9 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face", "internal/cli/guide",
-			"internal/cli/look", "internal/cli/machine", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
-			"internal/trial",
+			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
+			"internal/cli/guide", "internal/cli/look", "internal/cli/machine", "internal/cli/wire", "internal/console", "internal/device",
+			"internal/human", "internal/nix", "internal/report", "internal/transfer", "internal/trial",
 		},
 	},
 	"internal/cli/guide": {
@@ -54,8 +54,16 @@ var house = map[string]room{
 	"internal/cli/disk": {
 		"the verbs that write images to disks, and what else does so",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/face", "internal/console", "internal/device", "internal/human",
-			"internal/image", "internal/imagefile", "internal/medium", "internal/progress", "internal/report",
+			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/wire", "internal/console", "internal/device",
+			"internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/progress", "internal/report",
+			"internal/transfer", "internal/web",
+		},
+	},
+	"internal/cli/wire": {
+		"the verb that downloads an image, and what the others need to take one from a web server",
+		[]string{
+			"internal/advice", "internal/cli/face", "internal/image", "internal/imagefile", "internal/progress", "internal/report",
+			"internal/transfer", "internal/web",
 		},
 	},
 	"internal/cli/machine": {
@@ -90,16 +98,18 @@ var house = map[string]room{
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/doctor", "internal/human",
-			"internal/image", "internal/inspection", "internal/medium", "internal/nix", "internal/qemu", "internal/trial", "internal/verify",
+			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/doctor",
+			"internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium", "internal/nix",
+			"internal/qemu", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human", "internal/image", "internal/imagefile",
-			"internal/installable", "internal/inspection", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report",
-			"internal/storefs", "internal/trial", "internal/verify", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human",
+			"internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/storefs", "internal/transfer",
+			"internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -120,8 +130,8 @@ var house = map[string]room{
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
-			"internal/boot", "internal/imagefile", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos", "internal/progress",
-			"internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos",
+			"internal/progress", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {
@@ -194,6 +204,18 @@ var house = map[string]room{
 			"internal/imagefile", "internal/manifest", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},
+	"internal/transfer": {
+		"an image from a web server: what of it is here already, and the rest; goes on where it was interrupted",
+		[]string{"internal/index", "internal/progress", "internal/web"},
+	},
+	"internal/web": {
+		"a file of a web server, read in parts as if it were on a disk",
+		nil,
+	},
+	"internal/index": {
+		"the list of pieces that an image is made of, with their sums: written into it, read back, or made of one that has none",
+		[]string{"internal/medium", "internal/progress", "pkg/hybridiso", "pkg/squashfs"},
+	},
 	"internal/contents": {
 		"the files of a medium under one kind of path: those of its volume, its EFI system partition and the images in it; taken out safely",
 		[]string{"internal/medium", "internal/progress", "pkg/fat", "pkg/hybridiso", "pkg/squashfs"},
@@ -201,8 +223,8 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/store",
-			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/store", "pkg/fat",
+			"pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},
 	"internal/inspection": {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/index"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/store"
@@ -58,6 +59,8 @@ type Packing struct {
 	medium Medium
 	tree   *squashfs.Tree
 	layout *hybridiso.Layout
+
+	storeMax int64 // bytes of the file of the store, at most
 }
 
 // Prepare looks at everything that will be packed, without reading what is in
@@ -77,18 +80,21 @@ func Prepare(ctx context.Context, store *Store, medium Medium, src Sources, earl
 	if err != nil {
 		return nil, err
 	}
-	layout, err := medium.with(src.Manifest).layout(ctx, src, tree.MaxSize())
+	layout, storeMax, err := medium.with(src.Manifest).layout(ctx, src, tree.MaxSize())
 	if err != nil {
 		return nil, err
 	}
-	return &Packing{store, medium, tree, layout}, nil
+	return &Packing{store, medium, tree, layout, storeMax}, nil
 }
 
 // MaxSize is the most that the image can have, in bytes.
-func (p *Packing) MaxSize() int64 { return p.layout.Size(p.tree.MaxSize()) }
+func (p *Packing) MaxSize() int64 { return p.layout.Size(p.storeMax) }
 
 // SizeWith is the size of the image if its squashfs has that one, in bytes.
-func (p *Packing) SizeWith(squashfs int64) int64 { return p.layout.Size(squashfs) }
+func (p *Packing) SizeWith(squashfs int64) int64 { return p.layout.Size(squashfs + p.indexSize()) }
+
+// indexSize is what goes behind the squashfs, in bytes.
+func (p *Packing) indexSize() int64 { return index.Size(p.layout.Extents(p.storeMax)) }
 
 // ReadsBack says that the store is read again, for its sum, when it is written: the
 // writer to which an image goes as it is has to be an io.ReaderAt.
@@ -132,10 +138,14 @@ func (p *Packing) write(ctx context.Context, w io.WriterAt, compressed bool, opt
 		return Result{}, err
 	}
 	var result Result
-	written, err := p.layout.Write(ctx, file, func(ctx context.Context, w io.WriterAt) (int64, error) {
+	extents, _ := p.layout.Extents(p.storeMax)
+	recorder := index.NewRecorder(file, extents, p.layout.StreamOffset())
+	written, err := p.layout.Write(ctx, recorder, func(ctx context.Context, w io.WriterAt) (int64, error) {
 		var err error
-		result.Squashfs, err = p.store.Write(ctx, w, p.tree, opts)
-		return result.Squashfs.Size, err
+		if result.Squashfs, err = p.store.Write(ctx, w, p.tree, opts); err != nil {
+			return 0, err
+		}
+		return p.writeIndex(ctx, w, recorder, result.Squashfs)
 	})
 	result.Size = written.Size
 	if result.FileSize, err = file.finish(written.Size, err); err != nil {
@@ -154,14 +164,45 @@ func (m Medium) with(manifest []byte) Medium {
 	return m
 }
 
-// layout decides where everything lies on the medium.
-func (m Medium) layout(ctx context.Context, src Sources, storeMax int64) (*hybridiso.Layout, error) {
+// writeIndex writes what the image is made of behind its squashfs, and returns where that ends.
+func (p *Packing) writeIndex(ctx context.Context, w io.WriterAt, recorder *index.Recorder, packed squashfs.Summary) (end int64, err error) {
+	end = packed.Size + p.indexSize()
+	whole := index.Whole{Size: p.layout.Size(end), Store: packed.Sum}
+	whole.Extents, whole.Loose = p.layout.Extents(end)
+	table, err := recorder.Table(whole, func(w io.WriterAt) error { return p.layout.WriteEnds(ctx, w, end) })
+	if err != nil {
+		return 0, err
+	}
+	_, err = w.WriteAt(table, packed.Size)
+	return end, err
+}
+
+// layout decides where everything lies on the medium with a squashfs of at most so many bytes, and
+// says how many its file has at most, with the index behind it.
+func (m Medium) layout(ctx context.Context, src Sources, squashfsMax int64) (layout *hybridiso.Layout, storeMax int64, err error) {
+	image, err := m.volume(ctx, src)
+	if err != nil {
+		return nil, 0, err
+	}
+	storeMax = squashfsMax
+	for range 2 { // the size of the index follows from a layout without it
+		image.Files[0].MaxSize = storeMax
+		if layout, err = image.Layout(); err != nil {
+			return nil, 0, fmt.Errorf("laying out the medium: %w", err)
+		}
+		storeMax = squashfsMax + index.Size(layout.Extents(storeMax))
+	}
+	return layout, storeMax, nil
+}
+
+// volume is what is on the medium, the file of the store first.
+func (m Medium) volume(ctx context.Context, src Sources) (image hybridiso.Image, err error) {
 	built := src.Files
 	completed, err := m.Tree.Complete(ctx, built, boot.Options{Manifest: src.Manifest})
 	if err != nil {
-		return nil, err
+		return image, err
 	}
-	files := []hybridiso.File{{Path: medium.StoreImage, Stream: true, MaxSize: storeMax}}
+	files := []hybridiso.File{{Path: medium.StoreImage, Stream: true}}
 	for _, f := range completed {
 		if !f.Late {
 			files = append(files, volumeFile(f, built))
@@ -170,11 +211,11 @@ func (m Medium) layout(ctx context.Context, src Sources, storeMax int64) (*hybri
 	if m.Tree.HasSums() {
 		sums, err := m.sums(ctx, completed, built)
 		if err != nil {
-			return nil, err
+			return image, err
 		}
 		files = append(files, sums)
 	}
-	image := hybridiso.Image{
+	image = hybridiso.Image{
 		VolumeID:     m.VolumeID,
 		Publisher:    "NIXOS",
 		Application:  "NIXOS",
@@ -189,17 +230,13 @@ func (m Medium) layout(ctx context.Context, src Sources, storeMax int64) (*hybri
 	}
 	if slices.Contains(m.Modes, medium.BIOSUSB) {
 		if image.Boot.BIOS.MBR, err = m.Tree.ReadMBRCode(built); err != nil {
-			return nil, err
+			return image, err
 		}
 	}
 	if m.Tree.EFIImage != "" {
 		image.Boot.EFI = &hybridiso.EFIBoot{Path: m.Tree.EFIImage}
 	}
-	layout, err := image.Layout()
-	if err != nil {
-		return nil, fmt.Errorf("laying out the medium: %w", err)
-	}
-	return layout, nil
+	return image, nil
 }
 
 // volumeFile is a file of the boot tree as the volume takes it.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/index"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -63,6 +64,9 @@ func (v *verifier) openStore() error {
 			return err
 		}
 	}
+	if err := v.openIndex(images); err != nil {
+		return err
+	}
 	v.images = images
 	root, err := s.Root()
 	if err == nil {
@@ -79,6 +83,23 @@ func (v *verifier) openStore() error {
 		return v.wrong("squashfs directory", -1, ".", "%w", err)
 	}
 	return v.register()
+}
+
+// openIndex adds the index behind the squashfs, which images of older versions lack, to what is
+// recorded.
+func (v *verifier) openIndex(s *storeImage) error {
+	if len(s.recorded) == 0 {
+		return nil
+	}
+	x, err := index.Read(v.medium.ReaderAt(), v.medium.Size)
+	switch {
+	case errors.Is(err, index.ErrNone):
+		return nil
+	case err != nil:
+		return v.wrong("index", -1, medium.StoreImage, "%w", err)
+	}
+	s.recorded = append(s.recorded, squashfs.Recorded{Name: "index", Offset: x.At.Offset - s.offset, Size: x.At.Size, Sum: x.At.Sum})
+	return nil
 }
 
 // register reads what is known of the store paths.

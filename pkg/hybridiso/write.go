@@ -45,14 +45,8 @@ func (l *Layout) Write(ctx context.Context, w io.WriterAt, stream StreamFunc) (R
 		return Result{}, fmt.Errorf("writing image: %w", err)
 	}
 	g := l.geometry(size)
-	if err := l.writeTail(ctx, w, g); err != nil {
-		return Result{}, fmt.Errorf("writing image: %w", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return Result{}, fmt.Errorf("writing image: %w", err)
-	}
-	if _, err := w.WriteAt(l.head(g), 0); err != nil {
-		return Result{}, fmt.Errorf("writing image: %w", err)
+	if err := l.writeEnds(ctx, w, g, l.late); err != nil {
+		return Result{}, err
 	}
 	return Result{
 		Size:         g.blocks * blockSize,
@@ -117,13 +111,13 @@ func (s *streamWriter) WriteAt(p []byte, offset int64) (int, error) {
 func (s *streamWriter) Outer() (w io.WriterAt, offset int64) { return s.w, s.offset }
 
 // writeTail writes everything behind the stream.
-func (l *Layout) writeTail(ctx context.Context, w io.WriterAt, g geometry) error {
+func (l *Layout) writeTail(ctx context.Context, w io.WriterAt, g geometry, late []*node) error {
 	start := g.dataEnd * blockSize
 	if l.stream != nil {
 		start = g.stream.block*blockSize + g.stream.size
 	}
 	s := newSequence(ctx, w, start)
-	for i, n := range l.late {
+	for i, n := range late {
 		content, err := l.lateContent(ctx, w, n, g)
 		if err != nil {
 			return fmt.Errorf("file %q: %w", n.path, err)
