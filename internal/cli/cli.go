@@ -21,6 +21,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/guide"
 	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/wire"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/report"
@@ -167,6 +168,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		a.versionCommand(),
 		create.ISO(a.App), create.Plan(a.App),
 		disk.Devices(a.App), disk.Write(a.App),
+		wire.Fetch(a.App),
 		look.Verify(a.App),
 		machine.Run(a.App), machine.Test(a.App),
 		look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),

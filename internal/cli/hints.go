@@ -8,10 +8,11 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/wire"
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = slices.Concat(create.Hints, disk.Hints, machine.Hints, face.Hints)
+var ownHints = slices.Concat(create.Hints, disk.Hints, machine.Hints, wire.Hints, face.Hints)
 
 // hintFor is the advice on an error.
 func hintFor(err error) string { return advice.For(err, ownHints...) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/transfer"
 	"github.com/livebuild/livebuild/internal/trial"
 )
 
@@ -42,6 +43,12 @@ func words(fact any) string {
 	case trial.Chosen:
 		about := map[trial.Basis]string{trial.BySample: "about ", trial.ByBound: "at most "}[f.By]
 		return fmt.Sprintf("chose %s, with which the image has %s%s, less than %s", f.Compression, about, human.Size(f.Size), human.Size(f.Below))
+	case transfer.Unindexed:
+		return fmt.Sprintf("%s is downloaded as a whole: %s", f.URL, f.Reason)
+	case transfer.Planned:
+		return fmt.Sprintf("of %s, %s are here and %s are to be downloaded", human.Size(f.Size), human.Size(f.Saved), human.Size(f.Fetch))
+	case transfer.Fetched:
+		return fmt.Sprintf("downloaded %s, took %s from here", human.Size(f.Fetched), human.Size(f.Saved))
 	case build.Got:
 		return "got " + f.Program + " from the configuration's nixpkgs"
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
@@ -23,7 +24,7 @@ type Catalog struct {
 // catalogued is an image as the file has it.
 type catalogued struct {
 	Path    string `json:"path"`
-	Sum     string `json:"sum"` // of the squashfs, squashfs.Summary.Sum in hex
+	Sum     string `json:"sum"` // of the squashfs, squashfs.Summary.Sum in hex; empty of one from elsewhere
 	Encoder string `json:"encoder"`
 }
 
@@ -71,28 +72,41 @@ func (c *Catalog) Paths(s *Store) []string {
 	return paths
 }
 
+// All returns where all images are or were, the newest first.
+func (c *Catalog) All() []string {
+	var paths []string
+	for _, image := range slices.Backward(c.images) {
+		paths = append(paths, image.Path)
+	}
+	return paths
+}
+
 // Add remembers the image at path, and forgets an earlier one there and those
 // that are gone.
 func (c *Catalog) Add(path string, s *Store, packed squashfs.Summary) error {
 	if s.err != nil {
 		return s.err
 	}
-	path, err := filepath.Abs(path)
+	return c.add(catalogued{Path: path, Sum: hex.EncodeToString(packed.Sum[:]), Encoder: s.codec.Identity()})
+}
+
+// AddForeign remembers an image of which it is not known that it is what it says: pieces that have
+// sums of their own can be taken from it.
+func (c *Catalog) AddForeign(path string) error { return c.add(catalogued{Path: path}) }
+
+func (c *Catalog) add(newest catalogued) (err error) {
+	newest.Path, err = filepath.Abs(newest.Path)
 	if err != nil {
 		return err
 	}
 	c.read() // others may have added theirs
 	images := []catalogued{}
 	for _, image := range c.images {
-		if _, err := os.Stat(image.Path); image.Path != path && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(image.Path); image.Path != newest.Path && !errors.Is(err, fs.ErrNotExist) {
 			images = append(images, image)
 		}
 	}
-	images = append(images, catalogued{
-		Path:    path,
-		Sum:     hex.EncodeToString(packed.Sum[:]),
-		Encoder: s.codec.Identity(),
-	})
+	images = append(images, newest)
 	c.images = images[max(0, len(images)-catalogMax):]
 	if err := c.write(); err != nil {
 		return fmt.Errorf("remembering the image: %w", err)

@@ -86,11 +86,8 @@ func CheckFolder(folder string) error {
 // as it is until Commit. The error is a *PlaceError if there is something else
 // than a file.
 func CreateOutput(path string, force bool) (*Output, error) {
-	path, err := followLink(path)
+	path, err := Place(path, force)
 	if err != nil {
-		return nil, err
-	}
-	if err := checkReplaceable(path, force); err != nil {
 		return nil, err
 	}
 	return createFile(path)
@@ -174,6 +171,16 @@ func (o *Output) Name() string {
 		return o.temporary
 	}
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), o.file.Fd())
+}
+
+// Place returns where a file that is to appear at path goes: where a link of that name leads.
+// Its errors are those of [CreateOutput].
+func Place(path string, force bool) (string, error) {
+	path, err := followLink(path)
+	if err != nil {
+		return "", err
+	}
+	return path, checkReplaceable(path, force)
 }
 
 // followLink returns where a link leads: renaming over it would replace the

@@ -82,6 +82,24 @@ func (f *File) FindSum() (*Checksum, error) {
 	return nil, unclear
 }
 
+// SumFor reads the checksum of a file with a name out of a text from elsewhere, as it is in files
+// like IMAGE.sha256 (own) and SHA256SUMS. It returns nil if the text is not about the file. The error
+// is a [SumError] that names the source.
+func SumFor(text []byte, source, name string, own bool) (*Checksum, error) {
+	decoded, ok := decodeText(text)
+	if !ok {
+		return nil, &SumError{source, "is no text"}
+	}
+	names := []string{name}
+	if ext := filepath.Ext(name); slices.Contains([]string{".gz", ".zst", ".xz"}, ext) {
+		names = append(names, strings.TrimSuffix(name, ext))
+	}
+	if own {
+		return ownSum(decoded, source, name, names)
+	}
+	return sharedSum(decoded, source, names)
+}
+
 // sharedFiles lists the files of checksums in a folder, the usual ones first.
 // What a folder holds need not be for everybody to know.
 func sharedFiles(folder string) []string {

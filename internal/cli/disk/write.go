@@ -9,10 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/wire"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/web"
 )
 
 type writeOptions struct {
@@ -21,6 +23,9 @@ type writeOptions struct {
 	verifyOnly bool
 	force      bool
 	json       bool
+
+	server wire.Options
+	seeds  []string // images in files, for what is on a server
 }
 
 // Write is the verb.
@@ -38,6 +43,10 @@ refused before anything is written, and so is an image that is not whole; --forc
 takes it as it is. If its SHA-256 is given, or its SHA-256 or SHA-512 in a file
 beside it (IMAGE.sha256, SHA256SUMS, CHECKSUM and the like), that is checked, too.
 
+IMAGE can be a URL, too, as for 'livebuild fetch'. What the disks have of it already,
+or another image here, is not downloaded. The image is put together in the cache
+folder and checked before anything is written, and stays there until it is written.
+
 DEVICE is a whole disk, such as /dev/sdb or /dev/disk/by-id/usb-...;
 'livebuild devices' lists them. A disk that is in use, read-only or too small is
 refused, and so is one that does not look like a stick, unless --serial or a
@@ -48,6 +57,7 @@ until then the disk looks empty. A disk that holds an earlier image of livebuild
 or an unfinished one, gets only what differs.`,
 		Example: `  livebuild write exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso.zst /dev/disk/by-id/usb-SanDisk_Ultra_4C53-0:0 --yes
+  livebuild write https://example.org/exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso /dev/sdb /dev/sdc --unmount
   livebuild write exampleIso.iso /dev/sdb --verify-only`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -67,6 +77,12 @@ or an unfinished one, gets only what differs.`,
 			if err := opts.Check(); err != nil {
 				return err
 			}
+			if web.Is(args[0]) {
+				return v.runWriteURL(cmd.Context(), args[0], args[1:], opts)
+			}
+			if flag := face.GivenUnder(wire.AboutServers, cmd.Flags()); flag != "" {
+				return face.Usage(fmt.Errorf("--%s is about images on a server: %s is a file", flag, args[0]))
+			}
 			return v.runWrite(cmd.Context(), args[0], args[1:], opts)
 		},
 	}
@@ -76,6 +92,10 @@ or an unfinished one, gets only what differs.`,
 	f.BoolVar(&opts.verifyOnly, "verify-only", false, "write nothing, compare the disks with the image")
 	f.BoolVar(&opts.force, "force", false, "write whatever the file holds: no disk image, half of one, or one whose checksum is not clear")
 	f.BoolVar(&opts.json, "json", false, "print progress and results as lines of JSON")
+	face.Under(wire.AboutServers, f, func() {
+		opts.server.AddFlags(f)
+		f.StringArrayVar(&opts.seeds, "seed", nil, "take what has not changed from the image in `FILE`, too; several times from several")
+	})
 	return cmd
 }
 
@@ -107,11 +127,11 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
-	reach := v.reachToWrite
-	if opts.verifyOnly {
-		reach = v.reachToCompare
+	size := int64(0) // not known yet
+	if file.Format == imagefile.Plain {
+		size = file.FileSize
 	}
-	disks, open, err := reach(device.Local(), devices, opts, file)
+	disks, open, err := v.reach(device.Local(), devices, opts, filepath.Base(file.Path), size)
 	if err != nil {
 		return err
 	}
@@ -126,42 +146,42 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
-	w := Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
+	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
 	defer func() { err = errors.Join(err, w.Release()) }()
+	return w.copyFile(ctx, file, facts.Size)
+}
+
+// copyFile writes the image in a file, of so many bytes, to the devices.
+func (w *Writing) copyFile(ctx context.Context, file *imagefile.File, size int64) error {
 	reader, err := file.Reader()
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	return w.copy(ctx, reader, file.Plain(), facts.Size, &changedImageError{file.Path})
+	return w.copy(ctx, reader, file.Plain(), size, &changedImageError{file.Path})
 }
 
-// reachToWrite chooses the disks that a file is to be written to, and says how they
-// are opened.
-func (v verbs) reachToWrite(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
-	disks, err := v.chooseDisks(h, paths, opts.Options, filepath.Base(file.Path), func(disks []device.Disk) error {
-		return v.checkReach(disks, file, true)
+// reach finds the disks that an image is to be written to, or compared with, has them confirmed, and
+// says how they are opened. Its size is 0 if that is not known yet.
+func (v verbs) reach(h device.Host, paths []string, opts writeOptions, name string, size int64) ([]device.Disk, func() ([]*device.Device, error), error) {
+	if opts.verifyOnly {
+		disks, err := h.FindAll(opts.choice(paths))
+		if err == nil {
+			err = v.checkReach(disks, size, false)
+		}
+		return disks, func() ([]*device.Device, error) { return v.openDisks(disks, device.OpenToRead) }, plainTwice(err)
+	}
+	disks, err := v.chooseDisks(h, paths, opts.Options, name, func(disks []device.Disk) error {
+		return v.checkReach(disks, size, true)
 	})
 	return disks, func() ([]*device.Device, error) { return v.takeDisks(h, disks) }, err
 }
 
-// reachToCompare finds the disks that a file is to be compared with, whoever uses
-// them, and says how they are opened.
-func (v verbs) reachToCompare(h device.Host, paths []string, opts writeOptions, file *imagefile.File) ([]device.Disk, func() ([]*device.Device, error), error) {
-	disks, err := h.FindAll(opts.choice(paths))
-	if err == nil {
-		err = v.checkReach(disks, file, false)
-	}
-	return disks, func() ([]*device.Device, error) { return v.openDisks(disks, device.OpenToRead) }, plainTwice(err)
-}
-
 // checkReach finds out early whether an image fits onto disks and they may be
 // opened.
-func (v verbs) checkReach(disks []device.Disk, file *imagefile.File, write bool) error {
-	if file.Format == imagefile.Plain {
-		if err := checkSizes(disks, file.FileSize); err != nil {
-			return err
-		}
+func (v verbs) checkReach(disks []device.Disk, size int64, write bool) error {
+	if err := checkSizes(disks, size); err != nil {
+		return err
 	}
 	return v.CheckRights(disks, write)
 }
@@ -174,11 +194,16 @@ func (v verbs) examine(file *imagefile.File, opts writeOptions) (imagefile.Check
 	if check.Sum, err = v.checksum(file, opts); err != nil || opts.force {
 		return check, err
 	}
+	return check, v.checkStart(file, file.Path, opts)
+}
+
+// checkStart refuses what is no image, and warns of one, called name, that no stick starts with.
+func (v verbs) checkStart(file *imagefile.File, name string, opts writeOptions) error {
 	contents, err := file.Contents()
 	if err == nil && !contents.Starts && !opts.verifyOnly {
-		progress.Warn(v.Console, &unbootableError{file.Path, contents})
+		progress.Warn(v.Console, &unbootableError{name, contents})
 	}
-	return check, err
+	return err
 }
 
 // unbootableError says that computers do not start from a stick with an image.
