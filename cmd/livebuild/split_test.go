@@ -52,10 +52,15 @@ func TestSplit(t *testing.T) {
 	}
 
 	const size = 8 << 20
-	r := split("8MiB", "--reuse", made.File)
+	summary := filepath.Join(t.TempDir(), "summary.md")
+	writeFile(t, summary, []byte("before\n\n"))
+	r := split("8MiB", "--reuse", made.File, "--summary", summary)
 	count := int((made.Size + size - 2048 - 1) / (size - 2048))
 	if len(r.Parts) != count || r.SHA256 != made.SHA256 || r.Size != made.Size || r.File != r.Parts[0].File || r.File != filepath.Join(folder, "x.iso.part00") {
 		t.Fatalf("%+v, want %d parts", r, count)
+	}
+	if got := string(readFile(t, summary)); !strings.HasPrefix(got, "before\n\n### x.iso.part00\n") || !strings.Contains(got, made.SHA256) {
+		t.Errorf("the summary is\n%s", got)
 	}
 	for i, part := range r.Parts {
 		if part.Size >= size || i < count-1 && part.Size != size-2048 {

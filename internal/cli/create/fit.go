@@ -22,6 +22,9 @@ func (*compressedError) Error() string {
 	return "isoImage.compressImage compresses the file as a whole: --compression auto cannot choose by its size"
 }
 
+// aboutSize is the heading of flags about how large files may be.
+const aboutSize = "Size of the file"
+
 // checkSize checks the flags about the size of the image.
 func (o *isoOptions) checkSize(f *pflag.FlagSet) error {
 	if o.Auto() && !f.Changed("max-size") {

@@ -27,6 +27,7 @@ type isoOptions struct {
 	force   bool
 	jobs    int
 	reuse   string
+	summary face.Summary
 	dryRun  bool
 	write   []string // disks to write to, instead of a file
 	sticks  disk.Options
@@ -94,16 +95,19 @@ The name of the file, or of the disks, is printed on standard output.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
-	opts.AddSizeFlags(f, &opts.maxSize)
-	f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	f.BoolVar(&opts.check, "check", false, "pack a second time, afresh and in another order, and put the image in place only if all bytes are the same")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
 	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
+	opts.summary.AddFlag(f)
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	opts.AddFlags(cmd)
+	face.Under(aboutSize, f, func() {
+		opts.AddSizeFlags(f, &opts.maxSize)
+		f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
+	})
 	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
 	face.Under(machine.AboutBoots, f, func() { opts.tests.AddFlags(cmd) })
 	return cmd
@@ -115,7 +119,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err != nil {
 		return err
 	}
-	if err := checkFolder(opts.output); err != nil {
+	if err := errors.Join(checkFolder(opts.output), opts.summary.Check()); err != nil {
 		return err
 	}
 	reuse, err := parseReuse(opts.reuse)
@@ -162,7 +166,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	var boots []report.Boot
 	if tester != nil {
 		if boots, err = tester.Boot(ctx, out, path); err != nil {
-			return err
+			return errors.Join(err, opts.summary.Write(report.Boots{File: path, Boots: boots}))
 		}
 	}
 	if err := v.place(ctx, out); err != nil {
@@ -176,7 +180,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err := result.SetPlace(out); err != nil {
 		return err
 	}
-	return v.Print(result, opts.JSON)
+	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
 }
 
 // streamError reports that the image should go through a pipe.

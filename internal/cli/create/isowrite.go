@@ -45,6 +45,9 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	if err != nil {
 		return err
 	}
+	if err := opts.summary.Check(); err != nil {
+		return err
+	}
 	b, err := opts.Build(ctx, v.App, of, image.Options{Disk: true, Plain: true})
 	if err != nil {
 		return err
@@ -74,7 +77,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, report.NewDisk(w.Names()[i], r))
 	}
-	return v.Print(result, opts.JSON)
+	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
 }
 
 // noModeError says that no machine would start from an image.

@@ -11,5 +11,6 @@ var Hints = []advice.Row{
 		}
 		return advice.TwoSteps
 	}),
+	advice.On[*SummaryError]("make its folder first, or name another file with --summary"),
 	advice.On[*UsageError](advice.Usage),
 }

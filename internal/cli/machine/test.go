@@ -34,6 +34,7 @@ type TestOptions struct {
 	jobs    int
 	logs    string
 	junit   string
+	summary face.Summary
 	json    bool
 }
 
@@ -71,6 +72,7 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
 	v.Formerly(f, "timeout", testTimeout, "with other verbs it is Nix's limit of a build")
 	f.IntVar(&opts.jobs, "jobs", 0, "boot at most `N` at once (default: as many as processors and memory allow)")
 	f.StringVar(&opts.junit, "junit", "", "write the results as JUnit XML to `FILE`")
+	opts.summary.AddFlag(f)
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
 	return cmd
 }
@@ -147,6 +149,9 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 	if err != nil {
 		return err
 	}
+	if err := opts.summary.Check(); err != nil {
+		return err
+	}
 	if isImage, err := medium.NamesImage(path); err == nil && !isImage {
 		return face.Usage(fmt.Errorf("%s is no file; 'livebuild iso INSTALLABLE --test' tests what it builds", path))
 	}
@@ -172,9 +177,10 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 		return err
 	}
 	failed := failure(boots)
-	err = v.Print(report.Boots{
+	result := report.Boots{
 		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
-	}, opts.json)
+	}
+	err = errors.Join(v.Print(result, opts.json), opts.summary.Write(result))
 	if opts.junit != "" {
 		err = errors.Join(err, report.WriteJUnit(opts.junit, filepath.Base(path), boots))
 	}
