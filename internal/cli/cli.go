@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/begin"
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/examine"
@@ -166,6 +167,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 	root.SetUsageFunc(a.usage)
 	root.AddCommand(
 		a.versionCommand(),
+		begin.Init(a.App),
 		create.ISO(a.App), create.Plan(a.App),
 		disk.Devices(a.App), disk.Write(a.App),
 		wire.Fetch(a.App),

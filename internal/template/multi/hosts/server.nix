@@ -1,0 +1,8 @@
+# A machine without.
+{
+  networking.firewall.allowedTCPPorts = [ 80 ];
+  services.nginx = {
+    enable = true;
+    virtualHosts.default.root = "/srv/www";
+  };
+}
