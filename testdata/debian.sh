@@ -4,9 +4,10 @@
 # an existing folder given by its absolute path, for the architecture $arch. Neither root nor
 # a change to the machine's own apt and dpkg state is needed.
 #
-# The mirror is DEBIAN_MIRROR, or what the machine's own apt takes Debian from.
+# The mirror is DEBIAN_MIRROR, or what the machine's own apt takes Debian from; its keys are
+# in DEBIAN_KEYRING, or where Debian has them.
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+keyring=${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
 
 # private_apt COMMAND...: apt-get or apt-cache with its own lists, status and sources.
 private_apt() {
@@ -44,7 +45,7 @@ sibling_sources() {
 
 # read_index: read what the mirror has, by the lines of sources.list on standard input.
 read_index() {
-    [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring)"
+    [ -r "$keyring" ] || die "$keyring is missing (package debian-archive-keyring; elsewhere name the file in DEBIAN_KEYRING)"
     mkdir -p "$cache/state/lists/partial" "$cache/apt/archives/partial"
     : >"$cache/status"
     cat >"$cache/sources.list"
