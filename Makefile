@@ -10,6 +10,9 @@
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
+# make vendor-hash  writes the hash of the Go modules to package.nix, after go.mod changed
+# make dist   writes what is released: static programs for two platforms, .deb and .rpm
+# make nixpkgs  lays out what nixpkgs would take in
 # make demo   builds the demo flake, writes its image and boots it in every way
 
 SHELL := /bin/bash -eu -o pipefail
@@ -24,7 +27,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo fuzz clean
+.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo vendor-hash nixpkgs dist fuzz clean
 
 all: build
 
@@ -111,6 +114,18 @@ bench: setup build
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)
 
+vendor-hash:
+	@testdata/flake/vendor-hash.sh
+
+# What to send to nixpkgs of the commit that is checked out.
+nixpkgs:
+	@testdata/flake/nixpkgs.sh $(WORK)/nixpkgs
+
+# What is released: static programs, .deb and .rpm, and their sums.
+dist:
+	testdata/setup.sh build dist
+	cmd/dist/dist.sh $(CURDIR)/dist $(WORK)/cache/dist
+
 bench-foreign: mini build
 	testdata/bench-foreign.sh bin/livebuild $(MINI) $(WORK)/cache/foreign $(RUNS)
 
@@ -121,4 +136,4 @@ fuzz:
 	testdata/fuzz.sh 30s
 
 clean:
-	rm -rf bin $(WORK)
+	rm -rf bin dist $(WORK)

@@ -4,6 +4,7 @@
 #   build   compilers and C libraries of the program
 #   test    Nix, QEMU and the tools that judge images
 #   demo    what building and booting the demonstration image takes
+#   dist    what packing releases takes, and what judges them
 #
 # No section means all of them. With --check nothing is installed: packages that are
 # missing are listed, and the exit status says whether there were any.
@@ -14,6 +15,8 @@ demo="nix-bin git ca-certificates debian-archive-keyring qemu-system-x86 ovmf"
 test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstools gdisk fdisk
     grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 bzip2 zip openssl file busybox-static mandoc man-db groff-base mount xfsprogs e2fsprogs
     util-linux lvm2 dmsetup chromium fonts-dejavu-core qemu-system-arm qemu-efi-aarch64 qemu-user-static ovmf-ia32"
+
+dist="gcc-aarch64-linux-gnu libc6-dev-arm64-cross git debian-archive-keyring dpkg rpm lintian"
 
 die() {
     echo "setup.sh: $*" >&2
@@ -49,10 +52,13 @@ check=
     check=1
     shift
 }
-[ $# -gt 0 ] || set -- build test demo
+[ $# -gt 0 ] || set -- build test demo dist
 
-if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-    die "this is no Debian; install by other means:" $(tools_without_dpkg)
+# Elsewhere, as in a shell of Nix, what was installed by other means has to be enough.
+if ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    missing=$(tools_without_dpkg)
+    [ -n "$missing" ] || exit 0
+    die "this is no Debian; install by other means:" $missing
 fi
 
 missing=
@@ -61,7 +67,8 @@ for section in "$@"; do
     build) packages=$build ;;
     test) packages=$test ;;
     demo) packages=$demo ;;
-    *) die "no section $section (there are build, test and demo)" ;;
+    dist) packages=$dist ;;
+    *) die "no section $section (there are build, test, demo and dist)" ;;
     esac
     for package in $packages; do
         installed "$package" || missing="$missing $package"

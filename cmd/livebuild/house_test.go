@@ -16,9 +16,9 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
+			"internal/advice", "internal/build", "internal/cli/begin", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
 			"internal/cli/guide", "internal/cli/look", "internal/cli/machine", "internal/cli/wire", "internal/console", "internal/device",
-			"internal/human", "internal/nix", "internal/report", "internal/transfer", "internal/trial",
+			"internal/human", "internal/nix", "internal/report", "internal/transfer", "internal/trial", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/guide": {
@@ -41,6 +41,14 @@ var house = map[string]room{
 	},
 	"internal/manual": {
 		"documentation as text for a screen, and as pages for man",
+		nil,
+	},
+	"internal/cli/begin": {
+		"the verb that writes a flake to begin with",
+		[]string{"internal/cli/face", "internal/human", "internal/report", "internal/template"},
+	},
+	"internal/template": {
+		"flakes to begin with, which livebuild's own flake offers as templates, and git around them",
 		nil,
 	},
 	"internal/cli/create": {
@@ -109,7 +117,7 @@ var house = map[string]room{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human",
 			"internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest",
 			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/storefs", "internal/transfer",
-			"internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/template", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -258,6 +266,10 @@ var house = map[string]room{
 	"cmd/bench": {
 		"measures the packer against mksquashfs, for `docs/benchmarks.md`",
 		[]string{"internal/boot", "internal/image", "internal/medium", "internal/nix", "internal/store", "pkg/hybridiso", "pkg/squashfs/codec"},
+	},
+	"cmd/dist": {
+		"packs a build for Debian and Fedora; a module of its own",
+		nil,
 	},
 	"internal/judge": {
 		"for tests alone: runs the programs of others that judge what is written",
