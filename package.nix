@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-I6oW9a1U/qj113804mFMS0qYcoDqin0v91ZA99LMBmg=";
+  vendorHash = "sha256-+hj8RD9kzyR/CqZXgV02ihQygE9q3miGKcRBCazN4Nk=";
 
   subPackages = [ "cmd/livebuild" ];
 
