@@ -84,14 +84,14 @@ var house = map[string]room{
 	"internal/cli/request": {
 		"how verbs are asked for the image of a configuration, and the build that this begins",
 		[]string{
-			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/medium", "internal/nixos",
-			"pkg/squashfs/codec",
+			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/manifest", "internal/medium",
+			"internal/nixos", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/look": {
 		"the verbs that look into an image that is there",
 		[]string{
-			"internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/human",
+			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/human",
 			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
 			"internal/progress", "internal/report", "internal/treemap", "internal/verify",
 		},

@@ -91,10 +91,25 @@ func TestVerifyRebuild(t *testing.T) {
 		t.Errorf("the byte at %d of %s/%s is not named: %+v", at, storePath, name, v.Findings)
 	}
 
-	// The same files, compressed in another way: the image is whole, and not that one.
+	// The same files, compressed in another way: the image is whole, and not that one, as its manifest
+	// is the first to say.
 	v = verifyOf(t, 4, "--rebuild", "--compression", "lz4", flake, image.File)
-	if len(v.Findings) != 1 || !strings.HasPrefix(v.Findings[0].Structure, "squashfs ") || !v.has(v.Findings[0].Structure, "has other bytes from here on") {
+	if len(v.Findings) != 1 || !v.has("file", medium.Manifest+": "+flake+" has other bytes from here on") {
 		t.Errorf("the other compression is not found: %+v", v.Findings)
+	}
+
+	// Made with another date and compression, which it says itself.
+	other := filepath.Join(t.TempDir(), "other.iso")
+	dated := call{env: []string{"SOURCE_DATE_EPOCH=1000000000"}}
+	if o := dated.livebuild(t, "iso", flake, "-o", other, "--compression", "lz4"); o.status != 0 {
+		t.Fatal(o.stderr)
+	}
+	verifyOf(t, 0, "--rebuild", flake, other)
+
+	// Its flake is a folder, which nobody else has.
+	o = livebuild(t, "verify", "--rebuild", image.File)
+	if o.status != 1 || !strings.Contains(o.stderr, "its flake is had from a folder of one machine") || !strings.Contains(o.stderr, "hint: name the configuration") {
+		t.Errorf("status %d\n%s", o.status, o.stderr)
 	}
 }
 

@@ -21,11 +21,9 @@ type Same struct {
 // byte that is another.
 func (b *Build) Compare(ctx context.Context, with io.ReaderAt, size int64, opts PackOptions) error {
 	if b.sources == nil {
-		src, err := b.Realise(ctx)
-		if err != nil {
+		if _, err := b.source(ctx); err != nil {
 			return err
 		}
-		b.sources = &src
 	}
 	src := *b.sources
 	src.Backwards = true

@@ -32,22 +32,28 @@ type Result struct {
 	Times      Times
 }
 
-// Pack builds the image of a configuration that was evaluated to pack, and gives it
-// to the target.
-func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result Result, err error) {
-	src, err := b.Realise(ctx)
-	if err != nil {
-		return result, err
+// source is what the image is packed from, built.
+func (b *Build) source(ctx context.Context) (src image.Sources, err error) {
+	if src, err = b.Realise(ctx); err != nil {
+		return src, err
 	}
 	paper, err := b.manifest(src.Closure)
 	if err != nil {
-		return result, err
+		return src, err
 	}
-	if src.Manifest, err = paper.Encode(); err != nil {
+	src.Manifest, err = paper.Encode()
+	b.sources = &src
+	return src, err
+}
+
+// Pack builds the image of a configuration that was evaluated to pack, and gives it
+// to the target.
+func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result Result, err error) {
+	src, err := b.source(ctx)
+	if err != nil {
 		return result, err
 	}
 	result.Manifest = src.Manifest
-	b.sources = &src
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
 	err = image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression())
 	checking.End(nil)

@@ -7,12 +7,13 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/cli/machine"
 	"github.com/livebuild/livebuild/internal/cli/wire"
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = slices.Concat(create.Hints, disk.Hints, machine.Hints, wire.Hints, face.Hints)
+var ownHints = slices.Concat(create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints, face.Hints)
 
 // hintFor is the advice on an error.
 func hintFor(err error) string { return advice.For(err, ownHints...) }

@@ -88,7 +88,7 @@ func (e *KindError) Error() string { return e.Path + " " + e.Reason }
 // Open opens the file systems of a medium, to which what it is read from has to stay open.
 func Open(m *medium.Medium) (*Contents, error) {
 	c := &Contents{m: m, inside: map[string]source{}}
-	volume, err := openISO(m.ReaderAt(), m.Size)
+	volume, err := openVolume(m)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +108,18 @@ func Open(m *medium.Medium) (*Contents, error) {
 		c.efi = append(c.efi, &system{source: partition, at: name})
 	}
 	return c, nil
+}
+
+// openVolume opens what has the path "/".
+func openVolume(m *medium.Medium) (source, error) {
+	switch m.Form {
+	case medium.Squashfs:
+		r, err := squashfs.Open(m.ReaderAt(), m.Size)
+		return squash{r}, err
+	case medium.Disk:
+		return empty{}, nil
+	}
+	return openISO(m.ReaderAt(), m.Size)
 }
 
 // Roots are the paths that all others begin with: "/", and "esp:/" and its like.

@@ -63,10 +63,52 @@ func openSource(r *io.SectionReader) (source, error) {
 	if !errors.Is(err, fat.ErrNotFAT) {
 		return partition, err
 	}
+	if name := foreignSystem(r); name != "" {
+		return nil, fmt.Errorf("is an image of the file system %s, which is not read: 'livebuild extract' takes it out, to be mounted", name)
+	}
 	return nil, errNoImage
 }
 
 var errNoImage = errors.New("is no folder, and no image of a squashfs, ISO 9660 or FAT file system")
+
+// empty is the source of a disk, whose files are all in its partitions.
+type empty struct{}
+
+func (empty) lookup(name string) (entry, error) {
+	if name != "." {
+		return entry{}, fs.ErrNotExist
+	}
+	return entry{path: ".", mode: fs.ModeDir | 0o555}, nil
+}
+
+func (empty) list(entry) iter.Seq2[entry, error] { return func(func(entry, error) bool) {} }
+
+func (empty) open(entry) (*io.SectionReader, error) { return nil, fs.ErrNotExist }
+
+// foreign are file systems that are known by their magic numbers, and not read: at an offset in
+// bytes (Linux, include/uapi/linux/magic.h, fs/erofs/erofs_fs.h, fs/xfs/libxfs/xfs_format.h,
+// fs/btrfs; ext4's are those of ext2 and ext3, too).
+var foreign = []struct {
+	name   string
+	offset int64
+	magic  string
+}{
+	{"ext4", 1024 + 56, "\x53\xef"},
+	{"EROFS", 1024, "\xe2\xe1\xf5\xe0"},
+	{"XFS", 0, "XFSB"},
+	{"Btrfs", 64<<10 + 64, "_BHRfS_M"},
+}
+
+// foreignSystem is the name of a file system that is not read, or empty.
+func foreignSystem(r io.ReaderAt) string {
+	for _, f := range foreign {
+		p := make([]byte, len(f.magic))
+		if _, err := r.ReadAt(p, f.offset); err == nil && string(p) == f.magic {
+			return f.name
+		}
+	}
+	return ""
+}
 
 // iso9660 is the source of a volume.
 type iso9660 struct {

@@ -117,7 +117,7 @@ func Read(ctx context.Context, m *medium.Medium, c *contents.Contents) (*Image, 
 	for _, step := range []func() error{
 		func() error { return i.readEFI(ctx, c) },
 		func() error { return i.readMenus(m) },
-		func() error { return i.readFileSystems(ctx, c) },
+		func() error { return i.readFileSystems(ctx, m, c) },
 		func() error { return i.readStore(m) },
 	} {
 		if err := step(); err != nil {
@@ -194,7 +194,17 @@ func (i *Image) readEFI(ctx context.Context, c *contents.Contents) error {
 // smallest is the size of the smallest squashfs, its superblock, in bytes.
 const smallest = 96
 
-func (i *Image) readFileSystems(ctx context.Context, c *contents.Contents) error {
+func (i *Image) readFileSystems(ctx context.Context, m *medium.Medium, c *contents.Contents) error {
+	if m.Form == medium.Squashfs {
+		s, err := squashfs.Open(m.ReaderAt(), m.Size)
+		if err != nil {
+			return err
+		}
+		system, err := count(ctx, s)
+		system.Path, system.Size = "/", m.Size
+		i.FileSystems = append(i.FileSystems, system)
+		return err
+	}
 	roots, err := c.Find("/", true)
 	if err != nil {
 		return err

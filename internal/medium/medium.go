@@ -22,6 +22,7 @@ const Preparer = "LIVEBUILD"
 
 // Medium is an image that exists.
 type Medium struct {
+	Form       Form
 	Size       int64 // of the image, or of the disk that it is on, in bytes
 	Volume     hybridiso.Volume
 	Arch       string // of its programs: "x86_64", "aarch64", or "" if that is not known
@@ -46,6 +47,8 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 		return nil, err
 	}
 	switch {
+	case m.Form != Disc:
+		return nil, &ForeignError{errNoForm.Error()}
 	case len(m.Modes) == 0:
 		return nil, &ForeignError{"neither a boot catalog nor partitions to start from"}
 	case m.Arch == "":
@@ -55,14 +58,24 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 }
 
 // ReadAny is [Read] for whoever only looks into an image: one that starts no machine has no
-// Modes, and one of which it is not known for what machines it is has no Arch. The error is a
-// *ForeignError if there is no volume.
+// Modes, and one of which it is not known for what machines it is has no Arch. A squashfs alone and
+// a disk with an EFI system partition will do, too, see [Form]: their Volume has partitions at
+// most. The error is a *ForeignError if there is none of these.
 func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
 	m := &Medium{Size: size, r: r}
 	var err error
 	m.Volume, err = hybridiso.ReadVolume(io.NewSectionReader(r, 0, size))
 	if errors.Is(err, hybridiso.ErrNoVolume) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &ForeignError{"no ISO 9660 volume"}
+		switch err := m.otherForm(); {
+		case errors.Is(err, errNoForm):
+			return nil, &ForeignError{errNoForm.Error()}
+		case err != nil:
+			return nil, err
+		}
+		m.Modes = claimedModes(m.Volume)
+		loader, _ := m.efiLoader()
+		m.Arch, m.Firmware32 = loader.arch, loader.firmware32
+		return m, nil
 	}
 	if err != nil {
 		return nil, err
@@ -92,7 +105,7 @@ func MadeHere(r io.ReaderAt) bool {
 // first.
 func (m *Medium) Trees() []*Tree { return m.trees }
 
-// Files returns the file system of the volume.
+// Files returns the file system of the volume, without any file if there is none.
 func (m *Medium) Files() *Tree { return m.trees[0] }
 
 // ReaderAt returns what the image is read from.

@@ -57,12 +57,30 @@ func FindStore(r io.ReaderAt, size int64) (*io.SectionReader, error) {
 	return io.NewSectionReader(r, start, end-start), nil
 }
 
+// StoreSection returns where the store of the medium is, as FindStore does: a squashfs alone is one
+// if it has the registration. The error is a *NoStoreError if there is none.
+func (m *Medium) StoreSection() (*io.SectionReader, error) {
+	if m.Form == Disc {
+		return FindStore(m.r, m.Size)
+	}
+	if m.Form == Squashfs {
+		r, err := squashfs.Open(io.NewSectionReader(m.r, 0, m.Size), m.Size)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := r.Lookup(Registration); !errors.Is(err, fs.ErrNotExist) {
+			return io.NewSectionReader(m.r, 0, m.Size), err
+		}
+	}
+	return nil, &NoStoreError{"has no " + StoreImage}
+}
+
 // Store is the store of a medium.
 type Store struct{ *squashfs.Reader }
 
 // Store opens the store of the medium.
 func (m *Medium) Store() (Store, error) {
-	section, err := FindStore(m.r, m.Size)
+	section, err := m.StoreSection()
 	if err != nil {
 		return Store{}, err
 	}

@@ -49,10 +49,13 @@ func (f TreeFile) At(offset int64) int64 {
 
 // FS returns the files, as [hybridiso.Reader.FS] and [fat.Reader.FS] have them.
 func (t *Tree) FS() fs.FS {
-	if t.EFI {
+	switch {
+	case t.fat != nil:
 		return t.fat.FS()
+	case t.iso != nil:
+		return t.iso.FS()
 	}
-	return t.iso.FS()
+	return nothing{}
 }
 
 // isoBlock is the logical block of the volumes that are read, in bytes (ECMA-119 §6.2.2).
@@ -70,10 +73,13 @@ func (t *Tree) Unit() int64 {
 // Find returns a regular file by its path, in whatever case: firmware and boot loaders look
 // at names so. A file that is not there is an [fs.ErrNotExist].
 func (t *Tree) Find(name string) (TreeFile, error) {
-	if t.EFI {
+	switch {
+	case t.fat != nil:
 		return t.findFAT(name)
+	case t.iso != nil:
+		return t.findISO(name)
 	}
-	return t.findISO(name)
+	return TreeFile{}, fs.ErrNotExist
 }
 
 func (t *Tree) findFAT(name string) (TreeFile, error) {
@@ -224,6 +230,12 @@ func (m *Medium) openTrees() error {
 		return err
 	}
 	m.trees = []*Tree{volume}
+	m.partitionTrees()
+	return nil
+}
+
+// partitionTrees opens those that tables speak of.
+func (m *Medium) partitionTrees() {
 	var efi, others []int64
 	for _, e := range m.Volume.BootEntries {
 		if e.Platform == efiPlatform {
@@ -239,7 +251,6 @@ func (m *Medium) openTrees() error {
 	}
 	m.addTrees(efi, OpenEFI)
 	m.addTrees(others, OpenISO)
-	return nil
 }
 
 // addTrees adds what can be opened at the offsets and is not there yet.

@@ -130,6 +130,20 @@ func (v *verifier) readable(e entry) error {
 	return v.find(Finding{Structure: "file", Offset: at, File: e.Path, Err: err})
 }
 
+// squashfs checks an image that is a squashfs alone, and no store whose paths were checked.
+func (v *verifier) squashfs() error {
+	if v.images != nil {
+		return nil
+	}
+	r, err := squashfs.Open(io.NewSectionReader(v.medium.ReaderAt(), 0, v.medium.Size), v.medium.Size)
+	if err != nil {
+		return v.wrong("squashfs superblock", 0, "", "%w", err)
+	}
+	return r.Findings(v.ctx, func(f squashfs.Finding) error {
+		return v.find(Finding{Structure: "squashfs " + f.Structure, Offset: f.Offset, File: f.Path, Err: f.Err})
+	})
+}
+
 // placed is the place on the medium of one in an image that begins at start, or -1.
 func placed(start, offset int64) int64 {
 	if offset < 0 {

@@ -41,6 +41,9 @@ const (
 // Locate says what the byte at an offset of an image belongs to, as far as the image itself tells.
 func Locate(ctx context.Context, m *medium.Medium, offset int64) Place {
 	v := &verifier{ctx: ctx, medium: m, size: ImageSize(m)}
+	if m.Form == medium.Squashfs {
+		return v.inStore(offset)
+	}
 	entries, err := v.volume(0) // whose findings nobody is told
 	if err != nil {
 		return Place{Structure: "image"}
@@ -106,7 +109,7 @@ func (v *verifier) inEFI(e entry, offset int64) Place {
 
 // inStore says what of the store image a byte is in.
 func (v *verifier) inStore(offset int64) Place {
-	section, err := medium.FindStore(v.medium.ReaderAt(), v.medium.Size)
+	section, err := v.medium.StoreSection()
 	if err != nil {
 		return Place{Structure: "squashfs"}
 	}

@@ -37,7 +37,7 @@ func (s *storeImage) path(base string) string {
 
 // openStore opens the store image and reads the registration.
 func (v *verifier) openStore() error {
-	section, err := medium.FindStore(v.medium.ReaderAt(), v.medium.Size)
+	section, err := v.medium.StoreSection()
 	if err != nil {
 		if _, none := errors.AsType[*medium.NoStoreError](err); none && !v.medium.MadeHere() {
 			v.gap("store paths: the image %s", err)

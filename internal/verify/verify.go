@@ -104,12 +104,25 @@ func Verify(ctx context.Context, m *medium.Medium, opts Options) (Report, error)
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	v := &verifier{ctx: ctx, medium: m, options: opts, size: ImageSize(m)}
-	for _, step := range []func() error{v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.manifest, v.menus, v.files, v.padding, v.storePaths} {
+	for _, step := range v.steps() {
 		if err := step(); err != nil {
 			return v.report, err
 		}
 	}
 	return v.report, ctx.Err()
+}
+
+// steps are what is checked, in order.
+func (v *verifier) steps() []func() error {
+	switch v.medium.Form {
+	case medium.Squashfs:
+		return []func() error{v.openStore, v.storePaths, v.squashfs}
+	case medium.Disk:
+		return []func() error{v.tables, v.partitions, v.menus}
+	}
+	return []func() error{
+		v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.manifest, v.menus, v.files, v.padding, v.storePaths,
+	}
 }
 
 // verifier is one run of Verify.

@@ -75,9 +75,50 @@ func (v *verifying) evaluated(ctx context.Context) (_ *verify.Elsewhere, err err
 	return &verify.Elsewhere{Closure: known, Roots: b.Plan().System().StoreContents}, err
 }
 
-// rebuild builds the image from its configuration and holds it against the medium.
-func (v *verifying) rebuild(ctx context.Context, m *medium.Medium, of installable.Installable) (err error) {
-	b, err := v.options.Build(ctx, v.app.App, of, image.Options{Plain: true})
+// unlockedError says that an image does not tell where its configuration is had from.
+type unlockedError struct {
+	path   string
+	reason string
+}
+
+func (e *unlockedError) Error() string {
+	return fmt.Sprintf("%s cannot be rebuilt by what it says of itself: %s", e.path, e.reason)
+}
+
+// ofManifest is the configuration that the image says it was made of.
+func (v *verifying) ofManifest(m *medium.Medium) (of installable.Installable, err error) {
+	paper, err := m.Manifest()
+	switch {
+	case err != nil:
+		return of, &unlockedError{v.path, "it " + err.Error()}
+	case paper.Flake == nil:
+		return of, &unlockedError{v.path, "its configuration is that of a file, outside of flakes"}
+	case paper.Flake.Reference == "":
+		return of, &unlockedError{v.path, "its flake is had from a folder of one machine"}
+	}
+	of, err = installable.Parse(paper.Flake.Reference + "#" + paper.Configuration)
+	if err != nil {
+		return of, &unlockedError{v.path, err.Error()}
+	}
+	return of, nil
+}
+
+// rebuild builds the image from its configuration and holds it against the medium. What flags do
+// not say is as the image says that it was made.
+func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
+	of := v.options.configuration
+	if v.options.fromMedium {
+		if of, err = v.ofManifest(m); err != nil {
+			return err
+		}
+	}
+	images := image.Options{Plain: true}
+	if paper, err := m.Manifest(); err == nil {
+		if err := v.options.Like(paper, &images); err != nil {
+			return &unlockedError{v.path, err.Error()}
+		}
+	}
+	b, err := v.options.Build(ctx, v.app.App, of, images)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type verifyOptions struct {
 	jobs            int
 
 	configuration installable.Installable // to rebuild
+	fromMedium    bool                    // it is what the image says
 }
 
 // Verify is the verb of that name.
@@ -55,9 +56,10 @@ as the files of the boot loaders, is listed as not checked; --sha256 covers it.
 The registration tells damage, not malice: whoever changes both is found by
 --against, which takes the hashes from another store of Nix, or the store paths
 from a configuration that is evaluated afresh, or by --sha256. With --rebuild the
-image of INSTALLABLE is built, and packed again without keeping a copy, and every
-byte is compared: the flags that change a configuration have to be those that the
-image was made with.
+image of INSTALLABLE, or of the locked flake that the image names, is built, and
+packed again without keeping a copy, and every byte is compared. Changes to the
+configuration and the compression are those that the image says it was made with,
+where flags say nothing else.
 
 The exit status is 4 if the image is damaged, and 1 if it could not be checked.`,
 		Example: `  livebuild verify exampleIso.iso
@@ -82,7 +84,7 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
 	f := cmd.Flags()
 	f.StringVar(&opts.against, "against", "",
 		"take the hashes from the Nix store, or the store paths from the configuration, that `STORE|INSTALLABLE` names, such as auto, this machine's store, and do not believe the medium")
-	f.BoolVar(&opts.rebuild, "rebuild", false, "build the image of INSTALLABLE and compare every byte with it")
+	f.BoolVar(&opts.rebuild, "rebuild", false, "build the image of INSTALLABLE, else of the locked flake that the image names, and compare every byte with it")
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
 	f.IntVar(&opts.jobs, "jobs", 0, "check with `N` workers (default: one for each processor)")
 	opts.AddFlags(cmd)
@@ -92,8 +94,8 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
 // toRebuild is the configuration that the image is held against, if any.
 func (o *verifyOptions) toRebuild(args []string, f *pflag.FlagSet) (of installable.Installable, err error) {
 	if o.rebuild {
-		if len(args) < 2 && !f.Changed("file") {
-			return of, face.Usage(errors.New("which configuration? --rebuild needs an installable before the image"))
+		if o.fromMedium = len(args) < 2 && !f.Changed("file"); o.fromMedium {
+			return of, nil
 		}
 		return o.Parse(args[:len(args)-1])
 	}
@@ -163,7 +165,7 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 		}
 	}
 	if v.options.rebuild {
-		if err := v.rebuild(ctx, m, v.options.configuration); err != nil {
+		if err := v.rebuild(ctx, m); err != nil {
 			return err
 		}
 	}

@@ -69,8 +69,10 @@ func (o *Options) Build(ctx context.Context, a *face.App, of installable.Install
 		}
 		images.Compression = &settings
 	}
-	if images.Epoch, err = image.ParseEpoch(os.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-		return nil, err
+	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" || images.Epoch.IsZero() {
+		if images.Epoch, err = image.ParseEpoch(epoch); err != nil {
+			return nil, err
+		}
 	}
 	return build.New(ctx, of, build.Options{
 		Nix:     a.NixFlags,
