@@ -115,6 +115,18 @@ func (b *Build) Known(ctx context.Context) (*store.Closure, error) {
 	return b.Closure(ctx)
 }
 
+// Possible are the store paths that can be in the closure of what the plan puts on the medium, built
+// or not: those that it is built from are among them.
+func (b *Build) Possible(ctx context.Context) ([]string, error) {
+	var derivations []string
+	for _, t := range b.plan.Realise() {
+		if strings.HasSuffix(t.Path, ".drv") {
+			derivations = append(derivations, t.Path)
+		}
+	}
+	return b.nix.Possible(ctx, derivations)
+}
+
 // Closure reads the closure of what is packed, of which everything is in the store.
 func (b *Build) Closure(ctx context.Context) (*store.Closure, error) {
 	return b.nix.Closure(ctx, b.plan.System().StoreContents)

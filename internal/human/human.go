@@ -68,6 +68,17 @@ func Count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// Wait is how long something waits for its user, in seconds; nil: as long as that takes.
+func Wait(seconds *int) string {
+	switch {
+	case seconds == nil:
+		return "for a key"
+	case *seconds == 0:
+		return "not at all"
+	}
+	return fmt.Sprintf("%d s", *seconds)
+}
+
 // Seconds is a time, rounded.
 func Seconds(d time.Duration) string {
 	if d < time.Minute {

@@ -234,8 +234,8 @@ func (i *Image) readFileSystems(ctx context.Context, m *medium.Medium, c *conten
 	})
 }
 
-// compression is a codec with its level, but that of xz, which no image tells.
-func compression(s codec.Settings) string {
+// Compression is a codec with its level, but that of xz, which no image tells.
+func Compression(s codec.Settings) string {
 	if s.Name == codec.XZ {
 		return s.Name
 	}
@@ -246,7 +246,7 @@ func compression(s codec.Settings) string {
 // count counts what is in a squashfs.
 func count(ctx context.Context, s *squashfs.Reader) (FileSystem, error) {
 	info := s.Info()
-	system := FileSystem{Compression: compression(info.Codec.Settings()), BlockSize: info.BlockSize}
+	system := FileSystem{Compression: Compression(info.Codec.Settings()), BlockSize: info.BlockSize}
 	err := s.Walk(func(_ string, ino squashfs.Inode) error {
 		switch {
 		case ino.Mode.IsDir():

@@ -26,10 +26,11 @@ type Menu struct {
 
 // Entry is a line of a menu that can be chosen.
 type Entry struct {
-	Title   string  `json:"title"`
-	Default bool    `json:"default"`           // it starts by itself, or the one that does is below it
-	Line    string  `json:"line,omitempty"`    // the kernel and its parameters
-	Entries []Entry `json:"entries,omitempty"` // of a submenu
+	Title   string   `json:"title"`
+	Default bool     `json:"default"`           // it starts by itself, or the one that does is below it
+	Line    string   `json:"line,omitempty"`    // the kernel and its parameters
+	Initrds []string `json:"initrds,omitempty"` // what the loader hands to it
+	Entries []Entry  `json:"entries,omitempty"` // of a submenu
 }
 
 // Kernel is a kernel that a menu starts.
@@ -59,7 +60,7 @@ func (i *Image) readMenus(m *medium.Medium) error {
 			if !ok {
 				continue
 			}
-			i.addMenu(found, prefix)
+			i.Menus = addMenu(i.Menus, found, prefix)
 			if err := i.addKernels(m, t, prefix, found.Kernels()); err != nil {
 				return err
 			}
@@ -68,8 +69,23 @@ func (i *Image) readMenus(m *medium.Medium) error {
 	return nil
 }
 
+// ReadMenus reads the menus that are among files of a volume.
+func ReadMenus(files loader.Files) ([]Menu, error) {
+	menus := []Menu{}
+	for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB} {
+		found, ok, err := loader.Find(files, l)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			menus = addMenu(menus, found, "/")
+		}
+	}
+	return menus, nil
+}
+
 // addMenu adds a menu, or the files of one that is there already.
-func (i *Image) addMenu(found loader.Menus, prefix string) {
+func addMenu(menus []Menu, found loader.Menus, prefix string) []Menu {
 	menu := Menu{Loader: loaderNames[found.Loader], Sure: found.Sure, Entries: entries(found.Items, found.Default)}
 	if found.Timeout != loader.Forever {
 		seconds := int(min(found.Timeout/time.Second, math.MaxInt32))
@@ -79,21 +95,21 @@ func (i *Image) addMenu(found loader.Menus, prefix string) {
 	for _, f := range found.Files {
 		files = append(files, prefix+strings.TrimPrefix(f.Path, "/"))
 	}
-	for n := range i.Menus {
-		same := i.Menus[n]
+	for n := range menus {
+		same := menus[n]
 		if same.Files = nil; reflect.DeepEqual(same, menu) {
-			i.Menus[n].Files = append(i.Menus[n].Files, files...)
-			return
+			menus[n].Files = append(menus[n].Files, files...)
+			return menus
 		}
 	}
 	menu.Files = append([]string{}, files...)
-	i.Menus = append(i.Menus, menu)
+	return append(menus, menu)
 }
 
 func entries(items []loader.Item, way []int) []Entry {
 	list := []Entry{}
 	for n, item := range items {
-		e := Entry{Title: item.Title, Line: item.CommandLine, Default: len(way) > 0 && way[0] == n}
+		e := Entry{Title: item.Title, Line: item.CommandLine, Initrds: item.Initrds, Default: len(way) > 0 && way[0] == n}
 		if len(item.Items) > 0 {
 			var rest []int
 			if e.Default {

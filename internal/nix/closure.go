@@ -47,6 +47,36 @@ func (n *Nix) Closure(ctx context.Context, roots []string) (*store.Closure, erro
 	return closure, nil
 }
 
+// Possible returns all store paths that what the derivations make can refer to: the outputs of
+// all that they are built from, themselves included, and the sources. Much of it is for building
+// alone.
+func (n *Nix) Possible(ctx context.Context, derivations []string) ([]string, error) {
+	s, err := n.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := n.requisites(ctx, s.eval, derivations)
+	if err != nil {
+		return nil, err
+	}
+	var paths, drvs []string
+	for _, path := range all {
+		if strings.HasSuffix(path, ".drv") {
+			drvs = append(drvs, path)
+		} else {
+			paths = append(paths, path)
+		}
+	}
+	for chunk := range slices.Chunk(drvs, argumentPaths) {
+		o, err := n.runStoreIn(ctx, s.eval, Querying, []string{"--query", "--outputs"}, chunk)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, strings.Fields(string(o.stdout))...)
+	}
+	return paths, nil
+}
+
 // requisites returns the store paths that paths need, themselves included, each once.
 func (n *Nix) requisites(ctx context.Context, store string, paths []string, flags ...string) ([]string, error) {
 	var all []string

@@ -109,7 +109,7 @@ func (r Inspection) menus(w io.Writer) {
 			files[i] = shown(f)
 		}
 		fmt.Fprintf(w, "\nmenu of %s\t%s\n", m.Loader, strings.Join(files, ", "))
-		fmt.Fprintf(w, "  waits\t%s\n", timeout(m.Timeout))
+		fmt.Fprintf(w, "  waits\t%s\n", human.Wait(m.Timeout))
 		if !m.Sure {
 			fmt.Fprintf(w, "  conditions\tdecide what is offered\n")
 		}

@@ -132,7 +132,7 @@ func (r *Plan) Text(out io.Writer) error {
 	row("volume ID", r.VolumeID)
 	row("boots as", strings.Join(r.Modes, ", "))
 	row("compression", r.Compression)
-	row("menu waits", timeout(r.Timeout))
+	row("menu waits", human.Wait(r.Timeout))
 	for i, root := range r.StoreContents {
 		if i == 0 {
 			row("store roots", root)
@@ -201,16 +201,6 @@ func (r *Plan) printMenu(w io.Writer) {
 // addition is what a line has after another one.
 func addition(base, line string) string {
 	return strings.TrimSpace(strings.TrimPrefix(line, base))
-}
-
-func timeout(t *int) string {
-	switch {
-	case t == nil:
-		return "for a key"
-	case *t == 0:
-		return "not at all"
-	}
-	return fmt.Sprintf("%d s", *t)
 }
 
 // ModeNames are boot modes in words.
