@@ -91,7 +91,8 @@ var house = map[string]room{
 	"internal/cli/look": {
 		"the verbs that look into an image that is there",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/human",
+			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/difference",
+			"internal/human",
 			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
 			"internal/progress", "internal/report", "internal/treemap", "internal/verify",
 		},
@@ -106,7 +107,8 @@ var house = map[string]room{
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/doctor",
+			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/difference",
+			"internal/doctor",
 			"internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium", "internal/nix",
 			"internal/qemu", "internal/trial", "internal/verify",
 		},
@@ -237,7 +239,11 @@ var house = map[string]room{
 	},
 	"internal/inspection": {
 		"what an image tells of itself: how it starts, its menus, kernels and file systems, and what takes room in its store",
-		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/progress", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/difference": {
+		"what differs between two images, or those that configurations would become: packages by version, how they start",
+		[]string{"internal/human", "internal/inspection"},
 	},
 	"internal/treemap": {
 		"draws what takes the room of a medium, as a page and as a drawing",

@@ -12,6 +12,7 @@ import (
 var reportHints = []Row{
 	OnValue(notBootedHint),
 	OnValue(damagedHint),
+	On[*report.DifferentError]("without --exit-code the status is 0 whatever differs"),
 	On[*report.UnhealthyError]("below each there is what to do; --for leaves out what other verbs need"),
 }
 

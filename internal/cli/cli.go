@@ -35,6 +35,7 @@ const (
 	exitUsage       = 2
 	exitNotBooted   = 3   // an image was tried and did not come up
 	exitDamaged     = 4   // an image was checked and is damaged
+	exitDifferent   = 5   // images differ, where that was asked
 	exitInterrupted = 130 // as shells report a process that SIGINT ended
 )
 
@@ -69,6 +70,8 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	case ctx.Err() != nil:
 		stderr.Line("interrupted")
 		return exitInterrupted
+	case errors.As(err, new(*report.DifferentError)): // which is told
+		return exitDifferent
 	case errors.As(err, &told):
 		return exitFailed
 	case errors.As(err, &usage):
@@ -143,7 +146,7 @@ compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a
 machine as a disc and, copied byte by byte, as a USB stick.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
-4 an image is damaged, 130 interrupted.`,
+4 an image is damaged, 5 images differ (diff --exit-code), 130 interrupted.`,
 		Example: `  livebuild iso .#exampleIso
   livebuild plan .#exampleIso
   livebuild write exampleIso.iso /dev/sdb
@@ -173,7 +176,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		wire.Fetch(a.App),
 		look.Verify(a.App),
 		machine.Run(a.App), machine.Test(a.App),
-		look.Inspect(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),
+		look.Inspect(a.App), look.Diff(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),
 		create.Bench(a.App),
 		examine.Doctor(a.App, hintFor),
 		disk.Open(a.App),

@@ -53,6 +53,7 @@ func exitStatus() []manual.Block {
 			{Term: "2", Text: "wrong usage: nothing was begun"},
 			{Term: "3", Text: "an image was tried and did not come up: 'livebuild test', 'livebuild iso --test'"},
 			{Term: "4", Text: "an image was checked and is damaged: 'livebuild verify'"},
+			{Term: "5", Text: "images differ: 'livebuild diff --exit-code'"},
 			{Term: "130", Text: "interrupted: by ctrl-c, SIGTERM or SIGHUP. Nothing unfinished has the name of an image"},
 		},
 		manual.Paragraph("A second interrupt kills the program, and its status is then that of the signal as the shell reports it. " +
