@@ -55,8 +55,8 @@ var house = map[string]room{
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
-			"internal/device", "internal/human", "internal/image", "internal/installable", "internal/medium", "internal/nix", "internal/progress",
-			"internal/report", "internal/trial", "internal/verify", "pkg/squashfs/codec",
+			"internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/medium",
+			"internal/nix", "internal/progress", "internal/report", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {

@@ -33,6 +33,9 @@ func (f *File) Take(ctx context.Context, p *Packing) (image.Result, error) {
 	return packed, nil
 }
 
+// Again empties the file, for another packing.
+func (f *File) Again() error { return f.Truncate(0) }
+
 // Temporary is a target: a file without a name, which is gone when it is aborted.
 type Temporary struct{ *image.Output }
 
@@ -46,6 +49,9 @@ func NewTemporary(folder string) (Temporary, error) {
 func (t Temporary) Take(ctx context.Context, p *Packing) (image.Result, error) {
 	return p.Write(ctx, t.Output)
 }
+
+// Again empties the file, for another packing.
+func (t Temporary) Again() error { return t.Truncate(0) }
 
 // InsideFlake says whether an image lands in the folder of a flake that is not a git
 // repository: Nix copies such a folder whole into its store, image and all, at every

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -61,11 +60,16 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		progress.Warn(b.options.Sink, err)
 	}
 	started := time.Now()
-	earlier, unfit, err := b.openEarlier(ctx, src, opts)
-	if err != nil {
+	if result.Result, err = b.pack(ctx, to, src, opts); err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, earlier.Close()) }()
+	b.times.Pack = time.Since(started)
+	result.StorePaths, result.StoreBytes, result.Times = len(src.Closure.Paths), src.Closure.NarSize(), b.times
+	return result, nil
+}
+
+// packFrom gives the target a packing that takes what it can from an earlier image, which may be nil.
+func (b *Build) packFrom(ctx context.Context, to Target, src image.Sources, opts PackOptions, earlier *image.Earlier, unfit *image.UnfitError) (packed image.Result, err error) {
 	p := &Packing{
 		sink:    b.options.Sink,
 		task:    progress.Begin(b.options.Sink, "packing", ""),
@@ -76,15 +80,12 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		fact:    Packed{StorePaths: len(src.Closure.Paths), Compression: b.plan.Store().Compression().String()},
 	}
 	if p.packing, err = b.plan.Prepare(ctx, src, earlier); err == nil {
-		result.Result, err = to.Take(ctx, p)
+		packed, err = to.Take(ctx, p)
 	}
 	if err != nil {
 		p.fail(err)
-		return result, err
 	}
-	b.times.Pack = time.Since(started)
-	result.StorePaths, result.StoreBytes, result.Times = len(src.Closure.Paths), src.Closure.NarSize(), b.times
-	return result, nil
+	return packed, err
 }
 
 // Remember keeps the image, which is in a file now, in mind for the next one.

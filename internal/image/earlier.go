@@ -27,13 +27,17 @@ import (
 // others found out by computing each path's NAR hash from the image.
 type Earlier struct {
 	Path     string
-	file     *imagefile.File
+	file     *imagefile.File // nil of one that is not here
 	squashfs *squashfs.Earlier
 	kept     map[string]bool // base names of store paths
 
 	Paths   int   // store paths that are the same
 	Bytes   int64 // their NAR sizes
 	Damaged int64 // bytes of the squashfs that are not what they were
+
+	remote  Remote // nil of one that is here
+	proof   *errgroup.Group
+	proving context.Context
 }
 
 // UnfitError says why nothing of an image can be part of a new one.
@@ -52,6 +56,9 @@ var errNothing = errors.New("holds none of the store paths")
 func (e *Earlier) Close() error {
 	if e == nil {
 		return nil
+	}
+	if e.remote != nil {
+		return e.closeRemote()
 	}
 	return e.file.Close()
 }
@@ -139,16 +146,20 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 			return err
 		}
 	}
+	if e.keep(same); e.Paths == 0 {
+		return errNothing
+	}
+	return nil
+}
+
+// keep notes which paths are the same.
+func (e *Earlier) keep(same []store.PathInfo) {
 	e.kept = make(map[string]bool, len(same))
 	for _, info := range same {
 		e.kept[path.Base(info.Path)] = true
 		e.Bytes += info.NarSize
 	}
 	e.Paths = len(same)
-	if e.Paths == 0 {
-		return errNothing
-	}
-	return nil
 }
 
 // storeImage is where the squashfs is in an image, which can be in parts.

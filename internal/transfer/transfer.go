@@ -100,6 +100,8 @@ type Options struct {
 	Begun bool
 	// Streams is how many parts are asked for at a time, by default 4.
 	Streams int
+	// Arrived, if set, is told of each piece that is in its place and right, by several goroutines.
+	Arrived func(index.Piece)
 	// Progress, if set, is told how far it is, by several goroutines.
 	Progress func(Progress)
 }

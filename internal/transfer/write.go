@@ -39,6 +39,9 @@ func (p *Plan) Write(ctx context.Context, file File, from Source, opts Options) 
 	if opts.Streams <= 0 {
 		opts.Streams = 4
 	}
+	if opts.Arrived == nil {
+		opts.Arrived = func(index.Piece) {}
+	}
 	if opts.Progress == nil {
 		opts.Progress = func(Progress) {}
 	}
@@ -84,6 +87,7 @@ func (w *writer) has(ctx context.Context, p index.Piece) bool {
 		return false
 	}
 	w.count(func(r *Result) { r.Kept += p.Size })
+	w.options.Arrived(p)
 	return true
 }
 
@@ -133,6 +137,7 @@ func (w *writer) take(ctx context.Context, steps []step) (missed []step, err err
 			w.count(func(r *Result) { r.Damaged += s.Size })
 		default:
 			w.count(func(r *Result) { r.Saved += s.Size })
+			w.options.Arrived(s.Piece)
 		}
 	}
 	return missed, nil
@@ -247,7 +252,9 @@ func (r *runWriter) Write(b []byte) (n int, err error) {
 		}
 		r.w.count(func(result *Result) { result.Fetched += int64(m) })
 		if r.at == s.End() {
-			if !r.current.whole() {
+			if r.current.whole() {
+				r.w.options.Arrived(s.Piece)
+			} else {
 				r.wrong = append(r.wrong, s)
 			}
 			r.steps, r.current = r.steps[1:], nil

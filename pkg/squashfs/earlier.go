@@ -43,6 +43,22 @@ func (e *EncoderError) Error() string {
 // That record and bytes agree does not prove that they are true. Whoever did
 // not write the image has to compare what its entries hold, see [Earlier.Reader].
 func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Codec, workers int) (*Earlier, error) {
+	return newEarlier(ctx, src, size, c, workers, (*Earlier).verifyGroups)
+}
+
+// OpenEarlierPart is [OpenEarlier] of an image that is coming in: only those groups of files, given by
+// offset and size in bytes, are taken for which a function says so. They are not read before they are
+// copied: that they have the sums of the record ([Reader.Recorded]), src has to see to.
+func OpenEarlierPart(ctx context.Context, src io.ReaderAt, size int64, c *codec.Codec, workers int, has func(offset, size int64) bool) (*Earlier, error) {
+	return newEarlier(ctx, src, size, c, workers, func(e *Earlier, _ context.Context, _ int) error {
+		for i, g := range e.record.Groups {
+			e.whole[i] = has(int64(g.Start), int64(g.Size))
+		}
+		return nil
+	})
+}
+
+func newEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Codec, workers int, groups func(*Earlier, context.Context, int) error) (*Earlier, error) {
 	r, err := Open(src, size)
 	if err != nil {
 		return nil, err
@@ -56,7 +72,10 @@ func OpenEarlier(ctx context.Context, src io.ReaderAt, size int64, c *codec.Code
 		return nil, &EncoderError{Was: was, Wanted: wanted}
 	}
 	e := &Earlier{r: r, record: rec, whole: make([]bool, len(rec.Groups))}
-	if err := e.verify(ctx, workers); err != nil {
+	if err := e.verify(ctx); err != nil {
+		return nil, err
+	}
+	if err := groups(e, ctx, workers); err != nil {
 		return nil, err
 	}
 	// Whoever reads an entry comes back to the fragment blocks of its window.
@@ -101,8 +120,8 @@ func (e *Earlier) Damaged() int64 {
 	return sum
 }
 
-// verify holds the bytes of the image against its record.
-func (e *Earlier) verify(ctx context.Context, workers int) error {
+// verify holds what is around the groups against the record.
+func (e *Earlier) verify(ctx context.Context) error {
 	sb := e.r.sb
 	for _, part := range []struct {
 		name       string
@@ -120,6 +139,11 @@ func (e *Earlier) verify(ctx context.Context, workers int) error {
 			return fmt.Errorf("its %s are not what they were when it was written", part.name)
 		}
 	}
+	return nil
+}
+
+// verifyGroups finds out which groups are what the record says.
+func (e *Earlier) verifyGroups(ctx context.Context, workers int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for i, g := range e.record.Groups {

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/machine"
 	"github.com/livebuild/livebuild/internal/cli/request"
+	"github.com/livebuild/livebuild/internal/cli/wire"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
@@ -28,6 +29,7 @@ type isoOptions struct {
 	jobs    int
 	reuse   string
 	summary face.Summary
+	server  wire.Options // of an earlier image that is on one
 	dryRun  bool
 	write   []string // disks to write to, instead of a file
 	sticks  disk.Options
@@ -98,7 +100,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	f.BoolVar(&opts.check, "check", false, "pack a second time, afresh and in another order, and put the image in place only if all bytes are the same")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
-	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`: auto is the file to be replaced or one built before, none packs all afresh")
+	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`, a file or the URL of one: auto is the file to be replaced or one built before, none packs all afresh")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
 	opts.summary.AddFlag(f)
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
@@ -108,6 +110,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 		opts.AddSizeFlags(f, &opts.maxSize)
 		f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
 	})
+	face.Under(wire.AboutServers, f, func() { opts.server.AddFlags(f) })
 	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
 	face.Under(machine.AboutBoots, f, func() { opts.tests.AddFlags(cmd) })
 	return cmd
@@ -122,10 +125,11 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err := errors.Join(checkFolder(opts.output), opts.summary.Check()); err != nil {
 		return err
 	}
-	reuse, err := parseReuse(opts.reuse)
+	reuse, earlier, err := v.openReuse(ctx, opts.reuse, opts.server)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, earlier.Close()) }()
 	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err

@@ -41,10 +41,11 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // meanwhile, and whoever has to confirm or give a password can leave then.
 func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
-	reuse, err := parseReuse(opts.reuse)
+	reuse, earlier, err := v.openReuse(ctx, opts.reuse, opts.server)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, earlier.Close()) }()
 	if err := opts.summary.Check(); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/transfer"
@@ -278,4 +279,27 @@ func (r *Remote) check(ctx context.Context, partial *transfer.Partial, want Want
 	}
 	task.End(nil)
 	return sum, nil
+}
+
+// part is an image of which pieces are brought into a file without a name.
+type part struct {
+	*transfer.Part
+	scratch *image.Output
+}
+
+func (p part) Close() error { return errors.Join(p.Part.Close(), p.scratch.Abort()) }
+
+// errWhole says that nothing can be taken from an image by itself.
+var errWhole = errors.New("the server gives no parts of it")
+
+// Part returns the image as one to pack from, of which nothing is here yet.
+func (r *Remote) Part() (image.Remote, error) {
+	if !r.Ranges {
+		return nil, &image.UnfitError{Path: r.URL, Err: errWhole}
+	}
+	scratch, err := image.CreateScratch(face.CacheFolder())
+	if err != nil {
+		return nil, err
+	}
+	return part{transfer.NewPart(r.File, r.Size, scratch), scratch}, nil
 }
