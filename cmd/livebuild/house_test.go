@@ -281,6 +281,10 @@ var house = map[string]room{
 		"for tests alone: runs the programs of others that judge what is written",
 		nil,
 	},
+	"internal/testimage": {
+		"for tests alone: small images with an index, made without Nix",
+		[]string{"internal/index", "internal/medium", "pkg/hybridiso", "pkg/squashfs"},
+	},
 	"internal/testdisk": {
 		"for tests alone: loop devices, and a disk that fails, lies or stalls on demand",
 		[]string{"internal/judge"},

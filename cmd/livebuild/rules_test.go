@@ -44,7 +44,7 @@ var exceptions = map[string]string{
 }
 
 // forTests are packages that tests alone import: they may fail, print and ask like a test.
-var forTests = []string{"internal/judge", "internal/testdisk"}
+var forTests = []string{"internal/judge", "internal/testdisk", "internal/testimage"}
 
 // Limits of a package in lines without tests, and those that are still above them.
 const (
