@@ -122,8 +122,12 @@ func openISO(src io.ReaderAt, size int64) (source, error) {
 }
 
 func (s iso9660) entryOf(e hybridiso.Entry) entry {
+	size := e.Size
+	if e.Zisofs {
+		size = e.Unpacked
+	}
 	return entry{
-		path: e.Path, mode: e.Mode, size: e.Size, uid: e.UID, gid: e.GID, modTime: e.ModTime, target: e.Target,
+		path: e.Path, mode: e.Mode, size: size, uid: e.UID, gid: e.GID, modTime: e.ModTime, target: e.Target,
 		id: uint64(e.Record), iso: e,
 	}
 }
@@ -151,14 +155,19 @@ func (s iso9660) list(dir entry) iter.Seq2[entry, error] {
 }
 
 func (s iso9660) open(file entry) (*io.SectionReader, error) {
-	if file.iso.Zisofs {
-		return nil, errors.New("is compressed by zisofs, which is not supported")
-	}
 	extents := make([]medium.Extent, len(file.iso.Extents))
 	for i, e := range file.iso.Extents {
 		extents[i] = medium.Extent(e)
 	}
-	return medium.Join(s.src, extents, file.size), nil
+	content := medium.Join(s.src, extents, file.iso.Size)
+	if !file.iso.Zisofs {
+		return content, nil
+	}
+	z, err := hybridiso.OpenZisofs(content, content.Size())
+	if err != nil {
+		return nil, err
+	}
+	return io.NewSectionReader(z, 0, z.Size()), nil
 }
 
 // vfat is the source of a FAT file system.

@@ -17,7 +17,7 @@ import (
 
 // Menu is a boot menu, as it is found in one or more file systems.
 type Menu struct {
-	Loader  string   `json:"loader"`  // "SYSLINUX" or "GRUB"
+	Loader  string   `json:"loader"`  // "SYSLINUX", "GRUB" or "systemd-boot"
 	Files   []string `json:"files"`   // paths for cat
 	Timeout *int     `json:"timeout"` // seconds; null: it waits for its user
 	Sure    bool     `json:"sure"`    // false: conditions decide about entries, default or timeout
@@ -39,7 +39,7 @@ type Kernel struct {
 	Version string `json:"version"` // "" if it does not tell
 }
 
-var loaderNames = map[loader.Loader]string{loader.SYSLINUX: "SYSLINUX", loader.GRUB: "GRUB"}
+var loaderNames = map[loader.Loader]string{loader.SYSLINUX: "SYSLINUX", loader.GRUB: "GRUB", loader.SystemdBoot: "systemd-boot"}
 
 func (i *Image) readMenus(m *medium.Medium) error {
 	efi := 0
@@ -52,7 +52,7 @@ func (i *Image) readMenus(m *medium.Medium) error {
 		case t != m.Files():
 			continue // the volume as a partition
 		}
-		for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB} {
+		for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB, loader.SystemdBoot} {
 			found, ok, err := loader.Find(t, l)
 			if err != nil {
 				return err

@@ -32,13 +32,16 @@ type File struct{ Path, Text string }
 // Menus is what a loader shows.
 type Menus struct {
 	Menu
-	Files []File // of SYSLINUX the outermost first, then those that it includes; of GRUB all scripts that load kernels
+	Files []File // of systemd-boot its configuration and its entries; of SYSLINUX the outermost first, then those that it includes; of GRUB all scripts that load kernels
 }
 
 // Find returns the menu that the loader shows, or false if none is found.
 func Find(files Files, loader Loader) (Menus, bool, error) {
-	if loader == SYSLINUX {
+	switch loader {
+	case SYSLINUX:
 		return findSYSLINUX(files)
+	case SystemdBoot:
+		return findSDBoot(files)
 	}
 	return findGRUB(files)
 }
@@ -184,8 +187,11 @@ func (m Menus) files(of func(Item) []string) (paths []string) {
 
 // file is the path of a file on its device that an entry names.
 func (m Menus) file(name string) string {
-	if m.Loader == SYSLINUX {
+	switch m.Loader {
+	case SYSLINUX:
 		return resolveInclude(m.Files[0].Path, name)
+	case SystemdBoot:
+		return strings.TrimPrefix(path.Clean("/"+name), "/")
 	}
 	if i := strings.IndexByte(name, '/'); i >= 0 {
 		name = name[i:]

@@ -3,7 +3,8 @@
 //
 // It understands SYSLINUX's configuration files, as menu.c32 and vesamenu.c32 show
 // them, and GRUB's scripts as far as menus go: entries and submenus, not what conditions and
-// variables make of them. It takes any text: what it does not understand is no menu.
+// variables make of them. It takes any text: what it does not understand is no menu. The
+// entries of systemd-boot are read, and not changed.
 package loader
 
 import (
@@ -34,6 +35,7 @@ type Loader int
 const (
 	SYSLINUX Loader = iota
 	GRUB
+	SystemdBoot // or another that follows the Boot Loader Specification
 )
 
 // Item is a line of a menu that can be chosen.

@@ -191,6 +191,40 @@ func (t *Tree) Text(name string) (text string, ok bool, err error) {
 	return string(b), true, nil
 }
 
+// Names returns the names in a folder, in whatever case its path is written, and none if there is
+// no such folder.
+func (t *Tree) Names(dir string) (names []string, err error) {
+	at := "."
+	for element := range strings.SplitSeq(strings.Trim(path.Clean("/"+dir), "/"), "/") {
+		list, err := t.readDir(at)
+		if err != nil {
+			return nil, err
+		}
+		n := slices.IndexFunc(list, func(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), element) })
+		if n < 0 || !list[n].IsDir() {
+			return nil, nil
+		}
+		at = path.Join(at, list[n].Name())
+	}
+	list, err := t.readDir(at)
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// readDir lists a folder, which need not be there.
+func (t *Tree) readDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(t.FS(), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the folder %s: %w", name, err)
+	}
+	return list, nil
+}
+
 // has reports whether there is a file at the path. What cannot be read is not there.
 func (t *Tree) has(name string) bool {
 	_, err := t.Find(name)

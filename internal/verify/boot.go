@@ -15,7 +15,7 @@ func (v *verifier) menus() error {
 	found := map[loader.Loader]bool{}
 	seen := map[string]bool{}
 	for _, t := range v.medium.Trees() {
-		for _, kind := range []loader.Loader{loader.SYSLINUX, loader.GRUB} {
+		for _, kind := range []loader.Loader{loader.SYSLINUX, loader.GRUB, loader.SystemdBoot} {
 			menus, ok, err := loader.Find(t, kind)
 			if err != nil {
 				if err := v.wrong("boot menu", -1, "", "in the %s: %w", t.Name, err); err != nil {

@@ -18,7 +18,8 @@ type Entry struct {
 	UID, GID uint32
 	ModTime  time.Time // zero if it is not recorded
 	Record   int64     // where the directory record begins, the first of several, in bytes; -1 for the root
-	Zisofs   bool      // the content is compressed, as the extension ZF says, and is read as it is
+	Zisofs   bool      // the content is compressed, as the extension ZF says, and is read as it is; see OpenZisofs
+	Unpacked int64     // of a file with Zisofs, its size uncompressed, as the extension says
 
 	block int64 // of a directory
 	bytes int64 // that a directory takes
@@ -204,7 +205,7 @@ func (r *Reader) entry(path string, raw rawRecord, use rockRidge) (Entry, error)
 	if err := checkPath(name); err != nil {
 		return Entry{}, fmt.Errorf("entry %q: %w", name, err)
 	}
-	entry := Entry{Path: name, Mode: 0o444, UID: use.uid, GID: use.gid, ModTime: raw.RecordingDate.time(), Zisofs: use.zisofs}
+	entry := Entry{Path: name, Mode: 0o444, UID: use.uid, GID: use.gid, ModTime: raw.RecordingDate.time(), Zisofs: use.zisofs, Unpacked: use.unpacked}
 	if !use.modified.IsZero() {
 		entry.ModTime = use.modified
 	}

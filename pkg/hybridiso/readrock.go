@@ -18,6 +18,7 @@ type rockRidge struct {
 	relocated  bool   // RE: a directory that belongs elsewhere
 	childBlock uint32 // CL: where the directory is
 	zisofs     bool
+	unpacked   int64 // size of a file that zisofs compresses
 
 	targetOpen bool // the last component of target goes on
 }
@@ -151,6 +152,11 @@ func (use *rockRidge) add(signature string, entry []byte) error {
 		use.relocated = true
 	case "ZF":
 		use.zisofs = true
+		if len(entry) >= zisofsEntryLength {
+			var zf zisofsEntry
+			decode(entry, &zf)
+			use.unpacked = int64(zf.Size.value())
+		}
 	}
 	return nil
 }
@@ -163,6 +169,17 @@ type childLink struct {
 }
 
 const childLinkLength = 12
+
+// zisofsEntry is the ZF entry (libisofs, doc/zisofs_format.txt).
+type zisofsEntry struct {
+	suspHeader
+	Algorithm  [2]byte
+	HeaderSize uint8
+	BlockLog   uint8
+	Size       both32 // uncompressed
+}
+
+const zisofsEntryLength = 16
 
 // leastLength is the length of the entries that are read.
 var leastLength = map[string]int{
