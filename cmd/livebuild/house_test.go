@@ -16,7 +16,7 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/begin", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
+			"internal/advice", "internal/build", "internal/cli/ask", "internal/cli/begin", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
 			"internal/cli/guide", "internal/cli/look", "internal/cli/machine", "internal/cli/wire", "internal/console", "internal/device",
 			"internal/human", "internal/nix", "internal/report", "internal/transfer", "internal/trial", "pkg/squashfs/codec",
 		},
@@ -24,6 +24,17 @@ var house = map[string]room{
 	"internal/cli/guide": {
 		"what tells how to use the command line: help topics, manual pages",
 		[]string{"internal/cli/face", "internal/console", "internal/image", "internal/manual", "internal/nix", "pkg/squashfs/codec"},
+	},
+	"internal/cli/ask": {
+		"what can be meant where a verb needs something that was not named: pick lists",
+		[]string{
+			"internal/cli/face", "internal/console", "internal/device", "internal/human", "internal/installable", "internal/nixos",
+			"internal/picklist", "internal/report",
+		},
+	},
+	"internal/picklist": {
+		"lets a person pick one of several things, in a list or by a number",
+		[]string{"internal/human"},
 	},
 	"internal/cli/examine": {
 		"the verb that finds out what this machine lacks",

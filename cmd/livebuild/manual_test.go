@@ -130,7 +130,7 @@ func TestExitStatusTopic(t *testing.T) {
 // TestEnvironmentTopic holds the topic against what the code reads.
 func TestEnvironmentTopic(t *testing.T) {
 	told := terms(t, "environment")
-	read := map[string]string{"PATH": "programs", "TMPDIR": "os.MkdirTemp", "HOME": "os.UserCacheDir"}
+	read := map[string]string{"PATH": "programs", "TMPDIR": "os.MkdirTemp", "HOME": "os.UserCacheDir", "NO_COLOR": "lists"}
 	for _, s := range sources(t) {
 		if s.folder == "internal/judge" || s.folder == "cmd/bench" {
 			continue

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/ask"
 	"github.com/livebuild/livebuild/internal/cli/begin"
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
@@ -67,7 +68,7 @@ func Run(ctx context.Context, args []string, s Streams) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		stderr.Line("interrupted")
 		return exitInterrupted
 	case errors.As(err, new(*report.DifferentError)): // which is told
@@ -183,6 +184,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		guide.Man(),
 	)
 	root.AddCommand(guide.Topics(a.App)...)
+	asker := ask.New(a.App)
+	for _, cmd := range root.Commands() {
+		asker.Fill(cmd)
+	}
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

@@ -30,8 +30,9 @@ type Console struct {
 	view    view
 	verbose bool
 	chosen  bool
-	muted   int // warnings not shown
-	shown   int // warnings shown
+	way     string // that was chosen last
+	muted   int    // warnings not shown
+	shown   int    // warnings shown
 }
 
 // Options are what a console needs to know of those who use it.
@@ -56,7 +57,7 @@ const (
 
 // New returns a console that writes to w, in the way of Auto.
 func New(w io.Writer, opts Options) *Console {
-	c := &Console{w: w, options: opts}
+	c := &Console{w: w, options: opts, way: Auto}
 	c.show(Auto)
 	return c
 }
@@ -65,9 +66,14 @@ func New(w io.Writer, opts Options) *Console {
 func (c *Console) Choose(way string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.chosen = c.show(way)
+	if c.chosen = c.show(way); c.chosen {
+		c.way = way
+	}
 	return c.chosen
 }
+
+// Way is the way in which progress is shown.
+func (c *Console) Way() string { return c.way }
 
 // Chosen reports whether somebody chose a way.
 func (c *Console) Chosen() bool { return c.chosen }

@@ -1,0 +1,223 @@
+// Package ask is what can be meant where a verb needs something that was not named: a configuration,
+// an image, a disk. On a terminal a person is shown a list, and a shell is told how a word can go on.
+package ask
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/console"
+	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/picklist"
+)
+
+// kind is what an argument can be.
+type kind int
+
+const (
+	configuration kind = 1 << iota
+	image              // the file of one
+	disk               // that may be written to or read
+)
+
+// wanted are the arguments that a verb must have, in their order. More of the last may follow.
+var wanted = map[string][]kind{
+	"iso":     {configuration},
+	"plan":    {configuration},
+	"bench":   {configuration},
+	"run":     {image | configuration},
+	"test":    {image},
+	"write":   {image, disk},
+	"verify":  {image | disk},
+	"inspect": {image | disk},
+	"ls":      {image | disk},
+}
+
+// here is the flake of the current folder.
+const here = "."
+
+// Asker asks what was not named.
+type Asker struct{ app *face.App }
+
+// New returns one for a run of the program.
+func New(app *face.App) *Asker { return &Asker{app} }
+
+// Fill lets a verb that lacks an argument ask for it, if there is somebody to ask.
+func (a *Asker) Fill(cmd *cobra.Command) {
+	kinds := wanted[cmd.Name()]
+	if kinds == nil {
+		return
+	}
+	check, run := cmd.Args, cmd.RunE
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil && !a.mayAsk(cmd) {
+			return err
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given := args
+		for {
+			gap := check(cmd, args)
+			if gap == nil {
+				break
+			}
+			more, err := a.pick(cmd, kinds, args)
+			if err != nil {
+				return err
+			}
+			if len(more) == len(args) { // nothing to pick from, or something else is wrong
+				return face.Usage(gap)
+			}
+			args = more
+		}
+		if more := args[len(given):]; len(more) == 1 && more[0] == here {
+			a.app.Args = append(slices.Clone(a.app.Args), here) // no news
+		} else if len(more) > 0 {
+			a.said(more)
+		}
+		err := run(cmd, args)
+		if several, ok := errors.AsType[*nixos.SeveralConfigurationsError](err); ok && a.mayAsk(cmd) {
+			named, errPick := a.name(cmd, args, several.Names)
+			if errPick != nil {
+				return errPick
+			}
+			if named != nil {
+				return run(cmd, named)
+			}
+		}
+		return err
+	}
+}
+
+// said says what was picked, as the command that needs no question, and has hints say it, too.
+func (a *Asker) said(words []string) {
+	a.app.Args = append(slices.Clone(a.app.Args), words...)
+	a.app.Console.Line("that is: " + human.ShellLine(append([]string{"livebuild"}, a.app.Args...)))
+}
+
+// mayAsk reports whether there is somebody to ask, who did not say that nothing is to be asked.
+func (a *Asker) mayAsk(cmd *cobra.Command) bool {
+	if a.app.In == nil || !term.IsTerminal(int(a.app.In.Fd())) || a.screen() == nil || cmd.ArgsLenAtDash() >= 0 {
+		return false
+	}
+	if ci := os.Getenv("CI"); ci != "" && ci != "false" && ci != "0" {
+		return false
+	}
+	for _, name := range []string{"yes", "json"} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Value.String() == "true" {
+			return false
+		}
+	}
+	return a.app.Console.Way() == console.Auto
+}
+
+// screen is the terminal on which questions are asked, or nil.
+func (a *Asker) screen() *os.File {
+	f, ok := a.app.Console.Raw().(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	return f
+}
+
+// choice is something that can be picked.
+type choice struct {
+	word string // the argument
+	item picklist.Item
+}
+
+// pick asks for the next argument. If there is nothing to pick from, the arguments stay.
+func (a *Asker) pick(cmd *cobra.Command, kinds []kind, args []string) ([]string, error) {
+	if len(args) >= len(kinds) {
+		return args, nil
+	}
+	what := kinds[len(args)]
+	var choices []choice
+	if what&image != 0 {
+		choices = append(choices, images(".")...)
+	}
+	if what&disk != 0 {
+		sticks, err := sticks()
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, sticks...)
+	}
+	if what&configuration != 0 && flakeHere() {
+		if len(choices) == 0 {
+			return append(slices.Clone(args), here), nil // as Nix does
+		}
+		choices = append(choices, choice{here, picklist.Item{Name: here, Detail: "a configuration of the flake here, built first"}})
+	}
+	if len(choices) == 0 {
+		return args, nil
+	}
+	picked, err := a.list(cmd.Context(), title(what, args), choices)
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(args), picked), nil
+}
+
+// title asks for an argument behind those that there are.
+func title(what kind, args []string) string {
+	switch {
+	case what == disk:
+		return "Which disk is to get " + filepath.Base(args[0]) + "? All of it will be lost."
+	case what&disk != 0:
+		return "Which image or stick?"
+	}
+	return "Which image?"
+}
+
+// list shows choices, and returns the word of the one that was picked.
+func (a *Asker) list(ctx context.Context, title string, choices []choice) (string, error) {
+	items := make([]picklist.Item, len(choices))
+	for i, c := range choices {
+		items[i] = c.item
+	}
+	a.app.Console.Ask("") // nothing else is drawn meanwhile
+	on := picklist.Terminal{In: a.app.In, Out: a.screen(), Env: os.Environ(), Dumb: os.Getenv("TERM") == "dumb"}
+	picked, err := picklist.Pick(ctx, on, title, items)
+	if err != nil {
+		return "", err
+	}
+	return choices[picked].word, nil
+}
+
+// name asks which of several configurations is meant, and returns the arguments with its name, or
+// nil if it cannot be written as one.
+func (a *Asker) name(cmd *cobra.Command, args, names []string) ([]string, error) {
+	var choices []choice
+	for _, name := range names {
+		choices = append(choices, choice{name, picklist.Item{Name: name}})
+	}
+	picked, err := a.list(cmd.Context(), "Which configuration?", choices)
+	if err != nil {
+		return nil, err
+	}
+	if file := cmd.Flags().Lookup("file"); file != nil && file.Changed {
+		a.said([]string{picked})
+		return []string{picked}, nil
+	}
+	ref, _, _ := strings.Cut(args[0], "#")
+	word, ok := installableOf(ref, picked)
+	if !ok {
+		return nil, nil
+	}
+	if i := slices.Index(a.app.Args, args[0]); i >= 0 {
+		a.app.Args = slices.Delete(slices.Clone(a.app.Args), i, i+1)
+	}
+	a.said([]string{word})
+	return append([]string{word}, args[1:]...), nil
+}
