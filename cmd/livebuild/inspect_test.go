@@ -110,7 +110,7 @@ func TestInspect(t *testing.T) {
 	}
 
 	text := livebuild(t, "inspect", r.File).stdout
-	for _, want := range []string{p.VolumeID, entry.Title + " (default)\n", entry.Line + "\n", got.Kernels[0].Version, r.Toplevel, "esp:/EFI/BOOT/BOOTX64.EFI"} {
+	for _, want := range []string{p.VolumeID, entry.Title + " (default)\n", entry.Line + "\n", "… copytoram\n", "\"ISO 9660\", Linux file system, ", "  EFI system, ", got.Kernels[0].Version, r.Toplevel, "esp:/EFI/BOOT/BOOTX64.EFI"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
 		}

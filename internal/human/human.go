@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Indent puts a label before the first line of a text and spaces before the
@@ -26,6 +27,33 @@ func Printable(name string) string {
 		}
 	}
 	return name
+}
+
+// Wrap breaks a line at spaces so that it has no more than so many columns behind an indent, which
+// begins each piece; all but the first get two columns more. With 0 columns it is not broken.
+func Wrap(line, indent string, columns int) string {
+	if columns == 0 {
+		return indent + line
+	}
+	var b strings.Builder
+	at := 0
+	for word := range strings.SplitSeq(line, " ") {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case at == 0:
+			b.WriteString(indent)
+			at = len(indent)
+		case at+1+n > columns:
+			b.WriteString("\n" + indent + "  ")
+			at = len(indent) + 2
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
 }
 
 // Cut shortens a text to a number of columns.

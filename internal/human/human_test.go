@@ -79,3 +79,33 @@ func TestShellLine(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		line    string
+		columns int
+		want    string
+	}{
+		{"a bb  ccc", 0, "  a bb  ccc"},
+		{"a bb ccc", 80, "  a bb ccc"},
+		{"aaa bbb ccc", 9, "  aaa bbb\n    ccc"},
+		{"aaa bbb ccc", 8, "  aaa\n    bbb\n    ccc"},
+		{"éé éé", 7, "  éé éé"},
+		{"longer-than-all x", 5, "  longer-than-all\n    x"},
+		{"", 5, "  "},
+	} {
+		if got := Wrap(c.line, "  ", c.columns); got != c.want {
+			t.Errorf("%q in %d columns is %q, want %q", c.line, c.columns, got, c.want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	for name, want := range map[string]string{
+		"a b-é→🦊": "a b-é→🦊", "": "", "\x1b[2J": `"\x1b[2J"`, "a\nb": `"a\nb"`, "\u202egnp.exe": `"\u202egnp.exe"`, "x\xff": `"x\xff"`, "\u200b": `"\u200b"`,
+	} {
+		if got := Printable(name); got != want {
+			t.Errorf("%q is %s, want %s", name, got, want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 type Inspection struct {
 	File string `json:"file"`
 	*inspection.Image
+	Columns int `json:"-"` // of the screen that people read it on; 0: it is none, and lines have any length
 }
 
 // Text says it for people. What an image says may be anything: it is shown, not printed.
@@ -83,13 +84,17 @@ func (r Inspection) boot(w io.Writer) {
 		if !e.Bootable {
 			not = ", not bootable"
 		}
-		fmt.Fprintf(w, "El Torito\t%s, at %d%s\n", e.Platform, e.Offset, not)
+		fmt.Fprintf(w, "El Torito\t%s, at byte %d%s\n", e.Platform, e.Offset, not)
 	}
 	if r.BootCode {
 		fmt.Fprintf(w, "MBR\tholds a boot loader\n")
 	}
 	for n, p := range r.Partitions {
-		fmt.Fprintf(w, "partition %d\t%s\n", n+1, strings.TrimSpace(fmt.Sprintf("%s, %s at %d %s", p.Type, human.Size(p.Size), p.Offset, shown(p.Name))))
+		name := partitionType(p.Type)
+		if p.Name != "" && p.Name != name {
+			name = fmt.Sprintf("%q, %s", p.Name, name)
+		}
+		fmt.Fprintf(w, "partition %d\t%s, %s at byte %d\n", n+1, name, human.Size(p.Size), p.Offset)
 	}
 	for _, d := range r.Doubts {
 		fmt.Fprintf(w, "doubtful\t%s\n", shown(d))
@@ -113,20 +118,67 @@ func (r Inspection) menus(w io.Writer) {
 		if !m.Sure {
 			fmt.Fprintf(w, "  conditions\tdecide what is offered\n")
 		}
-		menuEntries(w, m.Entries, "  ")
+		r.menuEntries(w, m.Entries, "  ", firstLine(m.Entries))
 	}
 }
 
-func menuEntries(w io.Writer, entries []inspection.Entry, indent string) {
+// partitionTypes are names of types that images have: of the GPT (UEFI 2.10 §5.3.3, and the
+// Discoverable Partitions Specification), and of the MBR.
+var partitionTypes = map[string]string{
+	"C12A7328-F81F-11D2-BA4B-00A0C93EC93B": "EFI system",
+	"0FC63DAF-8483-4772-8E79-3D69D8477DE4": "Linux file system",
+	"EBD0A0A2-B9E5-4433-87C0-68B6B72699C7": "basic data",
+	"21686148-6449-6E6F-744E-656564454649": "BIOS boot",
+	"48465300-0000-11AA-AA11-00306543ECAC": "Apple HFS+",
+	"83BD6B9D-7F41-11DC-BE0B-001560B84F0F": "FreeBSD boot",
+	"0x00":                                 "empty",
+	"0x17":                                 "hidden NTFS",
+	"0x83":                                 "Linux",
+	"0xCD":                                 "ISO 9660",
+	"0xEF":                                 "EFI system",
+}
+
+// partitionType is a type for people, if it has a name with that.
+func partitionType(id string) string {
+	name, ok := partitionTypes[id]
+	switch {
+	case !ok:
+		return "type " + id
+	case strings.HasPrefix(id, "0x"):
+		return name + " (" + id + ")"
+	}
+	return name
+}
+
+// firstLine is that of the first entry that starts a kernel.
+func firstLine(entries []inspection.Entry) string {
+	for _, e := range entries {
+		if e.Line != "" {
+			return e.Line
+		}
+		if line := firstLine(e.Entries); line != "" {
+			return line
+		}
+	}
+	return ""
+}
+
+// menuEntries says what can be chosen. Of a line that is the first one of the menu with something
+// behind it, that is told.
+func (r Inspection) menuEntries(w io.Writer, entries []inspection.Entry, indent, first string) {
 	for _, e := range entries {
 		mark := ""
 		if e.Default {
 			mark = " (default)"
 		}
 		fmt.Fprintf(w, "%s%s%s\n", indent, shown(e.Title), mark)
-		if e.Line != "" {
-			fmt.Fprintf(w, "%s  %s\n", indent, shown(e.Line))
+		line := shown(e.Line)
+		if more, ok := strings.CutPrefix(e.Line, first+" "); ok && first != "" {
+			line = "… " + shown(more)
 		}
-		menuEntries(w, e.Entries, indent+"  ")
+		if line != "" {
+			fmt.Fprintln(w, human.Wrap(line, indent+"  ", r.Columns))
+		}
+		r.menuEntries(w, e.Entries, indent+"  ", first)
 	}
 }

@@ -55,6 +55,9 @@ func (a *App) Print(r Result, asJSON bool) error {
 	return e.Encode(r)
 }
 
+// Columns is the width of the screen that results go to, or 0 if they go to none.
+func (a *App) Columns() int { return console.Columns(a.Out, 0) }
+
 // Teller returns where what is found out on the way is told: on standard output, unless that is for
 // JSON.
 func (a *App) Teller(json bool) func(string) error {

@@ -91,7 +91,7 @@ func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) (e
 	if opts.paths || opts.why != "" {
 		return a.inspectStore(ctx, m, image, opts)
 	}
-	return a.Print(report.Inspection{File: absolute, Image: image}, opts.json)
+	return a.Print(report.Inspection{File: absolute, Image: image, Columns: a.Columns()}, opts.json)
 }
 
 // check refuses more than one question.
