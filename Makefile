@@ -2,7 +2,7 @@
 # make test   sets up what is missing and runs every test, the four boots among them
 # make test-long  packs thousands of random trees afresh and from earlier images, boots
 #             images with every kind of boot menu and of damage that a medium check finds,
-#             and flips bytes that verify must find
+#             flips bytes that verify must find, and judges what make dist writes
 # make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
 # make race   runs what works in parallel with the race detector
 # make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
@@ -27,7 +27,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo vendor-hash nixpkgs dist fuzz clean
+.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -70,6 +70,7 @@ lint:
 	go run $(STATICCHECK) -checks all ./...
 	@dead=$$(go run $(DEADCODE) -test -filter 'livebuild/.*(cmd|internal)/' ./...); \
 	    test -z "$$dead" || { printf '%s\n' "$$dead"; exit 1; }
+	cd cmd/dist && go vet ./...
 	@git ls-files '*.sh' | xargs -n 1 bash -n
 
 # What the tests of the program need, and that whatever they miss is an error.
@@ -79,6 +80,7 @@ TEST := LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_TEST_ALL=
 test: setup mini guest binfmt lint race
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
 	$(TEST) go test -count=1 -timeout 60m -parallel 2 ./...
+	cd cmd/dist && go test -count=1 ./...
 	@testdata/binfmt.sh --check || true
 
 # Everything but virtual machines; of the program, what packs, reuses and is interrupted.
@@ -100,6 +102,8 @@ test-long: mini
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMenuBehaviour ./cmd/livebuild -menus
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMediaCheck ./cmd/livebuild -checks
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild
+	$(MAKE) dist-check
+	@[ -z "$$LIVEBUILD_NIXPKGS" ] || $(MAKE) flake-check
 
 # ROWS="lz4 zstd:3 reuse:xz verify:zstd:3" measures some rows only, RUNS says how often.
 # Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.
@@ -125,6 +129,15 @@ nixpkgs:
 dist:
 	testdata/setup.sh build dist
 	cmd/dist/dist.sh $(CURDIR)/dist $(WORK)/cache/dist
+
+# Whether it is the same again, and works. Takes some minutes of compiling.
+dist-check: dist
+	cmd/dist/check.sh $(CURDIR)/dist $(WORK)/dist $(WORK)/cache/dist
+
+# Has Nix build the flake's package in a fresh Debian, from a tree of nixpkgs.
+flake-check:
+	@[ -d "$${LIVEBUILD_NIXPKGS:?names no tree of nixpkgs}" ]
+	testdata/flake/chroot.sh "$$LIVEBUILD_NIXPKGS" "$$(go env GOROOT)" $(WORK)/flake-check check
 
 bench-foreign: mini build
 	testdata/bench-foreign.sh bin/livebuild $(MINI) $(WORK)/cache/foreign $(RUNS)

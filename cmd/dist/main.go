@@ -111,11 +111,12 @@ func (b build) info(kind string) *nfpm.Info {
 	return info
 }
 
+// description is a line, and then lines that Debian wants shorter than 80 columns.
 const description = `Turns NixOS configurations into bootable live images
-Nix evaluates and builds a configuration of a flake; livebuild packs the result: a
-compressed store, boot menus for BIOS and UEFI, and an ISO file that starts a machine
-as a disc and, copied byte by byte, as a USB stick. It writes sticks, checks them, and
-tries images in virtual machines.`
+Nix evaluates and builds a configuration of a flake; livebuild packs the
+result: a compressed store, boot menus for BIOS and UEFI, and an ISO file that
+starts a machine as a disc and, copied byte by byte, as a USB stick. It writes
+sticks, checks them, and tries images in virtual machines.`
 
 // onlyFor are the folders whose files go into packages of one kind.
 var onlyFor = map[string]string{

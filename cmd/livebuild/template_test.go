@@ -51,9 +51,10 @@ func TestTemplates(t *testing.T) {
 			}
 
 			byNix := folder + ".nix"
-			run := exec.Command("sh", "-euc", `mkdir "$1"; cd "$1"; nix flake init --template "$2"; cd ..; diff -r --exclude .git "$1" "$3"`,
-				"sh", byNix, templates+"#"+test.name, folder)
-			run.Env = environment(t, n.env...)
+			// In the machine's own store: Nix 2.8 looks for templates in no other.
+			run := exec.Command("sh", "-euc", `mkdir "$1"; cd "$1"; nix --extra-experimental-features 'nix-command flakes' flake init --template "$2"
+				cd ..; diff -r --exclude .git "$1" "$3"`, "sh", byNix, templates+"#"+test.name, folder)
+			run.Env = environment(t)
 			if o := runCommand(t, run); o.status != 0 {
 				t.Errorf("Nix writes something else: %s%s", o.stdout, o.stderr)
 			}
