@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-+hj8RD9kzyR/CqZXgV02ihQygE9q3miGKcRBCazN4Nk=";
+  vendorHash = "sha256-pzS671gB/RbSwaMlcz9ZaVIZvXqwtLvmoEcHiHxpVEg=";
 
   subPackages = [ "cmd/livebuild" ];
 

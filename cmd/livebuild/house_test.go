@@ -67,7 +67,7 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
 			"internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/medium",
-			"internal/nix", "internal/progress", "internal/report", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
+			"internal/nix", "internal/progress", "internal/report", "internal/signature", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {
@@ -104,14 +104,14 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/difference",
 			"internal/human",
-			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/medium", "internal/nix",
-			"internal/progress", "internal/report", "internal/treemap", "internal/verify",
+			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium", "internal/nix",
+			"internal/progress", "internal/report", "internal/signature", "internal/treemap", "internal/verify",
 		},
 	},
 	"internal/cli/face": {
 		"what all verbs share: where results go and progress is shown, how an image is opened, errors of usage",
 		[]string{
-			"internal/advice", "internal/console", "internal/device", "internal/human", "internal/image", "internal/imagefile",
+			"internal/advice", "internal/console", "internal/device", "internal/figures", "internal/human", "internal/image", "internal/imagefile",
 			"internal/medium", "internal/nix", "internal/progress",
 		},
 	},
@@ -129,7 +129,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human",
 			"internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest",
-			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/storefs", "internal/transfer",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/signature", "internal/storefs", "internal/transfer",
 			"internal/template", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
@@ -144,6 +144,10 @@ var house = map[string]room{
 		"the paper of an image: what it was made of, with what, and how; as JSON",
 		[]string{"internal/store"},
 	},
+	"internal/signature": {
+		"detached signatures of images, as minisign, signify and ssh-keygen make and check them",
+		[]string{"internal/progress"},
+	},
 	"internal/trial": {
 		"what compressions make of a store, and which makes an image small enough",
 		[]string{"internal/human", "internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
@@ -151,7 +155,7 @@ var house = map[string]room{
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
-			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/medium", "internal/nix", "internal/nixos",
+			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
@@ -194,6 +198,10 @@ var house = map[string]room{
 	"internal/console": {
 		"what standard error shows of a run: live lines, plain lines, JSON, or what is wrong alone",
 		[]string{"internal/human", "internal/progress"},
+	},
+	"internal/figures": {
+		"checksums as people compare them: digits in large type, and QR codes",
+		nil,
 	},
 	"internal/human": {
 		"numbers, sizes, times and command lines as people read them",

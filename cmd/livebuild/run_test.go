@@ -174,7 +174,7 @@ func TestISOTest(t *testing.T) {
 	if !bytes.Equal(readFile(t, image), before) {
 		t.Error("an image that did not boot is in place")
 	}
-	checkNames(t, folder, "mini.bios-cd.log", "mini.bios-cd.png", "mini.iso")
+	checkNames(t, folder, "mini.bios-cd.log", "mini.bios-cd.png", "mini.iso", "mini.iso.sha256")
 	checkNoRoots(t, cache)
 }
 

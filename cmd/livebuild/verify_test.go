@@ -31,6 +31,9 @@ type verified struct {
 	Files      int      `json:"files"`
 	Unverified []string `json:"unverified_files"`
 	NotChecked []string `json:"not_checked"`
+	SHA256     string   `json:"sha256"`
+	SHA256From string   `json:"sha256_from"`
+	SignedBy   string   `json:"signed_by"`
 }
 
 // verifyOf checks an image with the program, which must end with a status.

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/machine"
@@ -27,6 +28,7 @@ func TestHelpHeadings(t *testing.T) {
 	for heading, flags := range map[string][]string{
 		"Flags":               {"--output", "--compression", "--reuse", "--write", "--test", "--json"},
 		request.AboutChanges:  {"--module", "--ssh-key", "--volume-id"},
+		create.AboutPapers:    {"--checksum", "--manifest"},
 		disk.AboutDisks:       {"--yes", "--stall-timeout"},
 		machine.AboutBoots:    {"--modes", "--memory"},
 		"Passed to Nix":       {"--offline", "--max-jobs"},

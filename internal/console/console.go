@@ -78,6 +78,14 @@ func (c *Console) Way() string { return c.way }
 // Chosen reports whether somebody chose a way.
 func (c *Console) Chosen() bool { return c.chosen }
 
+// Live reports whether progress is shown by live lines on a terminal, to which somebody looks.
+func (c *Console) Live() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.view.(*terminal)
+	return ok
+}
+
 func (c *Console) show(way string) bool {
 	var v view
 	switch screen, ok := screenOf(c.w); {

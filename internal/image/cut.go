@@ -89,7 +89,7 @@ func checkCutReplaceable(path string, force bool) error {
 			return err
 		}
 		if !ours {
-			return &OccupiedError{old[0]}
+			return &OccupiedError{Path: old[0]}
 		}
 	}
 	only, err := imagefile.SumsOnlyOf(path)

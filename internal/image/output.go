@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,10 +24,13 @@ import (
 
 // OccupiedError says that there is a file in the output's place that
 // livebuild did not make.
-type OccupiedError struct{ Path string }
+type OccupiedError struct {
+	Path string
+	Not  string // what it should be, if not an image made by livebuild
+}
 
 func (e *OccupiedError) Error() string {
-	return fmt.Sprintf("%s exists and is not an image made by livebuild", e.Path)
+	return fmt.Sprintf("%s exists and is not %s", e.Path, cmp.Or(e.Not, "an image made by livebuild"))
 }
 
 // PlaceError says that what is in the output's place cannot become a file.
@@ -213,7 +217,7 @@ func checkReplaceable(path string, force bool) error {
 	}
 	ours, err := medium.FileMadeHere(path)
 	if err == nil && !ours {
-		return &OccupiedError{path}
+		return &OccupiedError{Path: path}
 	}
 	return err
 }
@@ -246,16 +250,33 @@ func (o *Output) Sync(ctx context.Context) (sum string, err error) {
 	return sum, group.Wait()
 }
 
-// Commit puts the file, which has to be synced and cut, in its place.
-func (o *Output) Commit() error {
-	if o.cut != nil {
-		return o.commitCut()
+// Commit puts the file, which has to be synced and cut, in its place, and others beside it. What
+// was beside the image that it replaces goes first, and the others come last: whenever this
+// ends, nothing stands beside an image that is about another one.
+func (o *Output) Commit(beside ...Beside) (err error) {
+	written, err := o.writeBeside(beside)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, discard(written)) }()
 	if err := o.claim(); err != nil {
 		return err
 	}
-	if err := o.place(); err != nil {
+	if err := o.removeStale(); err != nil {
 		return err
+	}
+	if o.cut != nil {
+		err = o.commitCut()
+	} else if err = o.place(); err == nil {
+		err = syncFolder(filepath.Dir(o.path))
+	}
+	if err != nil || len(written) == 0 {
+		return err
+	}
+	for _, p := range written {
+		if err := os.Rename(p.temporary, p.path); err != nil {
+			return err
+		}
 	}
 	return syncFolder(filepath.Dir(o.path))
 }

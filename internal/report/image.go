@@ -26,7 +26,8 @@ type Image struct {
 	SquashfsBytes int64    `json:"squashfs_bytes"`
 	ReusedBytes   int64    `json:"reused_bytes"`
 
-	Checked bool `json:"checked"` // packed a second time, with the same bytes
+	Beside  []string `json:"beside,omitempty"` // files that go with it
+	Checked bool     `json:"checked"`          // packed a second time, with the same bytes
 
 	Parts     []image.Part `json:"parts,omitempty"`     // with --split; File is the first
 	Checksums string       `json:"checksums,omitempty"` // file of those of the image and its parts

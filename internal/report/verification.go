@@ -20,7 +20,10 @@ type Verification struct {
 	Files           int       `json:"files"`            // of the volume, equal to another copy on the medium
 	UnverifiedFiles []string  `json:"unverified_files"` // read, but nothing on the medium vouches for them
 	UnverifiedBytes int64     `json:"unverified_bytes"`
-	NotChecked      []string  `json:"not_checked"` // what else was not checked, and why
+	SHA256          string    `json:"sha256,omitempty"`      // of the file or disk, if it was made
+	SHA256From      string    `json:"sha256_from,omitempty"` // the file or flag that says so, too
+	SignedBy        string    `json:"signed_by,omitempty"`   // with --key
+	NotChecked      []string  `json:"not_checked"`           // what else was not checked, and why
 }
 
 // Finding is one thing that is wrong with an image.
@@ -63,7 +66,14 @@ func (r Verification) Text(w io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
-	if n := len(r.UnverifiedFiles); n > 0 && !r.Rebuilt {
+	if r.SHA256From != "" {
+		fmt.Fprintf(&b, "its SHA-256 is as in %s\n", r.SHA256From)
+	}
+	if r.SignedBy != "" {
+		fmt.Fprintf(&b, "signed by %s\n", r.SignedBy)
+	}
+	vouched := r.Rebuilt || r.SHA256From != "" || r.SignedBy != ""
+	if n := len(r.UnverifiedFiles); n > 0 && !vouched {
 		fmt.Fprintf(&b, "not checked: %s, %s, that nothing on the medium vouches for\n", human.Count(n, "file"), human.Size(r.UnverifiedBytes))
 	}
 	for _, gap := range r.NotChecked {

@@ -50,8 +50,12 @@ func (o *isoOptions) create(path string) (*image.Output, error) {
 	return image.CreateCut(path, (o.split.Bytes-1)/sector*sector, o.force)
 }
 
-// place puts the finished file, or its parts, in place.
-func (v verbs) place(ctx context.Context, out *image.Output) error {
+// place puts the finished file, or its parts, in place, and what goes with it beside it.
+func (v verbs) place(ctx context.Context, out *image.Output, papers *papers, sum string, packed build.Result) error {
+	beside, err := papers.write(ctx, v.App, out, sum, packed)
+	if err != nil {
+		return err
+	}
 	if parts, _ := out.Parts(); len(parts) > 1 {
 		task := progress.Begin(v.Console, "splitting", "")
 		if err := out.Cut(ctx, task.Bytes); err != nil {
@@ -62,7 +66,7 @@ func (v verbs) place(ctx context.Context, out *image.Output) error {
 	} else if err := out.Cut(ctx, func(int64, int64) {}); err != nil {
 		return err
 	}
-	return out.Commit()
+	return out.Commit(beside...)
 }
 
 // pack packs the image into a file, and holds it to the size that it has to stay below.

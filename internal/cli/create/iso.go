@@ -36,6 +36,7 @@ type isoOptions struct {
 	check   bool
 	test    bool
 	tests   machine.TestOptions
+	papers  paperOptions
 }
 
 // ISO is the verb.
@@ -55,7 +56,8 @@ not import nixpkgs' ISO module is made live with it.
 The file gets the name that the configuration gives it, in the current folder. It
 appears when it is complete; an earlier image is replaced only then. --check packs
 it twice, in different ways, which shows that its bytes follow from its contents;
-what differs is named. No second copy is kept.
+what differs is named. No second copy is kept. Checksum, manifest and signatures are
+beside the image, and those of an earlier one go with it.
 
 With --write the image goes straight to disks, without a file in between, under
 the rules of 'livebuild write'. Nix runs as the user who calls; only to open the
@@ -111,6 +113,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 		f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
 	})
 	face.Under(wire.AboutServers, f, func() { opts.server.AddFlags(f) })
+	face.Under(AboutPapers, f, func() { opts.papers.addFlags(f) })
 	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
 	face.Under(machine.AboutBoots, f, func() { opts.tests.AddFlags(cmd) })
 	return cmd
@@ -130,6 +133,10 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		return err
 	}
 	defer func() { err = errors.Join(err, earlier.Close()) }()
+	papers, err := opts.papers.prepare(ctx, v.App)
+	if err != nil {
+		return err
+	}
 	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
@@ -157,6 +164,9 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
+	if err := out.CheckBeside(papers.suffixes(), opts.force); err != nil {
+		return err
+	}
 	file := &build.File{Output: out}
 	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse, Replaces: out.Place(), Workers: opts.jobs})
 	if err != nil {
@@ -173,7 +183,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 			return errors.Join(err, opts.summary.Write(report.Boots{File: path, Boots: boots}))
 		}
 	}
-	if err := v.place(ctx, out); err != nil {
+	if err := v.place(ctx, out, papers, file.Sum, packed); err != nil {
 		return err
 	}
 	if err := b.Remember(out.Place(), packed); err != nil {
@@ -182,6 +192,9 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
 	result.SHA256, result.Boots, result.Checked = file.Sum, boots, opts.check
 	if err := result.SetPlace(out); err != nil {
+		return err
+	}
+	if result.Beside, err = papers.paths(out); err != nil {
 		return err
 	}
 	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))

@@ -28,6 +28,9 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 				return face.Usage(fmt.Errorf("--%s does not go with --write: the image goes straight to disks", name))
 			}
 		}
+		if flag := face.GivenUnder(AboutPapers, f); flag != "" {
+			return face.Usage(fmt.Errorf("--%s does not go with --write: there is no file that it could be beside", flag))
+		}
 		return o.sticks.Check()
 	}
 	if flag := face.GivenUnder(disk.AboutDisks, f); flag != "" {

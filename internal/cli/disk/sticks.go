@@ -24,6 +24,7 @@ type Options struct {
 	full     bool
 	noVerify bool
 	eject    bool
+	qr       bool
 	stall    time.Duration
 }
 
@@ -34,6 +35,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.full, "full", false, "write everything, even where an earlier image has the same")
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read back what was written")
 	f.BoolVar(&o.eject, "eject", false, "eject the disks when they are done")
+	f.BoolVar(&o.qr, "qr", false, "draw the SHA-256 of what was written as a QR code, too")
 	f.DurationVar(&o.stall, "stall-timeout", device.DefaultStall, "give up a disk that does not answer for this `TIME`")
 }
 

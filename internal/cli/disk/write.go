@@ -146,7 +146,7 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
-	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
+	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly, sum: true}
 	defer func() { err = errors.Join(err, w.Release()) }()
 	return w.copyFile(ctx, file, facts.Size)
 }

@@ -196,12 +196,22 @@ func (w *Writing) end(results []device.Result, failure error) error {
 		w.say(i, r, failure)
 	}
 	switch {
+	case failed == 0 && failure == nil:
+		return w.showSum()
 	case failed == 0:
 		return failure
 	case len(results) == 1:
 		return first
 	}
 	return &failedError{failed, len(results), first}
+}
+
+// showSum shows the sum of what all devices hold, for who compares it with another one.
+func (w *Writing) showSum() error {
+	if len(w.results) == 0 || w.results[0].SHA256 == "" {
+		return nil
+	}
+	return w.ShowSum(w.results[0].SHA256, w.options.qr)
 }
 
 // say prints the verdict on a device.

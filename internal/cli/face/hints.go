@@ -12,5 +12,6 @@ var Hints = []advice.Row{
 		return advice.TwoSteps
 	}),
 	advice.On[*SummaryError]("make its folder first, or name another file with --summary"),
+	advice.On[*NoPassphraseError]("--passphrase-file FILE names a file that begins with the passphrase"),
 	advice.On[*UsageError](advice.Usage),
 }

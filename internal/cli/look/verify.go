@@ -2,7 +2,6 @@ package look
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +27,7 @@ type verifyOptions struct {
 	against         string // a store or a configuration
 	rebuild         bool
 	sha256          string
+	papers          paperOptions
 	jobs            int
 
 	configuration installable.Installable // to rebuild
@@ -61,10 +61,15 @@ packed again without keeping a copy, and every byte is compared. Changes to the
 configuration and the compression are those that the image says it was made with,
 where flags say nothing else.
 
+With --key the image has to be signed: every byte of it, as it was published, by that
+key or one of those. With --manifest it has to be what a manifest says that comes from
+elsewhere.
+
 The exit status is 4 if the image is damaged, and 1 if it could not be checked.`,
 		Example: `  livebuild verify exampleIso.iso
   livebuild verify /dev/sdb
   livebuild verify exampleIso.iso.zst --json
+  livebuild verify exampleIso.iso --key example.pub
   livebuild verify /dev/sdb --against auto
   livebuild verify exampleIso.iso --against .#exampleIso
   livebuild verify --rebuild .#exampleIso exampleIso.iso`,
@@ -86,6 +91,7 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
 		"take the hashes from the Nix store, or the store paths from the configuration, that `STORE|INSTALLABLE` names, such as auto, this machine's store, and do not believe the medium")
 	f.BoolVar(&opts.rebuild, "rebuild", false, "build the image of INSTALLABLE, else of the locked flake that the image names, and compare every byte with it")
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
+	opts.papers.addFlags(f)
 	f.IntVar(&opts.jobs, "jobs", 0, "check with `N` workers (default: one for each processor)")
 	opts.AddFlags(cmd)
 	return cmd
@@ -115,6 +121,9 @@ func (a verbs) runVerify(ctx context.Context, path string, opts verifyOptions) (
 	if opts.jobs < 0 {
 		return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
 	}
+	if err := opts.papers.check(); err != nil {
+		return err
+	}
 	var sum *imagefile.Checksum
 	if opts.sha256 != "" {
 		if sum, err = imagefile.ParseSum(opts.sha256, "--sha256"); err != nil {
@@ -131,6 +140,11 @@ func (a verbs) runVerify(ctx context.Context, path string, opts verifyOptions) (
 	v.result.Good = len(v.result.Findings) == 0
 	if err := a.Print(v.result, opts.JSON); err != nil {
 		return err
+	}
+	if v.result.SHA256 != "" {
+		if err := a.ShowSum(v.result.SHA256, opts.papers.qr); err != nil {
+			return err
+		}
 	}
 	if !v.result.Good {
 		return &report.DamagedError{Path: path, Findings: len(v.result.Findings)}
@@ -159,6 +173,9 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 	}
 	defer func() { err = errors.Join(err, close()) }()
 	opts := verify.Options{Workers: v.options.jobs, Found: v.found}
+	if opts.Manifest, err = v.options.papers.readManifest(); err != nil {
+		return err
+	}
 	if v.options.against != "" {
 		if opts.Against, err = v.elsewhere(ctx, m); err != nil {
 			return err
@@ -194,10 +211,11 @@ func (v *verifying) open(ctx context.Context, sum *imagefile.Checksum) (*medium.
 	if info, err := os.Stat(v.path); err == nil && info.Mode().Type() == fs.ModeDevice {
 		return v.openDisk(ctx, sum)
 	}
-	if sum != nil {
-		if err := v.fileSum(ctx, sum); err != nil {
-			return nil, nil, err
-		}
+	if err := v.fileSum(ctx, sum); err != nil {
+		return nil, nil, err
+	}
+	if err := v.signedFile(ctx); err != nil {
+		return nil, nil, err
 	}
 	m, err := v.app.LookInto(ctx, v.path)
 	if face.Is[*imagefile.PartError](err) { // the parts that are there may be in order
@@ -207,20 +225,6 @@ func (v *verifying) open(ctx context.Context, sum *imagefile.Checksum) (*medium.
 		return nil, nil, verify.Damaged(err)
 	}
 	return m.Medium, m.Close, nil
-}
-
-// fileSum checks the sum of a file, or of the image in it.
-func (v *verifying) fileSum(ctx context.Context, sum *imagefile.Checksum) (err error) {
-	file, err := imagefile.Open(v.path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	_, err = v.app.CheckImage(ctx, file, imagefile.CheckOptions{Sum: sum, Any: true})
-	if wrong, ok := errors.AsType[*imagefile.ChecksumError](err); ok {
-		return v.found(verify.Finding{Structure: "image", Offset: -1, Err: wrong})
-	}
-	return err
 }
 
 // openDisk opens a disk past the cache of the kernel, whoever uses it.
@@ -240,18 +244,11 @@ func (v *verifying) openDisk(ctx context.Context, sum *imagefile.Checksum) (*med
 	if err != nil {
 		return nil, nil, errors.Join(verify.Damaged(fmt.Errorf("%s: %w", v.path, err)), dev.Close())
 	}
-	if sum == nil {
-		return m, dev.Close, nil
-	}
-	task := progress.Begin(v.app.Console, "checking", filepath.Base(v.path))
-	got, err := verify.Sum(ctx, m, task.Bytes)
-	if err != nil {
-		task.Fail(err, nil)
+	if err := v.signedDisk(ctx, m); err != nil {
 		return nil, nil, errors.Join(err, dev.Close())
 	}
-	task.End(nil)
-	if hex := hex.EncodeToString(got[:]); hex != sum.Sum {
-		err = v.found(verify.Finding{Structure: "image", Offset: -1, Err: &imagefile.ChecksumError{Path: v.path, Got: hex, Want: *sum}})
+	if err := v.diskSum(ctx, m, sum); err != nil {
+		return nil, nil, errors.Join(err, dev.Close())
 	}
-	return m, dev.Close, err
+	return m, dev.Close, nil
 }
