@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-pzS671gB/RbSwaMlcz9ZaVIZvXqwtLvmoEcHiHxpVEg=";
+  vendorHash = "sha256-Fk8egLrhNmwODriA1hbOlkHdOjYLPF0PG20nGQwnGQs=";
 
   subPackages = [ "cmd/livebuild" ];
 

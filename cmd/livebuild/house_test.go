@@ -66,8 +66,9 @@ var house = map[string]room{
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
-			"internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/medium",
-			"internal/nix", "internal/progress", "internal/report", "internal/signature", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
+			"internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/manifest",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/progress", "internal/report", "internal/sbom", "internal/signature",
+			"internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {
@@ -143,6 +144,10 @@ var house = map[string]room{
 	"internal/manifest": {
 		"the paper of an image: what it was made of, with what, and how; as JSON",
 		[]string{"internal/store"},
+	},
+	"internal/sbom": {
+		"bills of materials of an image, as SPDX and CycloneDX",
+		[]string{"internal/manifest", "internal/nixos", "internal/store"},
 	},
 	"internal/signature": {
 		"detached signatures of images, as minisign, signify and ssh-keygen make and check them",

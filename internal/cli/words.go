@@ -49,6 +49,8 @@ func words(fact any) string {
 		return fmt.Sprintf("of %s, %s are here and %s are to be downloaded", human.Size(f.Size), human.Size(f.Saved), human.Size(f.Fetch))
 	case transfer.Fetched:
 		return fmt.Sprintf("downloaded %s, took %s from here", human.Size(f.Fetched), human.Size(f.Saved))
+	case build.Known:
+		return fmt.Sprintf("nixpkgs knows what package %d of %s are of", f.StorePaths, human.Count(f.Of, "store path"))
 	case build.Got:
 		return "got " + f.Program + " from the configuration's nixpkgs"
 	}

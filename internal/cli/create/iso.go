@@ -164,7 +164,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Abort()) }()
-	if err := out.CheckBeside(papers.suffixes(), opts.force); err != nil {
+	if err := papers.ready(ctx, b, out, opts.force); err != nil {
 		return err
 	}
 	file := &build.File{Output: out}
