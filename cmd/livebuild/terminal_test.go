@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -87,3 +88,65 @@ func (term *terminal) run(t testing.TB, c call, args []string, answers ...string
 
 // pause makes something slow.
 func pause() { time.Sleep(20 * time.Millisecond) }
+
+// echoes reports whether the terminal shows what is typed.
+func (term *terminal) echoes(t testing.TB) bool {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(term.program.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Lflag&unix.ECHO != 0
+}
+
+// TestPassphrase types a passphrase, which nothing shows, and interrupts the question for one.
+func TestPassphrase(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	judge(t, "openssh-client", "ssh-keygen", "-q", "-t", "ed25519", "-N", "correct horse", "-f", key)
+	for name, test := range map[string]struct {
+		typed, want string
+		signal      os.Signal
+		status      int
+	}{
+		"wrong":       {typed: "battery staple\n", want: "the passphrase does not open the key", status: 1},
+		"interrupted": {signal: os.Interrupt, want: "interrupted", status: 130},
+	} {
+		t.Run(name, func(t *testing.T) {
+			term := newTerminal(t)
+			cmd := call{}.command(t, "iso", ".#a", "--sign", key)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = term.program, term.program, term.program
+			cmd.Env = append(cmd.Env, "TERM=xterm")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			for deadline := time.Now().Add(patience); term.echoes(t); pause() {
+				if time.Now().After(deadline) {
+					t.Fatalf("the terminal shows what is typed, and\n%s", term.shown.String())
+				}
+			}
+			if _, err := term.WriteString(test.typed); err != nil {
+				t.Fatal(err)
+			}
+			if test.signal != nil {
+				if err := cmd.Process.Signal(test.signal); err != nil {
+					t.Fatal(err)
+				}
+			}
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Fatalf("the program does not end; the terminal shows\n%s", term.shown.String())
+			}
+			time.Sleep(100 * time.Millisecond) // for what is on its way to the screen
+			shown := term.shown.String()
+			if cmd.ProcessState.ExitCode() != test.status || !strings.Contains(shown, test.want) || !strings.Contains(shown, "Passphrase of "+key) {
+				t.Errorf("status %d, want %d with %q\n%s", cmd.ProcessState.ExitCode(), test.status, test.want, shown)
+			}
+			if strings.Contains(shown, "staple") || !term.echoes(t) {
+				t.Errorf("what is typed is shown, or the terminal is left without: echo %t\n%s", term.echoes(t), shown)
+			}
+		})
+	}
+}

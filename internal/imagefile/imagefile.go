@@ -182,6 +182,9 @@ func (f *File) Parts() int {
 	return 1
 }
 
+// Stored returns what is stored, compressed or not; of an image in parts all of them.
+func (f *File) Stored() io.ReaderAt { return f.file }
+
 // Plain returns the image for reading anywhere in it, or nil if the file is
 // compressed.
 func (f *File) Plain() io.ReaderAt {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -59,21 +60,17 @@ func (o *paperOptions) readManifest() (m *manifest.Manifest, err error) {
 	return m, nil
 }
 
-// signedFile checks the signature of the file, as it is stored.
+// signedFile checks the signature of the file, as it is stored: of one in parts, of all.
 func (v *verifying) signedFile(ctx context.Context) (err error) {
 	if v.options.papers.key == "" {
 		return nil
 	}
-	f, err := os.Open(v.path)
+	f, err := imagefile.Open(v.path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	return v.signed(ctx, f, info.Size())
+	return v.signed(ctx, f.Stored(), f.FileSize)
 }
 
 // signedDisk checks the signature of the image on a disk.
@@ -120,7 +117,8 @@ func (v *verifying) signed(ctx context.Context, r io.ReaderAt, size int64) error
 func (v *verifying) signatures() (texts [][]byte, err error) {
 	files := []string{v.options.papers.signature}
 	if files[0] == "" {
-		files = []string{v.path + image.MinisignSuffix, v.path + image.SignatureSuffix}
+		whole := imagefile.WholeName(v.path)
+		files = []string{whole + image.MinisignSuffix, whole + image.SignatureSuffix}
 	}
 	for _, file := range files {
 		text, err := readSignature(file)

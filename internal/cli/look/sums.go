@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/livebuild/livebuild/internal/imagefile"
@@ -35,7 +34,7 @@ func (v *verifying) fileSum(ctx context.Context, sum *imagefile.Checksum) (err e
 		}
 	}
 	if sum == nil && v.options.papers.qr {
-		return v.ownSum(ctx, file.FileSize)
+		return v.ownSum(ctx, file)
 	}
 	if sum == nil {
 		return nil
@@ -73,19 +72,15 @@ func (v *verifying) diskSum(ctx context.Context, m *medium.Medium, sum *imagefil
 	return nil
 }
 
-// ownSum makes the SHA-256 of a file of so many bytes, with nothing to compare it with.
-func (v *verifying) ownSum(ctx context.Context, size int64) (err error) {
-	f, err := os.Open(v.path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+// ownSum makes the SHA-256 of a file, with nothing to compare it with.
+func (v *verifying) ownSum(ctx context.Context, file *imagefile.File) error {
 	task := progress.Begin(v.app.Console, "checking", filepath.Base(v.path))
 	h, done := sha256.New(), int64(0)
-	if _, err := io.Copy(h, progress.NewReader(ctx, f, func(n int) {
+	r := progress.NewReader(ctx, io.NewSectionReader(file.Stored(), 0, file.FileSize), func(n int) {
 		done += int64(n)
-		task.Bytes(done, size)
-	})); err != nil {
+		task.Bytes(done, file.FileSize)
+	})
+	if _, err := io.Copy(h, r); err != nil {
 		task.Fail(err, nil)
 		return err
 	}
