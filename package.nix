@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-Fk8egLrhNmwODriA1hbOlkHdOjYLPF0PG20nGQwnGQs=";
+  vendorHash = "sha256-Im3I8w4NDZYy5AGGF2Uc2Icce4hXAzz5C6TB31FhBxw=";
 
   subPackages = [ "cmd/livebuild" ];
 
