@@ -89,9 +89,13 @@ func (d drawing) parts(of place, in Rect, level int) {
 	}
 	for i, r := range Layout(weights, in) {
 		p := of.child(parts[i])
+		most := levels
+		if r.W*r.H*6 > width*(height-headHeight) {
+			most = 2 * levels // of what is large, more is seen
+		}
 		switch {
 		case r.W < leastTile || r.H < leastTile:
-		case level < levels && (level == 1 || isFolder(p.part)) && len(p.part.Parts) > 0 && r.W > smallestGroupW && r.H > smallestGroupH:
+		case level < most && (level == 1 || isFolder(p.part)) && len(p.part.Parts) > 0 && r.W > smallestGroupW && r.H > smallestGroupH:
 			d.group(p, r, level)
 		default:
 			d.tile(p, r)

@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const map = document.getElementById("map"), way = document.getElementById("way"), card = document.getElementById("card");
   const status = document.getElementById("status"), measures = document.getElementById("measure");
-  const header = 21, edge = 3, levels = 3, crumb = 100; // pixels; levels drawn at a time; the least area of a tile
+  const header = 21, edge = 3, levels = 3, crumb = 100; // pixels; levels drawn at a time, more of what is large; the least area of a tile
 
   // Parts, with those that they are in.
   const read = (array, above) => {
@@ -115,7 +115,7 @@
 
   const draw = (part, box, level) => {
     for (const [child, b] of layout(gather(part, box), (p) => p[measure], box)) {
-      if (level < levels && (level === 1 || "di".includes(child.kind)) && child.parts.length > 0 && b.w > 70 && b.h > 60) {
+      if (level < (b.w * b.h * 6 > map.clientWidth * map.clientHeight ? 2 * levels : levels) && (level === 1 || "di".includes(child.kind)) && child.parts.length > 0 && b.w > 70 && b.h > 60) {
         const frame = element("div", undefined, "group");
         put(frame, b);
         const head = tile(child, "head", { x: b.x, y: b.y, w: b.w, h: header });
