@@ -39,7 +39,7 @@ func link(target string) *fstest.MapFile {
 	return &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink | 0o777, ModTime: sometime}
 }
 
-func squashed(t *testing.T, files fstest.MapFS) []byte {
+func squashed(t testing.TB, files fstest.MapFS) []byte {
 	t.Helper()
 	var b memory
 	if _, err := squashfs.Write(t.Context(), &b, files, squashfs.Options{}); err != nil {
@@ -50,7 +50,13 @@ func squashed(t *testing.T, files fstest.MapFS) []byte {
 
 // sample is a medium with a volume, an EFI system partition, a Nix store and the root of
 // another system.
-func sample(t *testing.T) *Contents {
+func sample(t testing.TB) *Contents {
+	t.Helper()
+	return opened(t, sampleBytes(t))
+}
+
+// sampleBytes is the image of sample.
+func sampleBytes(t testing.TB) []byte {
 	t.Helper()
 	esp, err := fat.Image{Label: "EFIBOOT", Size: 1 << 20, Files: []fat.File{{Path: "EFI/BOOT/grub.cfg", Data: []byte("of the ESP")}}}.Layout()
 	if err != nil {
@@ -96,7 +102,13 @@ func sample(t *testing.T) *Contents {
 	if _, err := layout.Write(t.Context(), &image, func(context.Context, io.WriterAt) (int64, error) { return 0, nil }); err != nil {
 		t.Fatal(err)
 	}
-	m, err := medium.ReadAny(bytes.NewReader(image.Bytes()), int64(image.Len()))
+	return image.Bytes()
+}
+
+// opened is an image in memory.
+func opened(t testing.TB, image []byte) *Contents {
+	t.Helper()
+	m, err := medium.ReadAny(bytes.NewReader(image), int64(len(image)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // nar is the archive of a store path that is a file.
-func nar(t *testing.T, text string) (hash [32]byte, size int64) {
+func nar(t testing.TB, text string) (hash [32]byte, size int64) {
 	t.Helper()
 	n := store.NewNarHash()
 	if err := n.File(false, int64(len(text)), strings.NewReader(text)); err != nil {
@@ -36,14 +36,14 @@ func nar(t *testing.T, text string) (hash [32]byte, size int64) {
 }
 
 // info is what is known of a store path that is a file.
-func info(t *testing.T, storePath, text string, references ...string) store.PathInfo {
+func info(t testing.TB, storePath, text string, references ...string) store.PathInfo {
 	t.Helper()
 	hash, size := nar(t, text)
 	return store.PathInfo{Path: storePath, NarHash: hash, NarSize: size, References: references}
 }
 
 // withStore is an image whose store holds files by their store paths, and a registration.
-func withStore(t *testing.T, files map[string]string, registered ...store.PathInfo) []byte {
+func withStore(t testing.TB, files map[string]string, registered []store.PathInfo, others ...hybridiso.File) []byte {
 	t.Helper()
 	var text bytes.Buffer
 	if err := (&store.Closure{Paths: registered}).WriteRegistration(&text); err != nil {
@@ -57,7 +57,7 @@ func withStore(t *testing.T, files map[string]string, registered ...store.PathIn
 	if _, err := squashfs.Write(t.Context(), &packed, tree, squashfs.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	return foreign(t, hybridiso.File{Path: medium.StoreImage, Data: packed.Bytes()})
+	return foreign(t, append(others, hybridiso.File{Path: medium.StoreImage, Data: packed.Bytes()})...)
 }
 
 // TestAgainst holds media against what is known elsewhere: a medium that contradicts itself, and
@@ -98,7 +98,7 @@ func TestAgainst(t *testing.T) {
 			[]string{leafPath + `": it is registered with the NAR hash`, leafPath + `": its NAR hash is`}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lines, report := check(t, withStore(t, test.files, test.registered...), Options{Against: test.against})
+			lines, report := check(t, withStore(t, test.files, test.registered), Options{Against: test.against})
 			if len(lines) != len(test.want) {
 				t.Fatalf("%q, want %q", lines, test.want)
 			}
@@ -117,7 +117,7 @@ func TestAgainst(t *testing.T) {
 
 // TestLocate asks of every byte of an image what it belongs to: a file's where it was put.
 func TestLocate(t *testing.T) {
-	data := withStore(t, map[string]string{rootPath: "root", leafPath: strings.Repeat("leaf", 1<<20)}, info(t, rootPath, "root"))
+	data := withStore(t, map[string]string{rootPath: "root", leafPath: strings.Repeat("leaf", 1<<20)}, []store.PathInfo{info(t, rootPath, "root")})
 	m, err := medium.ReadAny(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)

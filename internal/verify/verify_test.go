@@ -28,7 +28,7 @@ func (m *memory) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 // foreign is an image of another maker, with these files beside a boot loader for BIOSes.
-func foreign(t *testing.T, files ...hybridiso.File) []byte {
+func foreign(t testing.TB, files ...hybridiso.File) []byte {
 	t.Helper()
 	img := hybridiso.Image{
 		VolumeID: "SAMPLE",

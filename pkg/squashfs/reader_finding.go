@@ -105,9 +105,13 @@ type checker struct {
 	values     map[disk.InodeRef]bool // of other lists that were read
 }
 
-// find hands a finding on.
+// find hands a finding on. A place that the image claims, and that is not in it, is none.
 func (c *checker) find(structure string, offset uint64, path string, err error) error {
-	return c.report(Finding{Structure: structure, Offset: int64(offset), Path: path, Err: err})
+	f := Finding{Structure: structure, Offset: int64(offset), Path: path, Err: err}
+	if offset >= c.r.sb.BytesUsed {
+		f.Offset = -1
+	}
+	return c.report(f)
 }
 
 func (c *checker) report(f Finding) error {
