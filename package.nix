@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-Im3I8w4NDZYy5AGGF2Uc2Icce4hXAzz5C6TB31FhBxw=";
+  vendorHash = "sha256-v0tks1AHNpiXJyf2PYo9Pd0FFpR1N/xos4bo04Gwd/s=";
 
   subPackages = [ "cmd/livebuild" ];
 
