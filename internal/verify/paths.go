@@ -17,7 +17,7 @@ import (
 
 // job is a part of the work on the store image. Jobs are done in the order of the places where they
 // read, so that what the hash of a store path and the sum of the group that it is in both need
-// is read once from a slow disk, see [Cached].
+// is read once from a slow disk, see [Cached] and order.
 type job struct {
 	offset int64 // in the store image
 	size   int64 // tells the order of those that begin together: the larger first
@@ -86,10 +86,24 @@ func (v *verifier) jobs(c *checked) []job {
 		jobs = append(jobs, job{part.Offset, part.Size, func() error { return v.part(part, c) }})
 	}
 	v.done, v.report.NarBytes = 0, total
+	order(jobs, total, v.options.Workers)
+	return jobs
+}
+
+// order sorts jobs by the places where they read, so that what two of them need is read and
+// decoded once. A store path that is so large that the others would be done long before it, were it
+// the last, comes first.
+func order(jobs []job, total int64, workers int) {
+	large := func(j job) bool { return workers > 1 && j.size > total/int64(2*workers) }
 	slices.SortStableFunc(jobs, func(a, b job) int {
+		switch {
+		case large(a) && !large(b):
+			return -1
+		case large(b) && !large(a):
+			return 1
+		}
 		return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(b.size, a.size))
 	})
-	return jobs
 }
 
 // run does jobs by several workers. What was begun ends before it returns.
