@@ -13,6 +13,7 @@
 # make vendor-hash  writes the hash of the Go modules to package.nix, after go.mod changed
 # make dist   writes what is released: static programs for two platforms, .deb and .rpm
 # make nixpkgs  lays out what nixpkgs would take in
+# make bench-wire  measures what an update of an image costs over the wire, beside zsync
 # make demo   builds the demo flake, writes its image and boots it in every way
 
 SHELL := /bin/bash -eu -o pipefail
@@ -27,7 +28,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write demo vendor-hash nixpkgs dist dist-check flake-check fuzz clean
+.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -144,6 +145,16 @@ bench-foreign: mini build
 
 bench-write: mini build
 	BENCH_FOLDER=$(WORK) testdata/bench-write.sh bin/livebuild $(MINI)
+
+# WIRE="none zstd:19" says how the images are compressed.
+WIRE := none zstd:3
+bench-wire: build
+	testdata/setup.sh build wire
+	testdata/bench/corpus.sh $(WORK)/bench
+	testdata/bench/mksquashfs.sh $(WORK)/bench
+	go build -o $(WORK)/bench/bench ./cmd/bench
+	$(WORK)/bench/bench -corpus $(WORK)/bench -runs 0 -report $(WORK)/bench/report.md # lists the closures
+	testdata/bench-wire.sh bin/livebuild $(WORK)/bench/bench $(WORK)/bench $(WORK)/wire docs/benchmarks.md $(WIRE)
 
 fuzz:
 	testdata/fuzz.sh 30s

@@ -3,6 +3,7 @@
 #
 #   build   compilers and C libraries of the program
 #   test    Nix, QEMU and the tools that judge images
+#   wire    a web server and zsync, to measure downloads
 #   demo    what building and booting the demonstration image takes
 #   dist    what packing releases takes, and what judges them
 #
@@ -17,6 +18,8 @@ test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstoo
     util-linux lvm2 dmsetup chromium fonts-dejavu-core qemu-system-arm qemu-efi-aarch64 qemu-user-static ovmf-ia32"
 
 dist="gcc-aarch64-linux-gnu libc6-dev-arm64-cross git debian-archive-keyring dpkg rpm lintian"
+
+wire="nginx-light zsync curl iproute2 nix-bin git ca-certificates debian-archive-keyring"
 
 die() {
     echo "setup.sh: $*" >&2
@@ -52,7 +55,7 @@ check=
     check=1
     shift
 }
-[ $# -gt 0 ] || set -- build test demo dist
+[ $# -gt 0 ] || set -- build test wire demo dist
 
 # Elsewhere, as in a shell of Nix, what was installed by other means has to be enough.
 if ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -66,9 +69,10 @@ for section in "$@"; do
     case $section in
     build) packages=$build ;;
     test) packages=$test ;;
+    wire) packages=$wire ;;
     demo) packages=$demo ;;
     dist) packages=$dist ;;
-    *) die "no section $section (there are build, test, demo and dist)" ;;
+    *) die "no section $section (there are build, test, wire, demo and dist)" ;;
     esac
     for package in $packages; do
         installed "$package" || missing="$missing $package"

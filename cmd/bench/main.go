@@ -45,6 +45,8 @@ func childOf(args []string) func(context.Context, []string) error {
 			return pack
 		case watchVerb:
 			return watch
+		case varyVerb:
+			return vary
 		}
 	}
 	return nil

@@ -41,6 +41,7 @@ func pack(ctx context.Context, args []string) (err error) {
 	workers := flags.Int("workers", 0, "compressors")
 	output := flags.String("output", "", "file to write")
 	reuse := flags.String("reuse", "", "earlier image")
+	kernel := flags.String("kernel", "", "file of the store to be on the medium as the kernel, too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,6 +57,9 @@ func pack(ctx context.Context, args []string) (err error) {
 	squashed := image.NewStore(settings, image.DefaultEpoch)
 	// An image without anything that boots.
 	medium := image.Medium{VolumeID: "BENCH", Tree: &boot.Tree{}, Epoch: image.DefaultEpoch}
+	if *kernel != "" {
+		medium.Tree.Grafts = []boot.Graft{{Target: "boot/bzImage", Source: *kernel, What: "the kernel"}}
+	}
 	catalog := image.OpenCatalog(filepath.Dir(*output))
 	var earlier *image.Earlier
 	if *reuse != "" {
