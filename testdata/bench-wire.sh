@@ -41,7 +41,7 @@ updates="package kernel all same"
 
 # image UPDATE COMPRESSION: make the image after an update, and what zsync needs beside it.
 image() {
-    local kernel file=$folder/www/$2.$1.iso
+    local kernel file=$folder/www/${2//:/-}.$1.iso
     [ -e "$file.zsync" ] && return
     kernel=$(sed 's/.*"\(\/nix\/store\/[^"]*-linux-image-[^"]*\)".*/\1/' "$folder/$1.json")
     kernel=$(cd "$folder/store" && echo .$kernel/boot/vmlinuz-*)
@@ -101,7 +101,7 @@ by_curl() { curl --silent --fail -o "$folder/got.iso" "http://$address/$1"; }
 export -f by_livebuild by_zsync by_curl
 export livebuild folder address
 
-# run HOW COMPRESSION UPDATE: measure a way, and check what came.
+# run HOW NAME UPDATE: measure a way, and check what came.
 run() {
     rm -rf "$folder"/got.iso* "$XDG_CACHE_HOME"
     cat "$folder/www/$2.$3.iso" "$folder/www/$2.before.iso" >/dev/null
@@ -126,13 +126,14 @@ network
     echo "| image | update | livebuild log MB | of the image | wire MB | s | zsync log MB | of the image | wire MB | s | plain s | plain / livebuild |"
     echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
     for compression; do
+        name=${compression//:/-}
         image before "$compression"
         for update in $updates; do
             image "$update" "$compression"
-            size=$(stat -c %s "$folder/www/$compression.$update.iso")
-            read -r ls ll lw < <(run livebuild "$compression" $update)
-            read -r zs zl zw < <(run zsync "$compression" $update)
-            [ $update != package ] || read -r ps _ _ < <(run curl "$compression" $update)
+            size=$(stat -c %s "$folder/www/$name.$update.iso")
+            read -r ls ll lw < <(run livebuild "$name" $update)
+            read -r zs zl zw < <(run zsync "$name" $update)
+            [ $update != package ] || read -r ps _ _ < <(run curl "$name" $update)
             case $update in
             package) what="one package of 1 MB" ;;
             kernel) what="kernel and modules" ;;
