@@ -106,7 +106,10 @@ run() {
     rm -rf "$folder"/got.iso* "$XDG_CACHE_HOME"
     cat "$folder/www/$2.$3.iso" "$folder/www/$2.before.iso" >/dev/null
     measure bash -c "by_$1 $2.$3.iso $2.before.iso"
-    cmp "$folder/got.iso" "$folder/www/$2.$3.iso"
+    cmp "$folder/got.iso" "$folder/www/$2.$3.iso" >&2 || {
+        cat "$folder/output" >&2
+        return 1
+    }
     sync
 }
 
@@ -131,9 +134,14 @@ network
         for update in $updates; do
             image "$update" "$compression"
             size=$(stat -c %s "$folder/www/$name.$update.iso")
-            read -r ls ll lw < <(run livebuild "$name" $update)
-            read -r zs zl zw < <(run zsync "$name" $update)
-            [ $update != package ] || read -r ps _ _ < <(run curl "$name" $update)
+            cost=$(run livebuild "$name" $update)
+            read -r ls ll lw <<<"$cost"
+            cost=$(run zsync "$name" $update)
+            read -r zs zl zw <<<"$cost"
+            if [ $update = package ]; then
+                cost=$(run curl "$name" $update)
+                read -r ps _ <<<"$cost"
+            fi
             case $update in
             package) what="one package of 1 MB" ;;
             kernel) what="kernel and modules" ;;

@@ -49,24 +49,34 @@ func newHost(t *testing.T, data []byte) *host {
 	return h
 }
 
+// set changes what is served from the next request on.
+func (h *host) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
 func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
 	h.requests++
-	n := h.requests
+	s := &served{h.data, h.requests, h.alter, &h.sent}
+	etag, ranges := h.etag, h.ranges
 	h.mu.Unlock()
-	if !h.ranges {
+	if !ranges {
 		r.Header.Del("Range")
 	}
-	if h.etag != "" {
-		w.Header().Set("ETag", h.etag)
+	if etag != "" {
+		w.Header().Set("ETag", etag)
 	}
-	http.ServeContent(w, r, "image.iso", time.Time{}, io.NewSectionReader(&served{h, n}, 0, int64(len(h.data))))
+	http.ServeContent(w, r, "image.iso", time.Time{}, io.NewSectionReader(s, 0, int64(len(s.data))))
 }
 
 // served is the image as one request sees it.
 type served struct {
-	*host
+	data    []byte
 	request int
+	alter   func(request int, offset int64, p []byte) error
+	sent    *atomic.Int64
 }
 
 func (s *served) ReadAt(p []byte, offset int64) (int, error) {
@@ -215,7 +225,7 @@ func TestLyingServer(t *testing.T) {
 			t.Error("the file appeared")
 		}
 		// The next try takes what was right.
-		h.alter = nil
+		h.set(func() { h.alter = nil })
 		h.sent.Store(0)
 		if _, err := fetch(t, h, path); err != nil || h.sent.Load() > int64(len(image))/2 {
 			t.Errorf("%v; %d bytes were sent again of %d", err, h.sent.Load(), len(image))
@@ -279,12 +289,14 @@ func TestInterrupted(t *testing.T) {
 			for range 12 {
 				left := atomic.Int64{}
 				left.Store(200_000 + r.Int64N(4<<20))
-				h.alter = func(_ int, _ int64, p []byte) error {
-					if left.Add(-int64(len(p))) < 0 {
-						return errors.New("cut")
+				h.set(func() {
+					h.alter = func(_ int, _ int64, p []byte) error {
+						if left.Add(-int64(len(p))) < 0 {
+							return errors.New("cut")
+						}
+						return nil
 					}
-					return nil
-				}
+				})
 				if _, err := fetch(t, h, path); err == nil {
 					break
 				}
@@ -293,7 +305,7 @@ func TestInterrupted(t *testing.T) {
 					t.Fatal("the file appeared")
 				}
 			}
-			h.alter = nil
+			h.set(func() { h.alter = nil })
 			if _, err := os.Stat(path); err != nil {
 				if _, err := fetch(t, h, path); err != nil {
 					t.Fatal(err)
@@ -324,7 +336,7 @@ func TestPlain(t *testing.T) {
 		if _, err := fetch(t, h, path); err == nil {
 			t.Fatal("it did not break")
 		}
-		h.alter = nil
+		h.set(func() { h.alter = nil })
 		h.sent.Store(0)
 	}
 	t.Run("the same", func(t *testing.T) {
@@ -341,7 +353,7 @@ func TestPlain(t *testing.T) {
 		begin(t, h, path)
 		other := bytes.Clone(image)
 		other[1000]++
-		h.data, h.etag = other, `"2"`
+		h.set(func() { h.data, h.etag = other, `"2"` })
 		if r, err := fetch(t, h, path); err != nil || r.Kept != 0 {
 			t.Errorf("%+v, %v", r, err)
 		}
