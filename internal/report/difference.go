@@ -16,7 +16,7 @@ import (
 type Difference struct {
 	A         ComparedSide `json:"a"`
 	B         ComparedSide `json:"b"`
-	Equal     bool         `json:"equal"`     // nothing of what is below differs
+	Equal     bool         `json:"equal"`     // nothing of what is below differs, nor a byte where these were compared
 	Identical *bool        `json:"identical"` // two images are equal byte by byte; null: they were not compared so
 	Summary   string       `json:"summary"`
 	*difference.Difference
@@ -43,6 +43,12 @@ func NewDifference(a, b *difference.Side) *Difference {
 	r.Equal = r.Difference.Equal()
 	r.Summary = r.summary()
 	return r
+}
+
+// Compared adds whether two images, in which nothing else differs, are equal byte by byte.
+func (r *Difference) Compared(identical bool) {
+	r.Identical, r.Equal = &identical, identical
+	r.Summary = r.summary()
 }
 
 func newSide(s *difference.Side) ComparedSide {
@@ -98,9 +104,13 @@ func (r *Difference) summary() string {
 			parts = append(parts, fmt.Sprintf("%s %s → %s", name, orNone(before), orNone(after)))
 		}
 	}
-	if len(parts) == 0 && r.Equal {
+	switch {
+	case len(parts) > 0:
+	case r.Equal:
 		parts = append(parts, "no difference")
-	} else if len(parts) == 0 {
+	case r.Identical != nil:
+		parts = append(parts, "other bytes, but nothing else of what is compared")
+	default:
 		parts = append(parts, "no other packages")
 	}
 	if r.A.Size != nil && r.B.Size != nil {
@@ -126,13 +136,10 @@ func delta(n int64) string {
 
 // conclusion says of equal images how equal they are.
 func (r *Difference) conclusion() string {
-	switch {
-	case r.Identical == nil:
-		return ""
-	case *r.Identical:
+	if r.Identical != nil && *r.Identical {
 		return "the same, byte by byte"
 	}
-	return "nothing of what is compared differs, but bytes do: 'livebuild verify --rebuild' or another order of packing tells"
+	return ""
 }
 
 // room is what a package takes more, in the measure that is known.

@@ -102,9 +102,11 @@ func (a verbs) diff(ctx context.Context, names []string, opts diffOptions) (err 
 	}
 	result := report.NewDifference(sides[0].Side, sides[1].Side)
 	if result.Equal && sides[0].medium != nil && sides[1].medium != nil {
-		if result.Identical, err = a.identical(ctx, sides[0].medium, sides[1].medium); err != nil {
+		same, err := a.identical(ctx, sides[0].medium, sides[1].medium)
+		if err != nil {
 			return err
 		}
+		result.Compared(same)
 	}
 	if opts.markdown {
 		err = result.Markdown(a.Out)
@@ -240,17 +242,16 @@ func (a verbs) configurationSide(ctx context.Context, of request.Subject, opts d
 }
 
 // identical compares two images byte by byte.
-func (a verbs) identical(ctx context.Context, x, y *medium.File) (*bool, error) {
-	same := verify.ImageSize(x.Medium) == verify.ImageSize(y.Medium)
-	if !same {
-		return &same, nil
+func (a verbs) identical(ctx context.Context, x, y *medium.File) (bool, error) {
+	if verify.ImageSize(x.Medium) != verify.ImageSize(y.Medium) {
+		return false, nil
 	}
 	task := progress.Begin(a.Console, "comparing", "byte by byte")
 	same, err := verify.Same(ctx, x.Medium, y.Medium, task.Bytes)
 	if err != nil {
 		task.Fail(err, nil)
-		return nil, err
+		return false, err
 	}
 	task.End(nil)
-	return &same, nil
+	return same, nil
 }
