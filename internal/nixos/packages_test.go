@@ -76,7 +76,7 @@ func TestPackages(t *testing.T) {
 			t.Errorf("%s is not known: %s", name, paths[name])
 		case got.Name != cmp.Or(want.Name, got.Name), got.Version != cmp.Or(want.Version, got.Version), got.Homepage != cmp.Or(want.Homepage, got.Homepage),
 			len(want.Licences) > 0 && want.Licences[0].SPDX != "" && (len(got.Licences) != 1 || got.Licences[0].SPDX != want.Licences[0].SPDX),
-			got.Name == "", got.Version == "", len(got.Licences) == 0:
+			got.Name == "", got.Version == "", (len(got.Licences) == 0) != (name == "x11"): // of which 24.05 says none
 			t.Errorf("of %s it says %+v, want %+v", name, got, want)
 		}
 	}
