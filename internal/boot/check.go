@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/medium"
-	"github.com/livebuild/livebuild/internal/nixos"
 )
 
 // The medium check compares what is loaded from a medium with the list [medium.Sums]
@@ -24,13 +23,6 @@ const (
 const wrongSums = "livebuild/SHA512SUMS.wrong"
 
 func wrongSumsList() []byte { return medium.Sum{Path: wrongSums}.AppendTo(nil) }
-
-// newCheck returns the entry that checks the medium and then starts the first one.
-func newCheck(first nixos.Configuration, label string) *Entry {
-	e := newEntry(first, label, nil)
-	e.Title = checkTitle
-	return &e
-}
 
 // isolinuxCheck is the entry as isolinux has it. GRUB does not give the word: one check
 // is enough.
@@ -93,7 +85,7 @@ func (t *Tree) Checked(path string) bool {
 	for _, e := range t.Menu.Entries {
 		for _, file := range append([]string{e.Kernel, e.DeviceTree}, e.Initrds...) {
 			if file == "/"+path {
-				return true
+				return path != medium.StampArea
 			}
 		}
 		if e.DeviceTrees != "" && strings.HasPrefix("/"+path, e.DeviceTrees+"/") {

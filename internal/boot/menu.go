@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -151,17 +152,27 @@ func NewMenu(s *nixos.System) (*Menu, error) {
 	if len(shown) == 0 {
 		return nil, ErrNoEntries
 	}
+	entry := func(c nixos.Configuration, label string, extra []string) Entry {
+		e := newEntry(c, label, extra)
+		if s.StampArea > 0 {
+			// The last, over all that the others bring.
+			e.Initrds = append(e.Initrds, "/"+medium.StampArea)
+		}
+		return e
+	}
 	for _, c := range shown {
-		m.Entries = append(m.Entries, newEntry(c, used.add(bootLabel, c.Path), nil))
+		m.Entries = append(m.Entries, entry(c, used.add(bootLabel, c.Path), nil))
 	}
 	if s.MediaCheck {
-		m.Check = newCheck(shown[0], used.add(checkLabel, nil))
+		check := entry(shown[0], used.add(checkLabel, nil), nil)
+		check.Title = checkTitle
+		m.Check = &check
 	}
 	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
 		group := Group{Title: v.title, Class: v.class}
 		for _, c := range shown {
 			label := used.add(bootLabel+"-"+v.class, c.Path)
-			group.Entries = append(group.Entries, newEntry(c, label, v.params))
+			group.Entries = append(group.Entries, entry(c, label, v.params))
 		}
 		m.Options = append(m.Options, group)
 	}

@@ -148,7 +148,15 @@ func TestNixpkgsCheck(t *testing.T) {
 	if !s.MediaCheck || plain.MediaCheck || s.Root().Toplevel == plain.Root().Toplevel || s.GRUB.Core == plain.GRUB.Core {
 		t.Errorf("with a medium check the system is %+v, without one %+v", s, plain)
 	}
-	var stage1 map[string]struct{ Scripted, Unit, Script string }
+	// The unit for stamps is of systemd's stage 1 alone.
+	stamped, err := nixos.Evaluate(t.Context(), n, file, nixos.Changes{Stamp: true}, evalcache.Cache{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !stamped.StampUnit || stamped.Root().Toplevel != plain.Root().Toplevel {
+		t.Errorf("with a unit for stamps the system is %s, without one %s", stamped.Root().Toplevel.Out, plain.Root().Toplevel.Out)
+	}
+	var stage1 map[string]struct{ Scripted, Unit, Script, Stamp string }
 	here, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
@@ -156,16 +164,18 @@ func TestNixpkgsCheck(t *testing.T) {
 	if err := n.EvalExpression(t.Context(), fmt.Sprintf(`
 		let
 		  of = modules: (((import %[1]s).minimal.extendModules {
-		    modules = [ (import %[2]s/nixos/medium.nix) ] ++ modules;
+		    modules = [ (import %[2]s/nixos/medium.nix) (import %[2]s/nixos/stamp.nix) ] ++ modules;
 		  }).config.boot.initrd);
 		  facts = initrd: {
 		    Scripted = initrd.postMountCommands;
 		    Unit = initrd.systemd.units."livebuild-check.service".text or "";
 		    Script = initrd.systemd.services.livebuild-check.script or "";
+		    Stamp = initrd.systemd.units."livebuild-copy-stamp.service".text or "";
 		  };
 		in {
 		  scripted = facts (of [ ]);
 		  systemd = facts (of [ { boot.initrd.systemd.enable = true; } ]);
+		  secret = facts (of [ { boot.initrd.systemd.enable = true; boot.initrd.secrets."/run/key" = "/etc/key"; } ]);
 		  uefi = facts (of [ { isoImage.makeBiosBootable = false; } ]);
 		}`, file.File, here), &stage1); err != nil {
 		t.Fatal(err)
@@ -178,6 +188,11 @@ func TestNixpkgsCheck(t *testing.T) {
 	}
 	if got := stage1["systemd"]; strings.Contains(got.Scripted, "livebuild") {
 		t.Errorf("systemd's stage 1 has the commands\n%s", got.Scripted)
+	}
+	for name, has := range map[string]bool{"scripted": false, "systemd": true, "secret": false} {
+		if unit := stage1[name].Stamp; strings.Contains(unit, "ConditionPathIsDirectory=/.initrd-secrets/run\n") != has {
+			t.Errorf("%s: the unit for stamps is %q", name, unit)
+		}
 	}
 	for _, want := range []string{
 		"ConditionKernelCommandLine=livebuild.check\n", "DefaultDependencies=false\n", "StandardOutput=tty\n",

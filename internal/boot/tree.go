@@ -88,6 +88,9 @@ func NewTree(s *nixos.System) (*Tree, error) {
 		t.add(Graft{Target: medium.Sums, Late: true})
 		t.add(Graft{Target: wrongSums, Data: wrongSumsList()})
 	}
+	if s.StampArea > 0 {
+		t.add(Graft{Target: medium.StampArea, Data: make([]byte, s.StampArea)})
+	}
 	own := t.Grafts
 	for _, c := range s.Contents {
 		target, err := contentTarget(own, c.Target)

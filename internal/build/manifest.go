@@ -47,6 +47,7 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 			Codec:       b.plan.Store().Identity(),
 			Epoch:       b.plan.Medium().Epoch.Unix(),
 			MadeLive:    sys.Extended,
+			StampArea:   sys.StampArea,
 		},
 		Roots:      slices.Sorted(slices.Values(sys.StoreContents)),
 		StorePaths: manifest.NewStorePaths(closure),

@@ -222,6 +222,12 @@ func checkReplaceable(path string, force bool) error {
 	return err
 }
 
+// Private has the file readable by its owner alone.
+func (o *Output) Private() error { return o.file.Chmod(0o600) }
+
+// Flush makes what is written last.
+func (o *Output) Flush() error { return o.file.Sync() }
+
 // Sync makes what is written last, and returns the SHA-256 of what it reads
 // back from the file. The header of an image is written last, so the sum cannot
 // be made while writing; reading overlaps with syncing.

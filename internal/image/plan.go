@@ -68,6 +68,9 @@ type Options struct {
 	// Disk gives the image a partition table whatever makeUsbBootable says:
 	// it goes onto sticks.
 	Disk bool
+	// StampArea is how many bytes the image has for what is stamped onto it later;
+	// nil for DefaultStampArea.
+	StampArea *int64
 	// Plain leaves the image as machines read it, even if the configuration
 	// says that it is to be compressed as a whole.
 	Plain bool
@@ -109,6 +112,9 @@ func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sys, err = withStampArea(sys, opts.StampArea); err != nil {
+		return nil, err
+	}
 	tree, err := boot.NewTree(sys)
 	if err != nil {
 		return nil, err
@@ -130,6 +136,32 @@ func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
 		p.realise = append(p.realise, nix.Target{Path: source})
 	}
 	return p, nil
+}
+
+// DefaultStampArea is the room that an image has for what is stamped onto it later, in
+// bytes, if its stage 1 takes that as it is.
+const DefaultStampArea = 256 << 10
+
+// StampError says that a stamp would have no effect on an image.
+type StampError struct{ Name string } // of the configuration
+
+func (e *StampError) Error() string {
+	return e.Name + " has a stage 1 of systemd and cannot be extended: nothing in it would take what is stamped onto the image"
+}
+
+// withStampArea decides whether the medium has an area for a stamp. By default it costs no
+// configuration its system: a stage 1 of systemd would need a unit more.
+func withStampArea(sys *nixos.System, asked *int64) (*nixos.System, error) {
+	with := *sys
+	switch {
+	case asked != nil && *asked > 0 && sys.SystemdInitrd && !sys.StampUnit:
+		return nil, &StampError{sys.Name}
+	case asked != nil:
+		with.StampArea = *asked
+	case !sys.SystemdInitrd:
+		with.StampArea = DefaultStampArea
+	}
+	return &with, nil
 }
 
 // Check finds out before the build whether this program can pack the image: it

@@ -32,6 +32,9 @@ type Changes struct {
 
 	// MediaCheck has stage 1, and GRUB, able to check the medium.
 	MediaCheck bool
+	// Stamp has a stage 1 of systemd copy what a further initrd brings, where the
+	// configuration can be extended.
+	Stamp bool
 }
 
 // StaticIP is the address of a network interface.
@@ -188,7 +191,8 @@ func (c Changes) settings() (string, error) {
 		SSHKeys      []string   `json:"sshKeys,omitempty"`
 		StaticIPs    []staticIP `json:"staticIPs,omitempty"`
 		MediaCheck   bool       `json:"mediaCheck,omitempty"`
-	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck}
+		Stamp        bool       `json:"stamp,omitempty"`
+	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck, Stamp: c.Stamp}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

@@ -92,8 +92,12 @@ let
     (if isLive then [ ] else [ files.live ])
     ++ ofVariant
     ++ (
-      if changes == { } then [ ] else [ (files.changes (changes // { inherit files; installed = !isLive; })) ]
-    );
+      if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
+    )
+    ++ (if stamp then [ files.stamp ] else [ ]);
+  asked = builtins.removeAttrs changes [ "stamp" ];
+  # A help, for which no configuration is refused.
+  stamp = (changes.stamp or false) && extensible;
   extensible = base ? extendModules;
   final = if added == [ ] then withModules else withModules.extendModules { modules = added; };
 
@@ -109,6 +113,7 @@ let
     name = chosen;
     extended = !isLive;
     mediaCheck = changes.mediaCheck or false;
+    stampUnit = stamp;
   };
 
   refuse = kind: more: { error = more // { inherit kind; }; };

@@ -10,8 +10,10 @@
   name,
   # Whether livebuild has added the ISO module.
   extended,
-  # Whether the medium can be checked before anything is started from it.
+  # Whether the medium can be checked before anything is started from it, and whether
+  # stage 1 was given a unit for what is stamped onto it.
   mediaCheck,
+  stampUnit,
   # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
@@ -307,7 +309,7 @@ let
       memtest86
       ;
 
-    inherit mediaCheck;
+    inherit mediaCheck stampUnit;
     systemdInitrd = cfg.boot.initrd.systemd.enable or false;
     # Where stage 1 looks for the medium.
     isoDevice = cfg.fileSystems."/iso".device or null;

@@ -72,6 +72,12 @@ type System struct {
 	// it: GRUB's program has the commands, stage 1 heeds livebuild.check.
 	MediaCheck bool `json:"mediaCheck"`
 
+	// StampUnit says that a stage 1 of systemd copies what a further initrd brings, as the
+	// scripted one always does.
+	StampUnit bool `json:"stampUnit"`
+	// StampArea is how many bytes the medium has for what is stamped onto it later.
+	StampArea int64 `json:"-"`
+
 	// SystemdInitrd tells the two kinds of stage 1 apart; ISODevice is the
 	// device that it mounts on /iso.
 	SystemdInitrd bool   `json:"systemdInitrd"`

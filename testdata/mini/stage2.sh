@@ -48,6 +48,22 @@ for parent in /nix/store/*/specialisation/*; do
     [ "$(readlink "$parent")" != "$toplevel" ] || toplevel=${parent%/specialisation/*}
 done
 
+# What was stamped onto the medium, as systemd would start its units.
+for unit in livebuild-stamp livebuild-stamp-address livebuild-stamp-run; do
+    file=/run/systemd/system/$unit.service
+    [ -e "$file" ] || continue
+    condition=$(sed -n 's/^ConditionPathExists=//p' "$file")
+    [ -z "$condition" ] || [ -e "$condition" ] || continue
+    sh "$(sed -n 's/^ExecStart=.bin.sh //p' "$file")" 2>&1 | sed 's/^/MINI-STAMP /'
+    grep -l "Wants=$unit" /run/systemd/system/*.target.d/*.conf | sed 's/^/MINI-WANTED /'
+done
+if [ -d /run/livebuild/stamp ]; then
+    say "HOSTNAME $(cat /proc/sys/kernel/hostname)"
+    sed 's/^/MINI-KEY /' /root/.ssh/authorized_keys
+    stat -c 'MINI-MODE %a %n' /root/.ssh/authorized_keys /run/livebuild/stamp/apply
+    ip -o address show | sed 's/^/MINI-ADDRESS /'
+fi
+
 say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
 (cd /iso && find . | sort) | sed 's/^/MINI-ISO /'
 find /iso/boot -type f -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/MINI-BOOTFILE /'
