@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-v0tks1AHNpiXJyf2PYo9Pd0FFpR1N/xos4bo04Gwd/s=";
+  vendorHash = "sha256-Sxma3XVFbWNtzBTty5kpwXTc8kqd1xrMHzlR3+IZjQA=";
 
   subPackages = [ "cmd/livebuild" ];
 

@@ -16,9 +16,10 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/ask", "internal/cli/begin", "internal/cli/create", "internal/cli/disk", "internal/cli/examine", "internal/cli/face",
-			"internal/cli/guide", "internal/cli/look", "internal/cli/machine", "internal/cli/wire", "internal/console", "internal/device",
-			"internal/human", "internal/nix", "internal/report", "internal/transfer", "internal/trial", "pkg/squashfs/codec",
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/ask", "internal/cli/begin", "internal/cli/create",
+			"internal/cli/disk", "internal/cli/examine", "internal/cli/face", "internal/cli/guide", "internal/cli/look", "internal/cli/machine",
+			"internal/cli/wire", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
+			"internal/transfer", "internal/trial", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/guide": {
@@ -65,18 +66,18 @@ var house = map[string]room{
 	"internal/cli/create": {
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/disk", "internal/cli/face", "internal/cli/machine", "internal/cli/request",
-			"internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable", "internal/manifest",
-			"internal/medium", "internal/nix", "internal/nixos", "internal/progress", "internal/report", "internal/sbom", "internal/signature",
-			"internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/disk", "internal/cli/face", "internal/cli/machine",
+			"internal/cli/request", "internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable",
+			"internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/progress", "internal/report", "internal/sbom",
+			"internal/signature", "internal/stamp", "internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/disk": {
 		"the verbs that write images to disks, and what else does so",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/wire", "internal/console", "internal/device",
-			"internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/progress", "internal/report",
-			"internal/transfer", "internal/web",
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/wire", "internal/console",
+			"internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/progress",
+			"internal/report", "internal/stamp", "internal/transfer", "internal/web",
 		},
 	},
 	"internal/cli/wire": {
@@ -97,41 +98,47 @@ var house = map[string]room{
 		"how verbs are asked for the image of a configuration, and the build that this begins",
 		[]string{
 			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/manifest", "internal/medium",
-			"internal/nixos", "pkg/squashfs/codec",
+			"internal/nixos", "internal/stamp", "pkg/squashfs/codec",
+		},
+	},
+	"internal/cli/adapt": {
+		"the verb that changes a finished image without building it again, and its flags for those that write disks",
+		[]string{
+			"internal/advice", "internal/cli/face", "internal/device", "internal/image", "internal/imagefile", "internal/medium",
+			"internal/nixos", "internal/report", "internal/stamp",
 		},
 	},
 	"internal/cli/look": {
 		"the verbs that look into an image that is there",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device", "internal/difference",
-			"internal/human",
-			"internal/image", "internal/imagefile", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium", "internal/nix",
-			"internal/progress", "internal/report", "internal/signature", "internal/treemap", "internal/verify",
+			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device",
+			"internal/difference", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/installable",
+			"internal/manifest", "internal/medium", "internal/nix", "internal/progress", "internal/report", "internal/signature",
+			"internal/stamp", "internal/treemap", "internal/verify",
 		},
 	},
 	"internal/cli/face": {
 		"what all verbs share: where results go and progress is shown, how an image is opened, errors of usage",
 		[]string{
-			"internal/advice", "internal/console", "internal/device", "internal/figures", "internal/human", "internal/image", "internal/imagefile",
-			"internal/medium", "internal/nix", "internal/progress",
+			"internal/advice", "internal/console", "internal/device", "internal/figures", "internal/human", "internal/image",
+			"internal/imagefile", "internal/medium", "internal/nix", "internal/progress", "internal/stamp",
 		},
 	},
 	"internal/report": {
 		"what verbs find out and make, as objects for programs and as text for people",
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/difference",
-			"internal/doctor",
-			"internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium", "internal/nix",
-			"internal/qemu", "internal/trial", "internal/verify",
+			"internal/doctor", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium",
+			"internal/nix", "internal/qemu", "internal/stamp", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human",
-			"internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest",
-			"internal/medium", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/signature", "internal/storefs", "internal/transfer",
-			"internal/template", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human", "internal/image",
+			"internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium",
+			"internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/signature", "internal/stamp", "internal/storefs",
+			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -254,11 +261,15 @@ var house = map[string]room{
 		"the files of a medium under one kind of path: those of its volume, its EFI system partition and the images in it; taken out safely",
 		[]string{"internal/medium", "internal/progress", "pkg/fat", "pkg/hybridiso", "pkg/squashfs"},
 	},
+	"internal/stamp": {
+		"what is put onto a finished image without building it again: the area, the archive in it, the items and how a system applies them",
+		[]string{"internal/medium"},
+	},
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/store", "pkg/fat",
-			"pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/stamp",
+			"internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},
 	"internal/inspection": {

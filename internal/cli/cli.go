@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/ask"
 	"github.com/livebuild/livebuild/internal/cli/begin"
 	"github.com/livebuild/livebuild/internal/cli/create"
@@ -53,7 +54,7 @@ type Streams struct {
 // returns the exit status.
 func Run(ctx context.Context, args []string, s Streams) int {
 	stderr := newConsole(s.Err)
-	app := &app{&face.App{In: s.In, Out: s.Out, Console: stderr, Args: args}}
+	app := &app{&face.App{In: s.In, Out: s.Out, Console: stderr, Args: args, Tool: tool()}}
 	err := chooseDefault(stderr)
 	if err == nil {
 		err = app.run(ctx, args)
@@ -175,6 +176,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		create.ISO(a.App), create.Plan(a.App),
 		disk.Devices(a.App), disk.Write(a.App),
 		wire.Fetch(a.App),
+		adapt.Stamp(a.App),
 		look.Verify(a.App),
 		machine.Run(a.App), machine.Test(a.App),
 		look.Inspect(a.App), look.Diff(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/advice"
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/create"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
@@ -13,7 +14,7 @@ import (
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = slices.Concat(create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints, face.Hints)
+var ownHints = slices.Concat(adapt.Hints, create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints, face.Hints)
 
 // hintFor is the advice on an error.
 func hintFor(err error) string { return advice.For(err, ownHints...) }

@@ -72,3 +72,6 @@ func compressions() string {
 	}
 	return strings.Join(append([]string{"compresses " + strings.Join(can, ", ")}, cannot...), "\n")
 }
+
+// tool is what the program calls itself on what it makes.
+func tool() string { return "livebuild " + version() }

@@ -114,6 +114,11 @@ func (g *target) compare(offset int64, data []byte) error {
 	if err := g.read(offset, there); err != nil {
 		return err
 	}
+	if apart := g.t.options.Apart; apart != nil {
+		start := min(max(apart[g.index].Offset-offset, 0), int64(len(data)))
+		end := min(max(apart[g.index].Offset+apart[g.index].Size-offset, start), int64(len(data)))
+		copy(there[start:end], data[start:end])
+	}
 	if i := firstDifference(there, data); i >= 0 {
 		return &DifferenceError{g.dev.Disk.Path, offset + int64(i), 1}
 	}

@@ -48,6 +48,9 @@ type Options struct {
 	Size   int64         // of the image if it is known, else 0
 	Stall  time.Duration // how long a device may take for one step; 0 for DefaultStall
 
+	// Apart, if set, is for each device what Compare leaves out.
+	Apart []Span
+
 	// Source, if set, is the image, so that the first byte that differs can
 	// be named and not only its block.
 	Source io.ReaderAt
@@ -55,6 +58,9 @@ type Options struct {
 	// the device.
 	Progress func(device int, p Progress)
 }
+
+// Span is a part of a device, in bytes.
+type Span struct{ Offset, Size int64 }
 
 // DefaultStall is how long a device may be silent. Sticks have been seen to
 // take 44 s for a write while they tidy up.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // DiskProgress is a line about a disk at work.
@@ -19,20 +20,21 @@ type DiskProgress struct {
 
 // Disk is the last line about a disk.
 type Disk struct {
-	Event    string  `json:"event"` // "result"
-	Device   string  `json:"device"`
-	OK       bool    `json:"ok"`
-	Verified bool    `json:"verified"`
-	Written  int64   `json:"written"` // bytes
-	Equal    int64   `json:"equal"`   // bytes that were there already
-	SHA256   string  `json:"sha256,omitempty"`
-	Seconds  float64 `json:"seconds"`
-	Error    string  `json:"error,omitempty"`
-	Offset   *int64  `json:"offset,omitempty"` // byte at which it failed or differs
+	Event    string        `json:"event"` // "result"
+	Device   string        `json:"device"`
+	OK       bool          `json:"ok"`
+	Verified bool          `json:"verified"`
+	Written  int64         `json:"written"` // bytes
+	Equal    int64         `json:"equal"`   // bytes that were there already
+	SHA256   string        `json:"sha256,omitempty"`
+	Seconds  float64       `json:"seconds"`
+	Error    string        `json:"error,omitempty"`
+	Stamped  []stamp.Entry `json:"stamped,omitempty"`
+	Offset   *int64        `json:"offset,omitempty"` // byte at which it failed or differs
 }
 
-// NewDisk describes what became of a disk.
-func NewDisk(path string, r device.Result) Disk {
+// NewDisk describes what became of a disk, and what was stamped onto it, which may be nil.
+func NewDisk(path string, r device.Result, s *stamp.Stamp) Disk {
 	line := Disk{
 		Event:    "result",
 		Device:   path,
@@ -42,6 +44,9 @@ func NewDisk(path string, r device.Result) Disk {
 		Equal:    r.Equal,
 		SHA256:   r.SHA256,
 		Seconds:  r.Duration.Seconds(),
+	}
+	if s != nil {
+		line.Stamped = s.Items
 	}
 	if r.Err == nil {
 		return line
@@ -64,7 +69,7 @@ func NewDisk(path string, r device.Result) Disk {
 }
 
 // Verdict is what was done to a disk, or found out by comparing, and how well.
-func Verdict(r device.Result, compared bool) string {
+func Verdict(r device.Result, compared bool, s *stamp.Stamp) string {
 	if compared {
 		return "holds the image, " + human.Size(r.Equal)
 	}
@@ -78,7 +83,12 @@ func Verdict(r device.Result, compared bool) string {
 		text = "wrote " + human.Size(total)
 	}
 	if r.Verified {
-		return text + ", verified"
+		text += ", verified"
+	} else {
+		text += ", not verified"
 	}
-	return text + ", not verified"
+	if s != nil {
+		text += ", stamped with " + s.Text()
+	}
+	return text
 }

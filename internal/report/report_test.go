@@ -23,7 +23,7 @@ func TestVerdict(t *testing.T) {
 		{device.Result{Written: 500, Equal: 1500, Verified: true}, false, "wrote 500 B of 2.0 kB, the other 1.5 kB was there already, verified"},
 		{device.Result{Equal: 2000}, true, "holds the image, 2.0 kB"},
 	} {
-		if got := Verdict(test.result, test.compared); got != test.want {
+		if got := Verdict(test.result, test.compared, nil); got != test.want {
 			t.Errorf("%+v: %q, want %q", test.result, got, test.want)
 		}
 	}
@@ -40,7 +40,7 @@ func TestDiskOffset(t *testing.T) {
 		"at 0":      {errors.Join(&device.DifferenceError{Offset: 0}), `"offset":0`},
 		"elsewhere": {errors.New("it broke"), `"error":"it broke"}`},
 	} {
-		text, err := json.Marshal(NewDisk("/dev/sdx", device.Result{Err: test.err, Duration: time.Second}))
+		text, err := json.Marshal(NewDisk("/dev/sdx", device.Result{Err: test.err, Duration: time.Second}, nil))
 		if err != nil {
 			t.Fatal(err)
 		}

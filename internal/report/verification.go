@@ -6,24 +6,26 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/internal/verify"
 )
 
 // Verification is what was found out of an image that was checked.
 type Verification struct {
-	File            string    `json:"file"`
-	Good            bool      `json:"good"`    // nothing was found; what was not checked is below
-	Rebuilt         bool      `json:"rebuilt"` // built and packed again, with the same bytes
-	Findings        []Finding `json:"findings"`
-	StorePaths      int       `json:"store_paths"`      // of which the NAR hash was computed
-	NarBytes        int64     `json:"nar_bytes"`        // in them
-	Files           int       `json:"files"`            // of the volume, equal to another copy on the medium
-	UnverifiedFiles []string  `json:"unverified_files"` // read, but nothing on the medium vouches for them
-	UnverifiedBytes int64     `json:"unverified_bytes"`
-	SHA256          string    `json:"sha256,omitempty"`      // of the file or disk, if it was made
-	SHA256From      string    `json:"sha256_from,omitempty"` // the file or flag that says so, too
-	SignedBy        string    `json:"signed_by,omitempty"`   // with --key
-	NotChecked      []string  `json:"not_checked"`           // what else was not checked, and why
+	File            string        `json:"file"`
+	Good            bool          `json:"good"`    // nothing was found; what was not checked is below
+	Rebuilt         bool          `json:"rebuilt"` // built and packed again, with the same bytes
+	Findings        []Finding     `json:"findings"`
+	StorePaths      int           `json:"store_paths"`       // of which the NAR hash was computed
+	NarBytes        int64         `json:"nar_bytes"`         // in them
+	Files           int           `json:"files"`             // of the volume, equal to another copy on the medium
+	Stamped         []stamp.Entry `json:"stamped,omitempty"` // what was put onto the image when it was finished
+	UnverifiedFiles []string      `json:"unverified_files"`  // read, but nothing on the medium vouches for them
+	UnverifiedBytes int64         `json:"unverified_bytes"`
+	SHA256          string        `json:"sha256,omitempty"`      // of the file or disk, if it was made
+	SHA256From      string        `json:"sha256_from,omitempty"` // the file or flag that says so, too
+	SignedBy        string        `json:"signed_by,omitempty"`   // with --key
+	NotChecked      []string      `json:"not_checked"`           // what else was not checked, and why
 }
 
 // Finding is one thing that is wrong with an image.
@@ -48,6 +50,9 @@ func (r *Verification) Find(f verify.Finding) {
 // Take adds what was checked.
 func (r *Verification) Take(v verify.Report) {
 	r.StorePaths, r.NarBytes, r.Files, r.UnverifiedBytes = v.StorePaths, v.NarBytes, v.Files, v.UnprovedBytes
+	if v.Stamp != nil {
+		r.Stamped = v.Stamp.Items
+	}
 	r.UnverifiedFiles, r.NotChecked = append(r.UnverifiedFiles, v.Unproved...), append(r.NotChecked, v.Gaps...)
 }
 
@@ -65,6 +70,9 @@ func (r Verification) Text(w io.Writer) error {
 			b.WriteString(", and it is what its configuration builds, byte for byte")
 		}
 		b.WriteString("\n")
+	}
+	if len(r.Stamped) > 0 {
+		fmt.Fprintf(&b, "stamped after it was built: %s\n", (&stamp.Stamp{Items: r.Stamped}).Text())
 	}
 	if r.SHA256From != "" {
 		fmt.Fprintf(&b, "its SHA-256 is as in %s\n", r.SHA256From)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/pkg/fat"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
@@ -40,6 +41,12 @@ func (v *verifier) files() error {
 		if name == medium.StoreImage || v.isEFIImage(e) || e.Size == 0 {
 			continue
 		}
+		if name == medium.StampArea {
+			if err := v.stamped(e); err != nil {
+				return err
+			}
+			continue
+		}
 		proved := equal[name] || listed[name]
 		if inStore, ok := strings.CutPrefix(name, bootStore); ok {
 			of, err := v.copyOf(e, inStore)
@@ -58,6 +65,21 @@ func (v *verifier) files() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// stamped checks what was stamped onto the image: nothing, or what carries its own sum.
+func (v *verifier) stamped(e entry) error {
+	area, err := stamp.Find(v.medium, "the image")
+	var s *stamp.Stamp
+	if err == nil {
+		s, err = area.Read()
+	}
+	if err != nil {
+		return v.find(Finding{Structure: "stamp", Offset: medium.TreeFile{Extents: treeExtents(e)}.At(0), File: e.Path, Err: err})
+	}
+	v.report.Stamp = s
+	v.report.Files++
 	return nil
 }
 

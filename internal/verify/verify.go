@@ -19,6 +19,7 @@ import (
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/internal/store"
 )
 
@@ -87,6 +88,9 @@ type Report struct {
 	StorePaths int   // of which the hash was computed
 	NarBytes   int64 // in them, as Nix archives
 	Files      int   // of the volume and the EFI system partitions that are proved by others
+
+	// Stamp is what was put onto the image when it was finished, or nil.
+	Stamp *stamp.Stamp
 
 	// Unproved are files of the volume that nothing on the medium vouches for, and UnprovedBytes
 	// their size. They could be read.
@@ -192,11 +196,11 @@ func Damaged(err error) error {
 	return &DamagedError{err}
 }
 
-// Sum computes the SHA-256 of the image, without what a larger disk has behind it. Progress, if set,
-// is told how many bytes of how many are done.
+// Sum computes the SHA-256 of the image as it was built: without what a larger disk has behind it, and
+// without what was stamped onto it. Progress, if set, is told how many bytes of how many are done.
 func Sum(ctx context.Context, m *medium.Medium, tell func(done, total int64)) (sum [sha256.Size]byte, err error) {
 	size, done := ImageSize(m), int64(0)
-	r := progress.NewReader(ctx, io.NewSectionReader(m.ReaderAt(), 0, size), func(n int) {
+	r := progress.NewReader(ctx, io.NewSectionReader(stamp.AsBuilt(m), 0, size), func(n int) {
 		if done += int64(n); tell != nil {
 			tell(done, size)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/machine"
@@ -33,6 +34,7 @@ type isoOptions struct {
 	dryRun  bool
 	write   []string // disks to write to, instead of a file
 	sticks  disk.Options
+	stamp   adapt.Flags
 	check   bool
 	test    bool
 	tests   machine.TestOptions
@@ -115,6 +117,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	face.Under(wire.AboutServers, f, func() { opts.server.AddFlags(f) })
 	face.Under(AboutPapers, f, func() { opts.papers.addFlags(f) })
 	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
+	face.Under("Stamped onto the disks of --write, for the live system", f, func() { opts.stamp.AddFlags(f, true) })
 	face.Under(machine.AboutBoots, f, func() { opts.tests.AddFlags(cmd) })
 	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // writes reports whether the image goes to disks.
@@ -32,6 +33,9 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 			return face.Usage(fmt.Errorf("--%s does not go with --write: there is no file that it could be beside", flag))
 		}
 		return o.sticks.Check()
+	}
+	if flag := o.stamp.Given(); flag != "" {
+		return face.Usage(fmt.Errorf("--%s is stamped onto the disks of --write, which is missing; 'livebuild stamp' puts it onto the file", flag))
 	}
 	if flag := face.GivenUnder(disk.AboutDisks, f); flag != "" {
 		return face.Usage(fmt.Errorf("--%s needs --write DEVICE", flag))
@@ -52,6 +56,10 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	if err := opts.summary.Check(); err != nil {
 		return err
 	}
+	values, err := opts.stamp.Read(v.In)
+	if err != nil {
+		return err
+	}
 	b, err := opts.Build(ctx, v.App, of, image.Options{Disk: true, Plain: true})
 	if err != nil {
 		return err
@@ -65,11 +73,17 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Release()) }()
+	if err := w.Stamp(values); err != nil {
+		return err
+	}
 	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
 	if err := v.checkStarts(b.Plan()); err != nil {
 		return err
+	}
+	if values != nil && b.Plan().System().StampArea == 0 {
+		return &stamp.NoAreaError{Name: "the image of " + of.String(), MadeHere: true}
 	}
 	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse, Workers: opts.jobs})
 	if err != nil {
@@ -79,7 +93,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	result.Places = w.Names()
 	for i, r := range w.Results() {
 		result.SHA256 = r.SHA256
-		result.Devices = append(result.Devices, report.NewDisk(w.Names()[i], r))
+		result.Devices = append(result.Devices, report.NewDisk(w.Names()[i], r, w.Stamped()[i]))
 	}
 	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
 }

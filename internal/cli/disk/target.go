@@ -7,15 +7,30 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // NewWriting is a transfer of an image that is made on the way; see Take.
 func NewWriting(app *face.App, opts Options) *Writing {
 	return &Writing{verbs: verbs{app}, options: opts, sum: true}
 }
+
+// Stamp has each device stamped when the image is on it. It comes after Open.
+func (w *Writing) Stamp(values *adapt.Values) (err error) {
+	disks := make([]device.Disk, len(w.devices))
+	for i, dev := range w.devices {
+		disks[i] = dev.Disk
+	}
+	w.stamps, err = values.ForDisks(disks)
+	return err
+}
+
+// Stamped are what was stamped onto the devices, nil where nothing was.
+func (w *Writing) Stamped() []*stamp.Stamp { return w.stamped }
 
 // Results are what became of the devices, in the order of Names, when the transfer has ended.
 func (w *Writing) Results() []device.Result { return w.results }

@@ -22,6 +22,10 @@ import (
 // nothing else gets at them and what they have can be taken from them, and written after it: until the
 // image is here, whole and checked, they hold what they held.
 func (v verbs) runWriteURL(ctx context.Context, address string, devices []string, opts writeOptions) (err error) {
+	values, err := opts.stamp.Read(v.In)
+	if err != nil {
+		return err
+	}
 	src, err := wire.Open(ctx, v.App, address, opts.server)
 	if err != nil {
 		return err
@@ -45,6 +49,9 @@ func (v verbs) runWriteURL(ctx context.Context, address string, devices []string
 	}
 	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
 	defer func() { err = errors.Join(err, w.Release()) }()
+	if err := w.Stamp(values); err != nil {
+		return err
+	}
 
 	path, err := downloadPath(address, src.Name())
 	if err != nil {

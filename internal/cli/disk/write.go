@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/wire"
 	"github.com/livebuild/livebuild/internal/device"
@@ -19,6 +20,7 @@ import (
 
 type writeOptions struct {
 	Options
+	stamp      adapt.Flags
 	sha256     string
 	verifyOnly bool
 	force      bool
@@ -54,12 +56,16 @@ link in /dev/disk/by-id names it. Instead of a DEVICE, --serial alone will do.
 
 The beginning of the image is written last, after everything else was read back:
 until then the disk looks empty. A disk that holds an earlier image of livebuild,
-or an unfinished one, gets only what differs.`,
+or an unfinished one, gets only what differs.
+
+What is stamped, as by 'livebuild stamp', comes last, when all of the image was
+read back, and can differ from disk to disk.`,
 		Example: `  livebuild write exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso.zst /dev/disk/by-id/usb-SanDisk_Ultra_4C53-0:0 --yes
   livebuild write https://example.org/exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso /dev/sdb /dev/sdc --unmount
-  livebuild write exampleIso.iso /dev/sdb --verify-only`,
+  livebuild write exampleIso.iso /dev/sdb --verify-only
+  livebuild write exampleIso.iso /dev/sdb /dev/sdc --hostname 'lab-{n}' --ssh-key ~/.ssh/id_ed25519.pub`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -76,6 +82,9 @@ or an unfinished one, gets only what differs.`,
 			}
 			if err := opts.Check(); err != nil {
 				return err
+			}
+			if flag := opts.stamp.Given(); flag != "" && opts.verifyOnly {
+				return face.Usage(fmt.Errorf("--verify-only writes nothing, and takes no --%s", flag))
 			}
 			if web.Is(args[0]) {
 				return v.runWriteURL(cmd.Context(), args[0], args[1:], opts)
@@ -96,6 +105,7 @@ or an unfinished one, gets only what differs.`,
 		opts.server.AddFlags(f)
 		f.StringArrayVar(&opts.seeds, "seed", nil, "take what has not changed from the image in `FILE`, too; several times from several")
 	})
+	face.Under(adapt.About, f, func() { opts.stamp.AddFlags(f, false) })
 	return cmd
 }
 
@@ -118,6 +128,10 @@ func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra
 }
 
 func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
+	values, err := opts.stamp.Read(v.In)
+	if err != nil {
+		return err
+	}
 	file, err := imagefile.Open(path)
 	if err != nil {
 		return err
@@ -135,6 +149,13 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
+	stamps, err := values.ForDisks(disks)
+	if err == nil {
+		err = adapt.CheckFile(file, stamps, v.Tool)
+	}
+	if err != nil {
+		return err
+	}
 	facts, err := v.CheckImage(ctx, file, check)
 	if err != nil {
 		return err
@@ -146,7 +167,7 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
-	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly, sum: true}
+	w := &Writing{verbs: v, devices: opened, options: opts.Options, stamps: stamps, json: opts.json, verifyOnly: opts.verifyOnly, sum: true}
 	defer func() { err = errors.Join(err, w.Release()) }()
 	return w.copyFile(ctx, file, facts.Size)
 }

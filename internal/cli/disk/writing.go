@@ -9,11 +9,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // Writing is a transfer of an image to opened devices, and what is said about
@@ -24,11 +26,13 @@ type Writing struct {
 	options    Options
 	json       bool
 	verifyOnly bool
+	stamps     []stamp.Items  // of each device, or nil
 	sum        bool           // make the SHA-256 of what was written
 	broker     *device.Broker // that opened them; nil for this process
 
 	tasks   []*progress.Task // of each device
 	results []device.Result
+	stamped []*stamp.Stamp // of each device, when its transfer has ended
 }
 
 // failedError says that some devices of several failed.
@@ -67,7 +71,14 @@ func (w *Writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	for _, name := range w.Names() {
 		w.tasks = append(w.tasks, progress.Begin(sink, string(phase), name))
 	}
+	var apart []device.Span
+	if w.verifyOnly {
+		for _, dev := range w.devices {
+			apart = append(apart, adapt.Stamped(dev))
+		}
+	}
 	transfer, err := device.NewTransfer(ctx, w.devices, device.Options{
+		Apart:    apart,
 		Modes:    modes,
 		Verify:   !w.options.noVerify,
 		Sum:      w.sum,
@@ -172,13 +183,16 @@ func printLine(out io.Writer, line any) {
 // end says what became of the devices, and closes them. The error of the
 // reading or packing, if any, is given.
 func (w *Writing) end(results []device.Result, failure error) error {
-	w.results = results
+	w.results, w.stamped = results, make([]*stamp.Stamp, len(results))
 	var first error
 	failed := 0
 	for i, r := range results {
 		dev := w.devices[i]
 		var stalled *device.StalledError
 		if !errors.As(r.Err, &stalled) { // that would not come back
+			if r.Err == nil && w.stamps != nil {
+				w.stamped[i], r.Err = adapt.Onto(dev, w.stamps[i], w.Tool)
+			}
 			if !w.verifyOnly {
 				dev.Reread()
 			}
@@ -218,11 +232,11 @@ func (w *Writing) showSum() error {
 func (w *Writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		printLine(w.Out, report.NewDisk(path, r))
+		printLine(w.Out, report.NewDisk(path, r, w.stamped[i]))
 	}
 	switch {
 	case r.Err == nil:
-		w.tasks[i].End(path + ": " + report.Verdict(r, w.verifyOnly))
+		w.tasks[i].End(path + ": " + report.Verdict(r, w.verifyOnly, w.stamped[i]))
 	case len(w.devices) > 1 && failure == nil:
 		w.tasks[i].Fail(r.Err, path+": failed: "+r.Err.Error())
 	default:

@@ -23,6 +23,7 @@ type App struct {
 	Console  *console.Console
 	Args     []string // the program was called with
 	NixFlags nix.Flags
+	Tool     string // what the program calls itself on what it makes
 }
 
 // UsageError is an error in how livebuild was called.

@@ -2,7 +2,10 @@ package face
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/livebuild/livebuild/internal/human"
@@ -10,6 +13,7 @@ import (
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // OpenMedium opens the image in a file, compressed or not, or on a disk, for other programs to
@@ -50,6 +54,9 @@ func (a *App) CheckImage(ctx context.Context, file *imagefile.File, check imagef
 	task := progress.Begin(a.Console, "checking", name)
 	check.Progress = task.Bytes
 	facts, err := file.Check(ctx, check)
+	if Is[*imagefile.ChecksumError](err) && wasBuiltWith(ctx, file, *check.Sum) {
+		facts, err = file.Check(ctx, imagefile.CheckOptions{Any: check.Any})
+	}
 	if err != nil {
 		task.Fail(err, nil)
 		return facts, err
@@ -60,4 +67,19 @@ func (a *App) CheckImage(ctx context.Context, file *imagefile.File, check imagef
 	}
 	task.End(done)
 	return facts, nil
+}
+
+// wasBuiltWith reports whether the image in a file had a sum before it was stamped.
+func wasBuiltWith(ctx context.Context, file *imagefile.File, sum imagefile.Checksum) bool {
+	if file.Plain() == nil || sum.Algorithm != imagefile.SHA256 {
+		return false
+	}
+	m, err := medium.ReadAny(file.Plain(), file.FileSize)
+	if err != nil {
+		return false
+	}
+	h := sha256.New()
+	built := io.NewSectionReader(stamp.AsBuilt(m), 0, file.FileSize)
+	_, err = io.Copy(h, progress.NewReader(ctx, built, nil))
+	return err == nil && hex.EncodeToString(h.Sum(nil)) == sum.Sum
 }

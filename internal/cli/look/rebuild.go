@@ -15,6 +15,7 @@ import (
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/internal/verify"
 )
 
@@ -126,7 +127,7 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
-	err = b.Compare(ctx, m.ReaderAt(), verify.ImageSize(m), build.PackOptions{Workers: v.options.jobs})
+	err = b.Compare(ctx, stamp.AsBuilt(m), verify.ImageSize(m), build.PackOptions{Workers: v.options.jobs})
 	different, ok := errors.AsType[*image.DifferenceError](err)
 	if !ok {
 		v.result.Rebuilt = err == nil

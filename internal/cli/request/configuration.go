@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/stamp"
 )
 
 // AboutChanges is the heading of flags that change a configuration.
@@ -31,6 +32,8 @@ type Configuration struct {
 	sshKeys      []string
 	staticIPs    []string
 	mediaCheck   bool
+	stampArea    string
+	stamped      *pflag.Flag // of stampArea
 }
 
 func (o *Configuration) AddFlags(cmd *cobra.Command) {
@@ -54,8 +57,28 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+	f.StringVar(&o.stampArea, "stamp-area", "", "give the image room of `SIZE` for what 'livebuild stamp' puts there later, 0 for none (default: 256K, but none with a stage 1 of systemd, which needs a unit for it)")
+	o.stamped = f.Lookup("stamp-area")
 	f.BoolVar(&o.mediaCheck, "media-check", false,
 		"add a boot menu entry that checks the medium before anything is started from it")
+}
+
+// area is what --stamp-area says, or nil without it.
+func (o *Configuration) area() (*int64, error) {
+	if o.stamped == nil || !o.stamped.Changed {
+		return nil, nil
+	}
+	if o.stampArea == "0" {
+		return new(int64), nil
+	}
+	size, err := face.ParseSize(o.stampArea, 'K')
+	if err == nil && (size < stamp.MinArea || size > stamp.MaxArea || size%512 != 0) {
+		err = fmt.Errorf("%s is not between %dK and %dM, in sectors of 512 bytes", o.stampArea, stamp.MinArea>>10, stamp.MaxArea>>20)
+	}
+	if err != nil {
+		return nil, face.Usage(fmt.Errorf("--stamp-area: %w", err))
+	}
+	return &size, nil
 }
 
 // OneInstallable wants an installable, which --file stands for, too.

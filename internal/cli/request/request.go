@@ -58,6 +58,10 @@ func (o *Options) Build(ctx context.Context, a *face.App, of installable.Install
 	if err != nil {
 		return nil, err
 	}
+	if images.StampArea, err = o.area(); err != nil {
+		return nil, err
+	}
+	changes.Stamp = images.StampArea != nil && *images.StampArea > 0
 	switch {
 	case o.Auto() && !o.autoFits:
 		return nil, face.Usage(errors.New("--compression auto chooses by the size of an image that is packed to a file: 'livebuild iso --max-size' does"))

@@ -1,0 +1,144 @@
+package adapt
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/stamp"
+)
+
+// Flags say what is stamped.
+type Flags struct {
+	from     string
+	wifi     []string
+	files    []string
+	password string
+	given    values
+	set      *pflag.FlagSet
+	names    []string
+}
+
+// About is the heading of the flags, with a verb that does more.
+const About = "Stamped onto the medium, for the live system"
+
+// AddFlags adds them. A verb that begins with a configuration has --ssh-key and --static-ip
+// already, which change that.
+func (o *Flags) AddFlags(f *pflag.FlagSet, configuration bool) {
+	o.set = f
+	add := func(name string) { o.names = append(o.names, name) }
+	if !configuration {
+		f.StringArrayVar(&o.given.SSHKeys, "ssh-key", nil, "let root in with the public `KEY`, or those in a file, and start the SSH server (repeatable)")
+		f.StringArrayVar(&o.given.StaticIPs, "static-ip", nil,
+			"give an interface, such as eth0 or 'en*', an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+		add("ssh-key")
+		add("static-ip")
+	}
+	f.StringVar(&o.given.HostName, "hostname", "", "call the host `NAME`; on disks {n} is the number of the disk, {serial} its serial number")
+	f.StringArrayVar(&o.wifi, "wifi", nil, "know the wireless network `SSID=FILE`, whose passphrase is the first line of the file, - for standard input (repeatable)")
+	f.StringArrayVar(&o.files, "add-file", nil, "put a file of this machine into the live system: `SRC:DEST`, then :MODE in octal digits (repeatable)")
+	f.StringVar(&o.given.Script, "run-script", "", "run the shell script in `FILE` at the end of the boot")
+	f.BoolVar(&o.given.Online, "run-online", false, "run it only when the network is up")
+	f.StringVar(&o.password, "root-password-hash", "", "give root the password whose hash, as of mkpasswd, is the first line of `FILE`, - for standard input")
+	f.StringVar(&o.from, "values", "", "take all of this from a TOML `FILE`, which can have a table for each disk: [stick.SERIAL] or [stick.1]")
+	for _, name := range []string{"hostname", "wifi", "add-file", "run-script", "run-online", "root-password-hash", "values"} {
+		add(name)
+	}
+}
+
+// Given is one of the flags that was given, or empty.
+func (o *Flags) Given() string {
+	for _, name := range o.names {
+		if f := o.set.Lookup(name); f != nil && f.Changed {
+			return name
+		}
+	}
+	return ""
+}
+
+// Values are what is to be stamped.
+type Values struct{ values }
+
+// Read reads the flags and the files that they name, for one target or several. It returns nil if none was given. Errors are of
+// type *face.UsageError.
+func (o *Flags) Read(in io.Reader) (*Values, error) {
+	if o.Given() == "" {
+		return nil, nil
+	}
+	v, err := o.read(in)
+	if err != nil {
+		return nil, face.Usage(err)
+	}
+	return &Values{v}, nil
+}
+
+func (o *Flags) read(in io.Reader) (v values, err error) {
+	if o.from != "" {
+		if v, err = readValues(o.from); err != nil {
+			return v, fmt.Errorf("--values: %w", err)
+		}
+	}
+	given := o.given
+	if given.Online && given.Script == "" && v.Script == "" {
+		return v, errors.New("--run-online is about --run-script, which is missing")
+	}
+	for _, text := range o.wifi {
+		at := strings.LastIndexByte(text, '=')
+		if at < 1 || at == len(text)-1 {
+			return v, fmt.Errorf("--wifi %q: SSID=FILE is wanted; a passphrase among arguments could be seen by all users of this machine", text)
+		}
+		passphrase, err := firstLine(text[at+1:], in)
+		if err != nil {
+			return v, fmt.Errorf("--wifi: %w", err)
+		}
+		given.Wifi = append(given.Wifi, network{text[:at], passphrase})
+	}
+	for _, text := range o.files {
+		words := strings.Split(text, ":")
+		if len(words) < 2 || len(words) > 3 || words[0] == "" {
+			return v, fmt.Errorf("--add-file %q: SRC:DEST or SRC:DEST:MODE is wanted", text)
+		}
+		given.Files = append(given.Files, file{words[0], words[1], strings.Join(words[2:], "")})
+	}
+	if o.password != "" {
+		if given.PasswordHash, err = firstLine(o.password, in); err != nil {
+			return v, fmt.Errorf("--root-password-hash: %w", err)
+		}
+	}
+	return v.over(given), nil
+}
+
+// firstLine is that of a file, or of standard input.
+func firstLine(name string, in io.Reader) (string, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		in = f
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, 4096)).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// For are the items of a target. The error is a *face.UsageError.
+func (v *Values) For(t Target) (stamp.Items, error) {
+	items, err := v.items(t)
+	if err == nil && items.Empty() {
+		err = errors.New("there is nothing to be stamped")
+	}
+	if err != nil {
+		return items, face.Usage(err)
+	}
+	return items, nil
+}

@@ -1,0 +1,190 @@
+// Package stamp is what is put onto a finished image without building it again: keys, a
+// host name, addresses, files, a script.
+//
+// An image has an area for it, a file that every entry of its menus loads as the last
+// initrd. Zeros are no archive; otherwise it is one in the format of Linux's initrds, and
+// stage 1 copies what lies below /.initrd-secrets to where the live system has it, as it
+// does for boot.initrd.secrets. That is a unit with a script, which brings along how each
+// item is done; so an older image can be stamped by a newer livebuild. Zeros again, and the
+// image has the bytes that it was built with.
+package stamp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// MinArea and MaxArea bound an area, in bytes: one has room for a stamp, and is read whole.
+const (
+	MinArea = 4 << 10
+	MaxArea = 64 << 20
+)
+
+// Stamp is what an area says.
+type Stamp struct {
+	Version int     `json:"version"` // of the form; 1
+	Tool    string  `json:"tool"`    // that wrote it: "livebuild 1.2"
+	Items   []Entry `json:"items"`
+	// Payload is the SHA-256 of the members behind this one, in hexadecimal digits.
+	Payload string `json:"payload"`
+}
+
+// Entry is an item as a stamp shows it, without what is secret.
+type Entry struct {
+	Kind   string `json:"kind"`             // "host name", "SSH key", …
+	Text   string `json:"text"`             // what it is, for people
+	Secret bool   `json:"secret,omitempty"` // the stamp has more than the text tells
+}
+
+// version is that of the form.
+const version = 1
+
+// manifest is the first member: the Stamp as JSON.
+const manifest = ".livebuild-stamp"
+
+// Where stage 1 copies from, and where what it copies lands.
+const (
+	secrets = ".initrd-secrets"
+	folder  = "run/livebuild/stamp"
+	units   = "run/systemd/system"
+)
+
+// TooLargeError says that an area has no room for a stamp.
+type TooLargeError struct{ Size, Room int64 } // bytes
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("the stamp has %d bytes, and the image has room for %d", e.Size, e.Room)
+}
+
+// Encode returns the bytes of an area of that size with a stamp of the items. Equal items
+// make equal bytes. The error is a *TooLargeError if they do not fit.
+func Encode(items Items, tool string, size int64) ([]byte, error) {
+	files := items.files()
+	s := Stamp{Version: version, Tool: tool, Items: items.entries(), Payload: digest(files)}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	members := []member{{manifest, modeRegular | 0o400, text}}
+	made := map[string]bool{}
+	for _, f := range files {
+		for i, r := range f.name {
+			if dir := f.name[:i]; r == '/' && !made[dir] {
+				made[dir] = true
+				members = append(members, member{name: dir, mode: modeDirectory | 0o755})
+			}
+		}
+		members = append(members, f)
+	}
+	data := archive(members)
+	if int64(len(data)) > size {
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := z.Write(data); err != nil {
+			return nil, err
+		}
+		if err := z.Close(); err != nil {
+			return nil, err
+		}
+		data = b.Bytes()
+	}
+	if int64(len(data)) > size {
+		return nil, &TooLargeError{Size: int64(len(data)), Room: size}
+	}
+	return append(data, make([]byte, size-int64(len(data)))...), nil
+}
+
+// digest is the SHA-256 of members.
+func digest(files []member) string {
+	h := sha256.New()
+	for _, f := range files {
+		if f.mode&modeKind == modeRegular {
+			fmt.Fprintf(h, "%s\x00%o %d\n", f.name, f.mode, len(f.data))
+			h.Write(f.data)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// UnknownError says that an area holds something that is no stamp, or one that is damaged.
+type UnknownError struct{ Reason string }
+
+func (e *UnknownError) Error() string { return "the stamp of the image is damaged: " + e.Reason }
+
+// maxUnpacked bounds what a compressed stamp unpacks to, in bytes.
+const maxUnpacked = 256 << 20
+
+// Decode reads an area. It returns nil if there is no stamp, and an *UnknownError if there is
+// something else.
+func Decode(area []byte) (*Stamp, error) {
+	if len(bytes.Trim(area, "\x00")) == 0 {
+		return nil, nil
+	}
+	unknown := func(format string, args ...any) (*Stamp, error) {
+		return nil, &UnknownError{fmt.Sprintf(format, args...)}
+	}
+	data := area
+	if bytes.HasPrefix(area, []byte{0x1f, 0x8b}) {
+		var err error
+		if data, err = unpack(area); err != nil {
+			return unknown("%v", err)
+		}
+	}
+	members, err := readArchive(data)
+	switch {
+	case err != nil:
+		return unknown("%v", err)
+	case len(members) == 0 || members[0].name != manifest:
+		return unknown("it does not begin with %s", manifest)
+	}
+	var s Stamp
+	if err := json.Unmarshal(members[0].data, &s); err != nil {
+		return unknown("%s: %v", manifest, err)
+	}
+	switch {
+	case s.Version != version:
+		return unknown("it is of version %d, and this livebuild knows version %d", s.Version, version)
+	case digest(members[1:]) != s.Payload:
+		return unknown("its files are not those that it lists")
+	}
+	return &s, nil
+}
+
+// unpack returns the gzip member that an area begins with.
+func unpack(area []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(area))
+	if err != nil {
+		return nil, err
+	}
+	z.Multistream(false) // behind it are zeros
+	data, err := io.ReadAll(io.LimitReader(z, maxUnpacked+1))
+	if err == nil && len(data) > maxUnpacked {
+		err = errors.New("it unpacks to too much")
+	}
+	return data, errors.Join(err, z.Close())
+}
+
+// secret is a member that stage 1 copies to a path of the live system.
+func secret(file string, mode uint32, data []byte) member {
+	return member{path.Join(secrets, file), modeRegular | mode, data}
+}
+
+// Text is the stamp in a line.
+func (s *Stamp) Text() string {
+	var kinds []string
+	for _, e := range s.Items {
+		kinds = append(kinds, e.Kind)
+	}
+	return strings.Join(kinds, ", ")
+}
