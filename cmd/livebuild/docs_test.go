@@ -169,6 +169,7 @@ func docsFolder(t *testing.T, image string) string {
 	for _, name := range []string{"nixos.iso", "exampleIso.iso", "last.iso"} {
 		writeFile(t, filepath.Join(folder, name), readFile(t, image))
 	}
+	writeFile(t, filepath.Join(folder, "lab.iso"), readFile(t, stampableISO(t)))
 	for _, name := range []string{"images", "image", ".ssh", ".bin"} {
 		if err := os.Mkdir(filepath.Join(folder, name), 0o755); err != nil {
 			t.Fatal(err)

@@ -216,7 +216,7 @@ func TestMedium(t *testing.T) {
 		made := map[string]bool{
 			"/" + squashfsName: true, "/version.txt": true, "/livebuild.json": true, "/boot/efi.img": true, "/boot/grub/loopback.cfg": true,
 			"/EFI/BOOT/BOOTX64.EFI": true, "/EFI/BOOT/grub.cfg": true, "/EFI/nixos-installer-image": true,
-			"/isolinux/isolinux.cfg": true,
+			"/isolinux/isolinux.cfg": true, "/boot/livebuild/stamp.img": true,
 		}
 		p := plan(t, miniFlake(t)+"#mini")
 		sources := map[string]string{}
@@ -291,14 +291,20 @@ func TestMenus(t *testing.T) {
 			judge(t, "grub-common", "grub-script-check", grub)
 
 			text := string(readFile(t, grub)) + string(readFile(t, filepath.Join(medium, "isolinux/isolinux.cfg")))
-			boots := regexp.MustCompile(`(?m)^\s*(?:linux|initrd|LINUX|INITRD) (\S+)`).FindAllStringSubmatch(text, -1)
+			boots := regexp.MustCompile(`(?m)^\s*(?:linux|LINUX) (\S+)|^\s*(?:initrd|INITRD) (.+)`).FindAllStringSubmatch(text, -1)
 			// Two loaders, and in each the entry and eight variants of it, with two files.
 			if least := 2 * 9 * 2; len(boots) < least {
 				t.Errorf("the menus name %d kernels and initrds, want at least %d", len(boots), least)
 			}
 			for _, m := range boots {
-				if info, err := os.Stat(filepath.Join(medium, m[1])); err != nil || !info.Mode().IsRegular() {
-					t.Errorf("the menus name %s, which is not on the medium", m[1])
+				files := strings.FieldsFunc(m[1]+m[2], func(r rune) bool { return r == ' ' || r == ',' })
+				if m[2] != "" && (len(files) != 2 || files[1] != "/boot/livebuild/stamp.img") {
+					t.Errorf("an entry loads %q, want one initrd and the area for stamps", files)
+				}
+				for _, file := range files {
+					if info, err := os.Stat(filepath.Join(medium, file)); err != nil || !info.Mode().IsRegular() {
+						t.Errorf("the menus name %s, which is not on the medium", file)
+					}
 				}
 			}
 			inits := regexp.MustCompile(`\binit=(\S+)`).FindAllStringSubmatch(text, -1)

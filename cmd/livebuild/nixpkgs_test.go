@@ -170,7 +170,7 @@ func TestNixpkgs(t *testing.T) {
 					t.Errorf("%s comes from %q, with nixpkgs from %q", target, ours[target], sources[target])
 				}
 			}
-			if got, want := p.Entries[0].Kernel+p.Entries[0].Initrd, "/boot"+sources["/boot/bzimage"]+"/boot"+sources["/boot/initrd"]; got != want {
+			if got, want := p.Entries[0].Kernel+p.Entries[0].Initrd, "/boot"+sources["/boot/bzimage"]+"/boot"+sources["/boot/initrd"]+",/boot/livebuild/stamp.img"; got != want {
 				t.Errorf("kernel and initrd are %s, want %s", got, want)
 			}
 			systems := 0

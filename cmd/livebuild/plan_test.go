@@ -128,7 +128,7 @@ func grubEntries(t testing.TB, text string) []menuEntry {
 			kernel, params, _ := strings.Cut(rest, " ${isoboot} ")
 			entries = append(entries, menuEntry{Menu: submenu, Title: title, Kernel: kernel, Line: params})
 		case "initrd":
-			entries[len(entries)-1].Initrd = rest
+			entries[len(entries)-1].Initrd = strings.ReplaceAll(rest, " ", ",")
 		}
 	}
 	return entries
