@@ -27,10 +27,10 @@ var house = map[string]room{
 		[]string{"internal/cli/face", "internal/console", "internal/image", "internal/manual", "internal/nix", "pkg/squashfs/codec"},
 	},
 	"internal/cli/ask": {
-		"what can be meant where a verb needs something that was not named: pick lists",
+		"what can be meant where a verb needs something that was not named: pick lists, completion",
 		[]string{
-			"internal/cli/face", "internal/console", "internal/device", "internal/human", "internal/installable", "internal/nixos",
-			"internal/picklist", "internal/report",
+			"internal/cli/face", "internal/console", "internal/device", "internal/human", "internal/installable", "internal/medium",
+			"internal/nix", "internal/nixos", "internal/picklist", "internal/report", "pkg/squashfs/codec",
 		},
 	},
 	"internal/picklist": {

@@ -94,13 +94,24 @@ func Run(ctx context.Context, args []string, s Streams) int {
 type app struct{ *face.App }
 
 func (a *app) run(ctx context.Context, args []string) error {
-	if !slices.Contains(withoutNix, verb(args)) {
+	completing := len(args) > 1 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+	if completing {
+		var answered bool
+		if args, answered = ask.New(a.App).Request(args, slices.Contains(withoutNix, args[1])); answered {
+			return nil
+		}
+	} else if !slices.Contains(withoutNix, verb(args)) {
 		var err error
 		if a.NixFlags, args, err = nix.ParseFlags(args); err != nil {
 			return face.Usage(err)
 		}
 	}
 	root := a.rootCommand()
+	if completing {
+		for _, cmd := range root.Commands() {
+			ask.Prepare(cmd)
+		}
+	}
 	root.SetArgs(args)
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
@@ -186,10 +197,13 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		guide.Man(),
 	)
 	root.AddCommand(guide.Topics(a.App)...)
+	guide.Completion(a.App, root)
 	asker := ask.New(a.App)
 	for _, cmd := range root.Commands() {
 		asker.Fill(cmd)
+		asker.Complete(cmd)
 	}
+	asker.Complete(root)
 	for _, cmd := range append(root.Commands(), root) {
 		cmd.Flags().SortFlags = false // what matters first
 	}

@@ -184,3 +184,9 @@ func (r *refusal) typed(asked, variant string) error {
 	}
 	return fmt.Errorf("evaluation answered with the unknown error kind %q", r.Kind)
 }
+
+// Names asks for the names of the configurations of a flake or a file, and evaluates none of them.
+func Names(ctx context.Context, n *nix.Nix, of installable.Installable) (names []string, err error) {
+	_, err = apply(ctx, n, of, "builtins.attrNames", &names)
+	return names, err
+}

@@ -46,10 +46,13 @@ var wanted = map[string][]kind{
 const here = "."
 
 // Asker asks what was not named.
-type Asker struct{ app *face.App }
+type Asker struct {
+	app   *face.App
+	names names
+}
 
 // New returns one for a run of the program.
-func New(app *face.App) *Asker { return &Asker{app} }
+func New(app *face.App) *Asker { return &Asker{app, newNames()} }
 
 // Fill lets a verb that lacks an argument ask for it, if there is somebody to ask.
 func (a *Asker) Fill(cmd *cobra.Command) {

@@ -14,7 +14,6 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/progress"
-	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/web"
 )
 
@@ -75,7 +74,6 @@ read back, and can differ from disk to disk.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: completeDevices,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.verifyOnly && (opts.noVerify || opts.full || opts.unmount) {
 				return face.Usage(errors.New("--verify-only writes nothing, and takes neither --no-verify nor --full nor --unmount"))
@@ -107,24 +105,6 @@ read back, and can differ from disk to disk.`,
 	})
 	face.Under(adapt.About, f, func() { opts.stamp.AddFlags(f, false) })
 	return cmd
-}
-
-// completeDevices completes file names, and behind the first the sticks.
-func completeDevices(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) == 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	disks, err := device.Local().Disks()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var words []string
-	for _, d := range disks {
-		if d.Check() == nil && d.Stick() {
-			words = append(words, d.Path+"\t"+report.Sketch(d))
-		}
-	}
-	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {

@@ -69,6 +69,8 @@ func environment() []manual.Block {
 			{Term: "SOURCE_DATE_EPOCH", Text: "the time, in seconds since 1970, of everything in an image, and in the manual pages. Without it images have one that is always the same"},
 			{Term: "PATH", Text: "where nix, nix-store, git, qemu-system-*, sudo and doas are looked for"},
 			{Term: "TERM", Text: "with dumb, nothing moves on the screen"},
+			{Term: "GITHUB_ACTIONS", Text: "if it is true, warnings and errors are annotations of GitHub's"},
+			{Term: "NETRC", Text: "the file with the passwords of servers that images are fetched from; else .netrc in the home folder"},
 			{Term: "NO_COLOR", Text: "if it is set, lists have no colours; nothing else has any"},
 			{Term: "CI", Text: "if it is set, and not to false or 0, nothing is asked in lists, even on a terminal"},
 			{Term: "DISPLAY, WAYLAND_DISPLAY", Text: "if one is set, 'livebuild run' opens a window"},
