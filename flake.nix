@@ -89,7 +89,7 @@
         };
       });
 
-      # "nix fmt" formats what Nix reads; gofmt does the rest.
+      # "nix fmt" is for what Nix reads.
       formatter = forAllSystems (pkgs: pkgs.nixfmt-tree or pkgs.nixfmt-rfc-style);
 
       templates =

@@ -248,3 +248,51 @@ func (n *realNixpkgs) copySources(t *testing.T) string {
 		tar -c --ignore-failed-read --null -T - | tar -x -C "$2"`, "sh", root, folder)
 	return "path:" + folder
 }
+
+// TestFlakeUpstream evaluates what "make nixpkgs" lays out for nixpkgs as nixpkgs would.
+func TestFlakeUpstream(t *testing.T) {
+	n := newRealNixpkgs(t)
+	need.Path(t, "git", "git")
+	sources := filepath.Join(n.dir, "clone")
+	judge(t, "git", "git", "clone", "-q", root, sources)
+	judge(t, "git", sources+"/testdata/flake/nixpkgs.sh", n.dir+"/upstream")
+	n.write(t, filepath.Join(n.dir, "upstream", "flake.nix"), `{
+  outputs = { self, nixpkgs }:
+    let
+      pkgs = nixpkgs.legacyPackages.x86_64-linux.extend (final: prev: {
+        livebuild = final.callPackage ./pkgs/by-name/li/livebuild/package.nix {
+          buildGoModule = final.buildGoModule.override { go = final.go_`+strings.ReplaceAll(goMinor(t), ".", "_")+`; };
+          nixosTests.livebuild = final.testers.runNixOSTest ./nixos/tests/livebuild;
+        };
+      });
+    in
+    {
+      package = {
+        inherit (pkgs.livebuild) drvPath version;
+        inherit (pkgs.livebuild.src) outputHash urls;
+        test = pkgs.livebuild.tests.livebuild.drvPath;
+      };
+    };
+}
+`)
+	o := n.eval(t, "path:"+n.as, "path:"+n.dir+"/upstream#package")
+	if o.status != 0 {
+		t.Fatalf("status %d\n%s", o.status, o.stderr)
+	}
+	var got struct {
+		DrvPath, Version, OutputHash, Test string
+		URLs                               []string `json:"urls"`
+	}
+	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	tag := "https://github.com/livebuild/livebuild/archive/v" + got.Version + ".tar.gz"
+	if !strings.HasSuffix(got.DrvPath, ".drv") || !strings.HasSuffix(got.Test, ".drv") || !slices.Equal(got.URLs, []string{tag}) {
+		t.Errorf("it evaluates to %+v", got)
+	}
+	// What is in the archive of the tag, without git's own folder.
+	judge(t, "git", "rm", "-rf", sources+"/.git")
+	if want := strings.TrimSpace(judge(t, "nix-bin", "nix", "--extra-experimental-features", "nix-command", "hash", "path", sources)); got.OutputHash != want {
+		t.Errorf("the source's hash is %s, want %s", got.OutputHash, want)
+	}
+}

@@ -3,8 +3,8 @@
 # a network, in a fresh Debian that has Nix and nothing else, and run it.
 #
 # NIXPKGS is a tree of nixpkgs, GO a folder with a Go, both as they are unpacked. What would come
-# from a cache comes from Debian: nixpkgs' own stdenv for systems of others, with Debian's
-# compiler and libraries. The Go modules are those of this machine, in the place of those that
+# from a cache comes from Debian: nixpkgs' own stdenv is given Debian's tools, compiler
+# and libraries. The Go modules are those of this machine, in the place of those that
 # Nix would fetch: so their hash has to be right. With check, all tests run, too.
 #
 # WORK keeps the Debian. It needs root, debootstrap, and Go.
@@ -29,19 +29,6 @@ if ! [ -e "$work/complete" ]; then
     touch "$work/complete"
 fi
 
-cleanup() {
-    for dir in "$root/srv/nixpkgs" "$root/srv/go" "$root/dev" "$root/proc"; do
-        ! mountpoint -q "$dir" || umount -R "$dir"
-    done
-}
-trap cleanup EXIT
-mkdir -p "$root/srv/nixpkgs" "$root/srv/go"
-mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
-mount --make-rslave "$root/dev"
-mount --bind -o ro "$nixpkgs" "$root/srv/nixpkgs"
-mount --bind -o ro "$go" "$root/srv/go"
-
 # The sources as git has them, and the modules under the name that they have in the store.
 rm -rf "$root/srv/livebuild" "$root/srv/modules" "$root/srv/debian"
 mkdir "$root/srv/livebuild" "$root/srv/modules" "$root/srv/debian"
@@ -64,6 +51,9 @@ cat >"$root/srv/debian/flake.nix" <<END
           version = lib.removePrefix "go" (builtins.head (lib.splitString "\n" (builtins.readFile "\${go}/VERSION")));
           buildCommand = "mkdir -p \$out/share; cp -r \${go} \$out/share/go; ln -s share/go/bin \$out/bin";
         } // { GOOS = "linux"; GOARCH = prev.go.GOARCH; CGO_ENABLED = 1; };
+        # What fetches Go modules, which are there.
+        cacert = ofDebian final "cacert";
+        git = ofDebian final "git";
         libdeflate = ofDebian final "libdeflate";
         lz4 = ofDebian final "lz4";
         xz = ofDebian final "xz";
@@ -75,8 +65,22 @@ cat >"$root/srv/debian/flake.nix" <<END
       legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" ] (system: import tree {
         inherit system;
         overlays = [ overlay ];
-        # Without its last stage, which builds what Debian has.
-        stdenvStages = args: lib.take 2 (import "\${tree}/pkgs/stdenv/native" args);
+        stdenvStages = { lib, localSystem, crossSystem, config, overlays, crossOverlays ? [ ] }:
+          let
+            stdenv = import "\${tree}/pkgs/stdenv/generic" {
+              name = "stdenv-debian";
+              buildPlatform = localSystem;
+              hostPlatform = localSystem;
+              targetPlatform = localSystem;
+              preHook = "export NIX_ENFORCE_PURITY= STRIP=strip";
+              initialPath = [ "/usr" ];
+              shell = "/bin/bash";
+              cc = null;
+              fetchurlBoot = null;
+              inherit config;
+            };
+          in
+          [ ({ }: { __raw = true; inherit stdenv; }) (_: { inherit config overlays stdenv; }) ];
       });
     };
 }
@@ -114,4 +118,19 @@ cd /srv/livebuild
 test "$("$out/bin/livebuild" init /tmp/flake --git | wc -l)" -gt 3
 rm -rf /tmp/flake
 END
-chroot "$root" sh /srv/build.sh
+# A root of its own, not chroot's, in which Linux lets nobody make the namespaces of a sandbox;
+# and no network. All of it goes away with the last process.
+export root nixpkgs go
+exec unshare --mount --pid --net --fork sh -euc '
+    mount --make-rprivate /
+    mount --bind "$root" "$root"
+    cd "$root"
+    mkdir -p srv/nixpkgs srv/go srv/outside
+    mount -t proc proc proc
+    mount --rbind /dev dev
+    mount --bind -o ro "$nixpkgs" srv/nixpkgs
+    mount --bind -o ro "$go" srv/go
+    pivot_root . srv/outside
+    umount -l /srv/outside
+    exec sh /srv/build.sh
+'
