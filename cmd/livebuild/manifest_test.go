@@ -55,6 +55,9 @@ func TestManifest(t *testing.T) {
 	if m.Configuration != "mini" || m.Flake == nil || m.Flake.Attribute != "nixosConfigurations.mini" || !m.Pure {
 		t.Errorf("the configuration is %q, %+v, pure %t", m.Configuration, m.Flake, m.Pure)
 	}
+	if o := livebuild(t, "version"); !strings.HasPrefix(o.stdout, m.Tool.Name+" "+m.Tool.Version+"\n") {
+		t.Errorf("it was made by %+v, and the program is %s", m.Tool, o.stdout)
+	}
 	if strings.Contains(string(text), filepath.Dir(program)) {
 		t.Error("the manifest has a path of this machine")
 	}

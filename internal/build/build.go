@@ -30,6 +30,7 @@ type Options struct {
 	Afresh  bool          // evaluate whatever is known of an earlier evaluation
 	Sink    progress.Sink // nil: nobody is told
 	Verbose bool          // pass on what Nix says about its work
+	Version string        // of the program, which the manifest of an image names
 }
 
 // Build is a configuration on its way. It is not safe for concurrent use.

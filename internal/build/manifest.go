@@ -30,7 +30,7 @@ func (b *Build) metadata(ctx context.Context) ([]byte, error) {
 func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 	sys := b.plan.System()
 	m := &manifest.Manifest{
-		Tool:          manifest.Running(),
+		Tool:          manifest.Tool{Name: "livebuild", Version: b.options.Version},
 		Configuration: sys.Name,
 		Pure:          b.installable.File == "" && !slices.Contains(b.nix.EvalFlags(), "--impure"),
 		Platform:      sys.Platform,

@@ -54,7 +54,7 @@ type Streams struct {
 // returns the exit status.
 func Run(ctx context.Context, args []string, s Streams) int {
 	stderr := newConsole(s.Err)
-	app := &app{&face.App{In: s.In, Out: s.Out, Console: stderr, Args: args, Tool: tool()}}
+	app := &app{&face.App{In: s.In, Out: s.Out, Console: stderr, Args: args, Tool: tool(), Version: version()}}
 	err := chooseDefault(stderr)
 	if err == nil {
 		err = app.run(ctx, args)

@@ -22,6 +22,7 @@ type App struct {
 	Out      io.Writer
 	Console  *console.Console
 	Args     []string // the program was called with
+	Version  string   // of the program
 	NixFlags nix.Flags
 	Tool     string // what the program calls itself on what it makes
 }

@@ -87,5 +87,6 @@ func (o *Options) Build(ctx context.Context, a *face.App, of installable.Install
 		Afresh:  o.noEvalCache,
 		Sink:    a.Console,
 		Verbose: *a.Console.Verbose(),
+		Version: a.Version,
 	})
 }
