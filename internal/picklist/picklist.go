@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/huh/v2"
@@ -79,6 +81,10 @@ func Pick(ctx context.Context, on Terminal, title string, items []Item) (int, er
 
 // labels are the items as lines, details below one another in so many columns. Names are whole.
 func labels(items []Item, columns int) []string {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Name, items[i].Detail = harmless(items[i].Name), harmless(items[i].Detail)
+	}
 	wide := 0
 	for _, item := range items {
 		wide = max(wide, lipgloss.Width(item.Name))
@@ -92,6 +98,17 @@ func labels(items []Item, columns int) []string {
 		}
 	}
 	return list
+}
+
+// harmless is a text without what moves a cursor, or does worse: the model of a stick is what its
+// maker, or somebody else, wrote there.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
 }
 
 // height is how many lines the labels take, broken at so many columns.

@@ -21,6 +21,10 @@ func TestLabels(t *testing.T) {
 	if got := labels(items, 12); !slices.Equal(got, []string{"a", "näme", "漢字"}) {
 		t.Errorf("%q", got)
 	}
+	// Nothing gets to the terminal that it would do something for.
+	if got := labels([]Item{{"a\x1b[2Jb", "c\rd\x07"}}, 80); got[0] != "a?[2Jb  c?d?" {
+		t.Errorf("%q", got)
+	}
 	if n := height([]string{"12345", "123456", "", "1234512345"}, 5); n != 1+2+1+2 {
 		t.Errorf("they take %d lines", n)
 	}

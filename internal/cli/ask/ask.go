@@ -203,7 +203,12 @@ func (a *Asker) list(ctx context.Context, title string, choices []choice) (strin
 func (a *Asker) name(cmd *cobra.Command, args, names []string) ([]string, error) {
 	var choices []choice
 	for _, name := range names {
-		choices = append(choices, choice{name, picklist.Item{Name: name}})
+		if printable(name) {
+			choices = append(choices, choice{name, picklist.Item{Name: name}})
+		}
+	}
+	if len(choices) == 0 {
+		return nil, nil
 	}
 	picked, err := a.list(cmd.Context(), "Which configuration?", choices)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
@@ -27,6 +28,12 @@ func isImage(name string) bool {
 	return slices.ContainsFunc(imageNames, func(end string) bool { return strings.HasSuffix(strings.ToLower(name), end) })
 }
 
+// printable reports whether a screen shows a word and does nothing else: names of files and of
+// configurations are anyone's.
+func printable(word string) bool {
+	return !strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
 // images are those in a folder, the newest first.
 func images(folder string) []choice {
 	entries, err := os.ReadDir(folder)
@@ -35,7 +42,7 @@ func images(folder string) []choice {
 	}
 	var infos []fs.FileInfo
 	for _, entry := range entries {
-		if !isImage(entry.Name()) {
+		if !isImage(entry.Name()) || !printable(entry.Name()) {
 			continue
 		}
 		// A link counts as what it leads to.

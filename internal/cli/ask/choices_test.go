@@ -15,7 +15,7 @@ import (
 func TestImages(t *testing.T) {
 	folder := t.TempDir()
 	now := time.Now()
-	for i, name := range []string{"a.iso", "B.ISO.ZST", "-c.img", "d.iso.sha256", "e.txt", "f.raw", "iso"} {
+	for i, name := range []string{"a.iso", "B.ISO.ZST", "-c.img", "d.iso.sha256", "e.txt", "f.raw", "iso", "g\x1b[2J.iso"} {
 		file := filepath.Join(folder, name)
 		if err := os.WriteFile(file, make([]byte, 2000), 0o644); err != nil {
 			t.Fatal(err)

@@ -66,10 +66,16 @@ func (a *Asker) flagWords() map[string]words {
 
 // Complete has shells told how a verb's arguments and the values of its flags go on.
 func (a *Asker) Complete(cmd *cobra.Command) {
-	if kinds := wanted[cmd.Name()]; kinds != nil || cmd.Name() == "doctor" {
-		if kinds == nil {
-			kinds = []kind{configuration}
-		}
+	kinds := wanted[cmd.Name()]
+	switch cmd.Name() { // of which nothing is missing, or more than could be asked
+	case "doctor":
+		kinds = []kind{configuration}
+	case "cat", "extract":
+		kinds = []kind{image | disk}
+	case "diff":
+		kinds = []kind{image | configuration, image | configuration}
+	}
+	if kinds != nil {
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			switch n := len(args); {
 			case n < len(kinds):
@@ -125,7 +131,7 @@ func (a *Asker) configurations(ctx context.Context, cmd *cobra.Command, word str
 		if err != nil {
 			return nil
 		}
-		list := a.names.of(ctx, of, flags)
+		list := slices.DeleteFunc(a.names.of(ctx, of, flags), func(name string) bool { return !printable(name) })
 		if len(list) == 1 && list[0] == of.FileName() { // of the file's only one
 			return nil
 		}
