@@ -84,7 +84,7 @@ var house = map[string]room{
 		"the verb that downloads an image, and what the others need to take one from a web server",
 		[]string{
 			"internal/advice", "internal/cli/face", "internal/image", "internal/imagefile", "internal/progress", "internal/report",
-			"internal/transfer", "internal/web",
+			"internal/signature", "internal/transfer", "internal/web",
 		},
 	},
 	"internal/cli/machine": {

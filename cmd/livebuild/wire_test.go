@@ -170,6 +170,42 @@ func TestFetch(t *testing.T) {
 	})
 }
 
+// TestFetchSigned wants a signature, by the right key, of what was downloaded.
+func TestFetchSigned(t *testing.T) {
+	_, after := weekly(t)
+	folder := t.TempDir()
+	published := filepath.Join(folder, "image.iso")
+	writeFile(t, published, after)
+	for _, key := range []string{"key", "other"} {
+		judge(t, "openssh-client", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(folder, key))
+	}
+	judge(t, "openssh-client", "ssh-keygen", "-q", "-Y", "sign", "-n", "file", "-f", filepath.Join(folder, "key"), published)
+	text := readFile(t, published+".sig")
+	m := newMirror(t, map[string][]byte{"/image.iso": after})
+	got := filepath.Join(folder, "got.iso")
+	fetch := func(key string) outcome {
+		return livebuild(t, "fetch", m.url+"/image.iso", "-o", got, "--key", filepath.Join(folder, key))
+	}
+	checkRefusal(t, fetch("key.pub"), 1, "there is no signature of "+m.url+"/image.iso")
+	if sent := m.do(func() { m.files["/image.iso.sig"] = text }); sent > mib {
+		t.Errorf("%d bytes were sent in vain", sent)
+	}
+	checkRefusal(t, fetch("other.pub"), 1, "the signature is by another key")
+	checkRefusal(t, fetch("absent.pub"), 1, "absent.pub")
+	o := fetch("key.pub")
+	if o.status != 0 || !strings.Contains(o.stderr, "it is signed by ") || !bytes.Equal(readFile(t, got), after) {
+		t.Errorf("status %d\n%s", o.status, o.stderr)
+	}
+	m.do(func() {
+		before, _ := weekly(t)
+		m.files["/image.iso"] = before
+	})
+	checkRefusal(t, fetch("key.pub"), 1, "the signature is not of this image")
+	if !bytes.Equal(readFile(t, got), after) {
+		t.Error("the file was replaced")
+	}
+}
+
 // imageBytes is a disk image of so many bytes.
 func imageBytes(t testing.TB, size int) []byte {
 	_, content := imageFile(t, size)

@@ -165,32 +165,3 @@ func TestLies(t *testing.T) {
 		t.Error("a damaged table is taken")
 	}
 }
-
-// FuzzRead reads tables with anything in them: what is taken lies in the image, one behind the other.
-func FuzzRead(f *testing.F) {
-	image := testimage.New(f, testimage.Options{Packages: 1, Boot: map[string]int{"boot/kernel": 1}, Late: true})
-	x, err := index.Read(bytes.NewReader(image), int64(len(image)))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(image[x.At.Offset : x.At.End()-32])
-	f.Fuzz(func(t *testing.T, table []byte) {
-		at := x.At.Offset
-		forged := bytes.Clone(image[:min(at+int64(len(table))+32, int64(len(image)))])
-		n := copy(forged[at:], table)
-		sum := sha256.Sum256(forged[at : at+int64(n)])
-		copy(forged[at+int64(n):], sum[:])
-		forged = append(forged, image[len(forged):]...)
-		read, err := index.Read(bytes.NewReader(forged), int64(len(forged)))
-		if err != nil {
-			return
-		}
-		end := int64(0)
-		for _, p := range read.Pieces {
-			if p.Offset < end || p.Size <= 0 || p.End() > read.Size || read.Size > int64(len(forged)) {
-				t.Fatalf("%d bytes at %d, behind %d, in %d", p.Size, p.Offset, end, read.Size)
-			}
-			end = p.End()
-		}
-	})
-}

@@ -24,13 +24,15 @@ type Download struct {
 
 // Trust is what vouches for an image that was downloaded.
 type Trust struct {
-	By     string `json:"by"`               // "user", "server", "tls" or "nothing"
-	Source string `json:"source,omitempty"` // of the checksum
+	By     string `json:"by"`               // "signature", "user", "server", "tls" or "nothing"
+	Source string `json:"source,omitempty"` // of the checksum; who signed
 }
 
-// TrustIn is what vouches for an image with a checksum, or nil, and by the connection.
-func TrustIn(sum *imagefile.Checksum, secure bool) Trust {
+// TrustIn is what vouches for an image: a signature, a checksum, or nil, or the connection.
+func TrustIn(signer string, sum *imagefile.Checksum, secure bool) Trust {
 	switch {
+	case signer != "":
+		return Trust{"signature", signer}
 	case sum != nil && sum.OfEither: // as only a user gives it
 		return Trust{"user", sum.Source}
 	case sum != nil && secure:
@@ -45,6 +47,8 @@ func TrustIn(sum *imagefile.Checksum, secure bool) Trust {
 
 func (t Trust) String() string {
 	switch t.By {
+	case "signature":
+		return "it is signed by " + t.Source
 	case "user":
 		return "it has the SHA-256 of " + t.Source
 	case "server":

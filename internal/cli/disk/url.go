@@ -39,6 +39,10 @@ func (v verbs) runWriteURL(ctx context.Context, address string, devices []string
 	if err != nil {
 		return err
 	}
+	signed, err := src.Signed(ctx, opts.key)
+	if err != nil {
+		return err
+	}
 	_, open, err := v.reach(device.Local(), devices, opts, src.Name(), src.ImageSize())
 	if err != nil {
 		return err
@@ -57,19 +61,20 @@ func (v verbs) runWriteURL(ctx context.Context, address string, devices []string
 	if err != nil {
 		return err
 	}
-	result, _, err := src.Download(ctx, wire.Want{
-		Path:  path,
-		Sum:   sum,
-		Any:   opts.force,
-		Seeds: opts.seeds,
-		Found: wire.Seeds(path),
-		Disks: seedsOn(ctx, opened),
+	got, err := src.Download(ctx, wire.Want{
+		Path:   path,
+		Sum:    sum,
+		Any:    opts.force,
+		Signed: signed,
+		Seeds:  opts.seeds,
+		Found:  wire.Seeds(path),
+		Disks:  seedsOn(ctx, opened),
 	})
 	if err != nil {
 		return err
 	}
 	v.Console.Line(report.Download{
-		Size: src.Size, Downloaded: src.Received.Load(), Saved: result.Saved + result.Kept, Trust: report.TrustIn(sum, src.Secure),
+		Size: src.Size, Downloaded: src.Received.Load(), Saved: got.Saved + got.Kept, Trust: report.TrustIn(got.Signer, sum, src.Secure),
 	}.Summary())
 	if err := w.writeDownload(ctx, path, src.URL, opts); err != nil {
 		return err

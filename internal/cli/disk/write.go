@@ -26,6 +26,7 @@ type writeOptions struct {
 	json       bool
 
 	server wire.Options
+	key    wire.Key
 	seeds  []string // images in files, for what is on a server
 }
 
@@ -101,6 +102,7 @@ read back, and can differ from disk to disk.`,
 	f.BoolVar(&opts.json, "json", false, "print progress and results as lines of JSON")
 	face.Under(wire.AboutServers, f, func() {
 		opts.server.AddFlags(f)
+		opts.key.AddFlag(f)
 		f.StringArrayVar(&opts.seeds, "seed", nil, "take what has not changed from the image in `FILE`, too; several times from several")
 	})
 	face.Under(adapt.About, f, func() { opts.stamp.AddFlags(f, false) })

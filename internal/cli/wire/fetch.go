@@ -26,6 +26,7 @@ type fetchOptions struct {
 	output string
 	seeds  []string
 	sha256 string
+	key    Key
 	force  bool
 	json   bool
 }
@@ -47,8 +48,8 @@ same command goes on where it was: what there is meanwhile is in FILE.part. The 
 appears when it is complete and right.
 
 A SHA-256 given by --sha256, or else one in URL.sha256 or in SHA256SUMS beside it, is
-that of the whole image, and is checked. Without, the image is as good as the
-connection; the result says what vouches for it.
+that of the whole image, and is checked; so is a signature beside it with --key.
+Without, the image is as good as the connection; the result says what vouches for it.
 
 Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, passwords those of
 ~/.netrc.`,
@@ -64,6 +65,7 @@ Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, passwords those of
 	f.StringVarP(&opts.output, "output", "o", "", "write to `FILE`, or into a folder if it ends in '/' or is one")
 	f.StringArrayVar(&opts.seeds, "seed", nil, "take what has not changed from the image in `FILE`; several times from several")
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
+	opts.key.AddFlag(f)
 	f.BoolVar(&opts.force, "force", false, "take whatever the file holds, and replace an existing file that livebuild did not make")
 	opts.AddFlags(f)
 	f.BoolVar(&opts.json, "json", false, "print the result as JSON")
@@ -98,12 +100,17 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	if err != nil {
 		return err
 	}
-	result, digest, err := src.Download(ctx, Want{
-		Path:  path,
-		Sum:   sum,
-		Any:   opts.force,
-		Seeds: opts.seeds,
-		Found: Seeds(path),
+	signed, err := src.Signed(ctx, opts.key)
+	if err != nil {
+		return err
+	}
+	got, err := src.Download(ctx, Want{
+		Path:   path,
+		Sum:    sum,
+		Any:    opts.force,
+		Signed: signed,
+		Seeds:  opts.seeds,
+		Found:  Seeds(path),
 	})
 	if err != nil {
 		return err
@@ -114,10 +121,10 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	done := report.Download{
 		URL:        src.URL,
 		Size:       src.Size,
-		SHA256:     digest,
+		SHA256:     got.SHA256,
 		Downloaded: src.Received.Load(),
-		Saved:      result.Saved + result.Kept,
-		Trust:      report.TrustIn(sum, src.Secure),
+		Saved:      got.Saved + got.Kept,
+		Trust:      report.TrustIn(got.Signer, sum, src.Secure),
 		Seconds:    time.Since(started).Seconds(),
 		Place:      path,
 	}

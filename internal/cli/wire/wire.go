@@ -145,29 +145,21 @@ func (r *Remote) Sum(ctx context.Context, given string) (*imagefile.Checksum, er
 		}
 		return sum, nil
 	}
-	at, err := url.Parse(r.address)
-	if err != nil || r.Name() == "" {
-		return nil, err
+	if r.Name() == "" {
+		return nil, nil
 	}
-	folder := path.Dir(at.Path)
 	for _, beside := range []struct {
-		path string
+		name string
 		own  bool
-	}{{at.Path + ".sha256", true}, {path.Join(folder, "SHA256SUMS"), false}} {
-		u := *at
-		u.Path, u.RawPath = beside.path, ""
-		text, err := web.Get(ctx, u.String(), maxSums, r.options)
-		if status, ok := errors.AsType[*web.StatusError](err); ok && status.Code < http.StatusInternalServerError {
-			continue // not there, or not for everybody
-		}
+	}{{r.Name() + ".sha256", true}, {"SHA256SUMS", false}} {
+		text, at, err := r.beside(ctx, beside.name)
 		if err != nil {
 			return nil, err
 		}
-		if strings.HasPrefix(http.DetectContentType(text), "text/html") {
-			continue // a page that says so
+		if text == nil {
+			continue
 		}
-		u.User, u.RawQuery = nil, ""
-		sum, err := imagefile.SumFor(text, u.String(), r.Name(), beside.own)
+		sum, err := imagefile.SumFor(text, at, r.Name(), beside.own)
 		if sum != nil || err != nil {
 			return sum, err
 		}
@@ -175,24 +167,51 @@ func (r *Remote) Sum(ctx context.Context, given string) (*imagefile.Checksum, er
 	return nil, nil
 }
 
-// maxSums bounds a file of checksums, in bytes.
-const maxSums = 1 << 20
+// beside reads a small file that lies beside the image on the server, and says how people may see its
+// URL. The text is nil if there is none.
+func (r *Remote) beside(ctx context.Context, name string) (text []byte, at string, err error) {
+	u, err := url.Parse(r.address)
+	if err != nil {
+		return nil, "", err
+	}
+	u.Path, u.RawPath = path.Join(path.Dir(u.Path), name), ""
+	text, err = web.Get(ctx, u.String(), maxBeside, r.options)
+	if status, ok := errors.AsType[*web.StatusError](err); ok && status.Code < http.StatusInternalServerError {
+		return nil, "", nil // not there, or not for everybody
+	}
+	if err != nil || strings.HasPrefix(http.DetectContentType(text), "text/html") { // a page that says so
+		return nil, "", err
+	}
+	u.User, u.RawQuery = nil, ""
+	return text, u.String(), nil
+}
+
+// maxBeside bounds a file of checksums, or a signature, in bytes.
+const maxBeside = 1 << 20
 
 // Want says what a download is to be.
 type Want struct {
-	Path  string              // of the file that it becomes
-	Sum   *imagefile.Checksum // that it must have, or nil
-	Any   bool                // whatever it holds
-	Seeds []string            // images in files; those that are no images are an error
-	Found []string            // files that may be images
-	Disks []transfer.Seed
+	Path   string              // of the file that it becomes
+	Sum    *imagefile.Checksum // that it must have, or nil
+	Any    bool                // whatever it holds
+	Signed Signed              // by whom it must be signed, or by anybody
+	Seeds  []string            // images in files; those that are no images are an error
+	Found  []string            // files that may be images
+	Disks  []transfer.Seed
+}
+
+// Got is what was downloaded.
+type Got struct {
+	transfer.Result
+	SHA256 string // of the file
+	Signer string // whose signature it has, if one was wanted
 }
 
 // Download downloads the image to a file, and checks it: the file appears when it is right.
-func (r *Remote) Download(ctx context.Context, want Want) (result transfer.Result, sum string, err error) {
+func (r *Remote) Download(ctx context.Context, want Want) (got Got, err error) {
 	partial, err := transfer.OpenPartial(want.Path)
 	if err != nil {
-		return result, "", err
+		return got, err
 	}
 	defer func() { err = errors.Join(err, closed(partial.Close())) }()
 	var open []io.Closer
@@ -217,20 +236,29 @@ func (r *Remote) Download(ctx context.Context, want Want) (result transfer.Resul
 		}
 		return append(want.Disks, list...)
 	}
-	result, err = transfer.Image(ctx, partial, r.File, seeds, r.app.Console)
+	got.Result, err = transfer.Image(ctx, partial, r.File, seeds, r.app.Console)
 	if seedErr != nil {
 		progress.Warn(r.app.Console, seedErr)
 	}
 	if err != nil {
-		return result, "", err
+		return got, err
 	}
-	if sum, err = r.check(ctx, partial, want); err != nil {
+	// It is read back while the disk takes it.
+	synced := make(chan error, 1)
+	go func() { synced <- partial.Sync() }()
+	if got.SHA256, err = r.check(ctx, partial, want); err == nil {
+		got.Signer, err = want.Signed.check(ctx, r.app, partial, want.Path)
+	}
+	if failed := <-synced; err == nil && failed != nil {
+		return got, failed
+	}
+	if err != nil {
 		if ctx.Err() == nil { // nothing of it is of use
 			err = errors.Join(err, partial.Remove())
 		}
-		return result, "", err
+		return got, err
 	}
-	return result, sum, partial.Commit()
+	return got, partial.Commit()
 }
 
 // seedError says that nothing can be taken from a file.
