@@ -14,6 +14,7 @@
 # make dist   writes what is released: static programs for two platforms, .deb and .rpm
 # make nixpkgs  lays out what nixpkgs would take in
 # make bench-wire  measures what an update of an image costs over the wire, beside zsync
+# make recording  draws the terminal in the README, from real runs
 # make demo   builds the demo flake, writes its image and boots it in every way
 
 SHELL := /bin/bash -eu -o pipefail
@@ -28,7 +29,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo vendor-hash nixpkgs dist dist-check flake-check fuzz clean
+.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -115,6 +116,10 @@ bench: setup build
 	testdata/bench/mksquashfs.sh $(WORK)/bench
 	go build -o $(WORK)/bench/bench ./cmd/bench
 	$(WORK)/bench/bench -corpus $(WORK)/bench -livebuild bin/livebuild -scratch $(SCRATCH) -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
+
+# The picture in the README: real runs, of which it leaves out how long they took.
+recording: mini build
+	go run ./testdata/recording bin/livebuild $(MINI) docs/recording.svg
 
 demo: mini build
 	testdata/demo.sh bin/livebuild $(MINI)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,16 +98,17 @@ func (b codeBlock) shell() string {
 	return script
 }
 
-// onlyAsked is a livebuild for the documentation: what takes a virtual machine, a disk, minutes or
-// the internet is asked for its help, for which its flags are read. All else is done.
+// onlyAsked is a livebuild for the documentation: what takes a virtual machine, a disk, minutes, a
+// key or the internet, or a folder of its own, is asked for its help, for which its flags are
+// read. All else is done.
 const onlyAsked = `#!/bin/bash
 set -u
 ask=
-case ${1-} in run|test|write|devices|fetch|doctor|bench|completion) ask=yes ;; esac
+case ${1-} in run|test|write|devices|fetch|doctor|bench|completion|init|stamp|sign) ask=yes ;; esac
 args=() help=--help
 for arg; do
     case $arg in
-        --test|--write|--check|--store|--eval-store|--builders|--against|--rebuild|--image-variant|/dev/*|debian-live.iso|*:*/*|*#arm*|.) ask=yes ;;
+        --test|--write|--check|--store|--eval-store|--builders|--against|--rebuild|--image-variant|--key|--sign|--manifest|/dev/*|debian-live.iso|*:*/*|*#arm*|.) ask=yes ;;
         nixpkgs=/path/to/nixpkgs) arg=nixpkgs=$MINI ;;
         --) args+=($help) help= ;;
     esac
@@ -166,7 +168,7 @@ func docsFolder(t *testing.T, image string) string {
 	// Of a repository Nix copies what is tracked, and no images.
 	judge(t, "git", "git", "-C", folder, "init", "--quiet")
 	judge(t, "git", "git", "-C", folder, "add", "flake.nix", "flake.lock")
-	for _, name := range []string{"nixos.iso", "exampleIso.iso", "last.iso"} {
+	for _, name := range []string{"nixos.iso", "exampleIso.iso", "last.iso", "nixos-24.05.iso", "nixos-24.11.iso"} {
 		writeFile(t, filepath.Join(folder, name), readFile(t, image))
 	}
 	writeFile(t, filepath.Join(folder, "lab.iso"), readFile(t, stampableISO(t)))
@@ -239,6 +241,42 @@ func TestDocsCommands(t *testing.T) {
 	}
 	if commands == 0 {
 		t.Error("the documentation shows no command")
+	}
+}
+
+// TestDocsHelp checks that pages which show a topic of the help show what it says.
+func TestDocsHelp(t *testing.T) {
+	shown := 0
+	for _, b := range codeBlocks(t) {
+		command, want, _ := strings.Cut(b.code, "\n")
+		topic, ok := strings.CutPrefix(command, "$ livebuild help ")
+		if !ok {
+			continue
+		}
+		shown++
+		if got := livebuild(t, "help", topic).stdout; got != want {
+			t.Errorf("%v: it shows\n%s\nand 'livebuild help %s' says\n%s", b, want, topic, got)
+		}
+	}
+	if shown == 0 {
+		t.Error("no page shows a topic")
+	}
+}
+
+// TestRecording checks that what is typed in the recording are commands that there are: the
+// recording is made by 'make recording', of real runs.
+func TestRecording(t *testing.T) {
+	typed := regexp.MustCompile(`class="typed">livebuild ([^<]*)<`).FindAllSubmatch(readFile(t, "../../docs/recording.svg"), -1)
+	if len(typed) == 0 {
+		t.Fatal("nothing is typed")
+	}
+	for _, m := range typed {
+		line := html.UnescapeString(string(m[1]))
+		cmd := exec.Command("sh", "-c", program+" "+line+" --help")
+		cmd.Env = environment(t)
+		if o := runCommand(t, cmd); o.status != 0 {
+			t.Errorf("livebuild %s: status %d\n%s", line, o.status, o.stderr)
+		}
 	}
 }
 

@@ -312,6 +312,10 @@ var house = map[string]room{
 		"packs a build for Debian and Fedora; a module of its own",
 		nil,
 	},
+	"testdata/recording": {
+		"draws a terminal in which livebuild runs, for the README",
+		nil,
+	},
 	"internal/judge": {
 		"for tests alone: runs the programs of others that judge what is written",
 		nil,

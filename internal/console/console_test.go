@@ -92,13 +92,13 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestJSONLines reads lines with the fields that the README names.
+// TestJSONLines reads lines with the fields that docs/programs.md names.
 func TestJSONLines(t *testing.T) {
 	var said strings.Builder
 	c := newTest(&said)
 	c.Choose(JSON)
 	play(c)
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/programs.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestJSONLines(t *testing.T) {
 		}
 		for name := range e {
 			if !strings.Contains(string(readme), "`"+name+"`") {
-				t.Errorf("the README does not name the field %s", name)
+				t.Errorf("docs/programs.md does not name the field %s", name)
 			}
 		}
 		if e["version"] != 1.0 || e["time"] == "" {

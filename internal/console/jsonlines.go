@@ -8,7 +8,7 @@ import (
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
-// jsonLines shows progress to programs: one object a line, as the README has
+// jsonLines shows progress to programs: one object a line, as docs/programs.md has
 // them. What is not known is left out.
 type jsonLines struct {
 	w     io.Writer

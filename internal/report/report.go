@@ -1,3 +1,3 @@
 // Package report has what verbs find out and make, as objects for programs and as text
-// for people. The names of fields are part of the product: README.md lists them.
+// for people. The names of fields are part of the product: docs/ lists them.
 package report

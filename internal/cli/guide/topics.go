@@ -66,6 +66,7 @@ func environment() []manual.Block {
 		manual.Paragraph("livebuild reads these variables:"),
 		manual.List{
 			{Term: "LIVEBUILD_PROGRESS", Text: "how progress is shown if --progress does not say: auto, plain, json or quiet"},
+			{Term: "GITHUB_ACTIONS", Text: "with true, errors and warnings are annotations in the log of GitHub Actions, and what steps say is folded, unless --progress says how"},
 			{Term: "SOURCE_DATE_EPOCH", Text: "the time, in seconds since 1970, of everything in an image, and in the manual pages. Without it images have one that is always the same"},
 			{Term: "PATH", Text: "where nix, nix-store, git, qemu-system-*, sudo and doas are looked for"},
 			{Term: "TERM", Text: "with dumb, nothing moves on the screen"},
@@ -112,6 +113,7 @@ func formats() []manual.Block {
 		manual.List{
 			{Term: ".iso", Text: "what 'livebuild iso' writes: a disc, and copied byte by byte a stick"},
 			{Term: ".iso.zst", Text: "what it writes with isoImage.compressImage"},
+			{Term: ".iso.part00", Text: "the first of the parts that it writes with --split, which stands for all; .iso.00 and .iso.001, of split and 7-Zip, are read, too"},
 			{Term: "gzip, zstd, xz", Text: "compressed as a whole, in which every verb reads images, whatever their names"},
 			{Term: "disk images", Text: "with a GPT, an MBR or a bare file system, which 'livebuild write' writes, too"},
 		},
@@ -120,6 +122,7 @@ func formats() []manual.Block {
 			{Term: "--json", Text: "one object or array on standard output; of 'livebuild write' a line for each step"},
 			{Term: "--progress json", Text: "a line of JSON for each event on standard error"},
 			{Term: "--junit", Argument: "FILE", Text: "boots as JUnit XML"},
+			{Term: "--summary", Argument: "FILE", Text: "an image and its boots in Markdown, added to a file"},
 		},
 	}
 }
