@@ -71,9 +71,6 @@ func New(ctx context.Context, of installable.Installable, opts Options) (*Build,
 	return b, err
 }
 
-// Installable is what the user calls the configuration.
-func (b *Build) Installable() installable.Installable { return b.installable }
-
 // Plan is what the image will be, after Evaluate.
 func (b *Build) Plan() *image.Plan { return b.plan }
 
