@@ -151,11 +151,28 @@ func discard(written []put) error {
 }
 
 // removeStale removes what is about the image that was here: it would say of the new one what is not
-// true. Files that are not what their names say stay.
+// true.
 func (o *Output) removeStale() error {
+	return removeBeside(o.path, func(string) bool { return true })
+}
+
+// RemoveSums removes checksum and signatures beside an image of which some bytes are about to be changed
+// in place, but not what says what it is made of.
+func RemoveSums(path string) error {
+	return removeBeside(path, func(suffix string) bool {
+		return slices.Contains([]string{ChecksumSuffix, MinisignSuffix, SignatureSuffix}, suffix)
+	})
+}
+
+// removeBeside removes files beside an image, and makes that last. Files that are not what their names
+// say stay.
+func removeBeside(image string, which func(suffix string) bool) error {
 	removed := false
 	for _, c := range companions {
-		path := o.BesidePath(c.suffix)
+		if !which(c.suffix) {
+			continue
+		}
+		path := image + c.suffix
 		stale, err := c.is(path)
 		if err != nil {
 			return err
@@ -171,5 +188,5 @@ func (o *Output) removeStale() error {
 	if !removed {
 		return nil
 	}
-	return syncFolder(filepath.Dir(o.path))
+	return syncFolder(filepath.Dir(image))
 }

@@ -97,6 +97,23 @@ func TestCommitBesideFails(t *testing.T) {
 	}
 }
 
+// TestRemoveSums leaves what is true of an image that is stamped.
+func TestRemoveSums(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "a.iso")
+	for suffix, text := range map[string]string{
+		"": "image", ".sha256": strings.Repeat("0", 64), ".sig": "untrusted comment: x\n", ".minisig": "my own", ".manifest.json": `"livebuild manifest"`,
+	} {
+		putFile(t, path+suffix, text)
+	}
+	if err := RemoveSums(path); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := namesIn(t, folder), []string{"a.iso", "a.iso.manifest.json", "a.iso.minisig"}; !slices.Equal(got, want) {
+		t.Errorf("the folder has %q, want %q", got, want)
+	}
+}
+
 func TestChecksumName(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.iso": "sum  a.iso\n", "a b.iso": "sum  a b.iso\n", "a\\b\nc\rd": `\sum  a\\b\nc\rd` + "\n",

@@ -234,6 +234,9 @@ func replaceIn(path string, area stamp.Area, wanted []byte, secret bool) (err er
 			return err
 		}
 	}
+	if err := image.RemoveSums(path); err != nil { // of what it was
+		return err
+	}
 	first := min(block, len(wanted))
 	for _, step := range []struct {
 		at   int
