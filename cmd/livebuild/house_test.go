@@ -40,7 +40,7 @@ var house = map[string]room{
 	"internal/cli/examine": {
 		"the verb that finds out what this machine lacks",
 		[]string{
-			"internal/build", "internal/cli/face", "internal/cli/request", "internal/device", "internal/doctor", "internal/human",
+			"internal/build", "internal/cli/face", "internal/cli/request", "internal/console", "internal/device", "internal/doctor", "internal/human",
 			"internal/image", "internal/report",
 		},
 	},

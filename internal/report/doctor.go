@@ -37,10 +37,11 @@ func NewCheck(c doctor.Check, hint string) Check {
 // stateWidth is that of the longest state.
 const stateWidth = len("warning")
 
-// Lines are a check for people.
-func (c Check) Lines() string {
-	head := fmt.Sprintf("%-*s  %s: ", stateWidth, c.State, c.Name)
-	text := human.Indent(head, c.Text)
+// Lines are a check for people, in so many columns; 0 leaves lines as long as they are. So are those
+// of hints in any case, since what they say is copied.
+func (c Check) Lines(columns int) string {
+	head := fmt.Sprintf("%-*s  ", stateWidth, c.State)
+	text := human.Indent(head, human.Wrap(c.Name+": "+c.Text, "", max(0, columns-len(head))))
 	if c.Hint != "" {
 		text += "\n" + human.Indent(strings.Repeat(" ", stateWidth+2)+"hint: ", c.Hint)
 	}

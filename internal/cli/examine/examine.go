@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/request"
+	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/doctor"
 	"github.com/livebuild/livebuild/internal/human"
@@ -100,7 +101,7 @@ func run(ctx context.Context, app *face.App, args []string, opts options, config
 		if opts.JSON {
 			return nil
 		}
-		return tell(check.Lines())
+		return tell(check.Lines(console.Columns(app.Out, 0)))
 	}
 	if err := doctor.Examine(ctx, look); err != nil {
 		return err
