@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/judge"
 )
 
 // sample has every kind of item.
@@ -99,10 +101,7 @@ func TestEncodeLarge(t *testing.T) {
 
 // TestArchive has busybox unpack a stamp as Linux does, and a shell apply it.
 func TestArchive(t *testing.T) {
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		t.Skip("busybox is missing")
-	}
+	busybox := judge.Path(t, "busybox-static", "busybox")
 	root := t.TempDir()
 	unpack := exec.Command(busybox, "cpio", "-i", "-d", "-m")
 	unpack.Dir, unpack.Stdin = root, bytes.NewReader(encode(t, sample()))
@@ -110,7 +109,7 @@ func TestArchive(t *testing.T) {
 		t.Fatalf("cpio: %v\n%s", err, out)
 	}
 	stamped := filepath.Join(root, secrets)
-	err = filepath.WalkDir(stamped, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(stamped, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -133,15 +132,13 @@ func TestArchive(t *testing.T) {
 	for _, shell := range [][]string{{busybox, "ash"}, {"bash", "--posix"}} {
 		apply(t, shell, filepath.Join(stamped, folder))
 	}
-	if analyze, err := exec.LookPath("systemd-analyze"); err == nil {
-		units, err := filepath.Glob(filepath.Join(stamped, "run/systemd/system/*.service"))
-		if err != nil || len(units) != 3 {
-			t.Fatalf("the units are %q, %v", units, err)
-		}
-		verify := exec.Command(analyze, append([]string{"verify", "--man=no", "--recursive-errors=no"}, units...)...)
-		if out, err := verify.CombinedOutput(); err != nil || len(out) > 0 {
-			t.Errorf("systemd-analyze: %v\n%s", err, out)
-		}
+	units, err := filepath.Glob(filepath.Join(stamped, "run/systemd/system/*.service"))
+	if err != nil || len(units) != 3 {
+		t.Fatalf("the units are %q, %v", units, err)
+	}
+	verify := exec.Command(judge.Path(t, "systemd", "systemd-analyze"), append([]string{"verify", "--man=no", "--recursive-errors=no"}, units...)...)
+	if out, err := verify.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze: %v\n%s", err, out)
 	}
 }
 
