@@ -128,6 +128,7 @@ const docsFlake = `{
   exampleIso = nixosSystem { };
   mini = nixosSystem { };
   laptop = mini.nixosConfigurations.mini-host;
+  rescue = nixosSystem { };
 }`
 
 // TestDocs runs the commands of the documentation: each page in a folder with a flake, images and
@@ -150,7 +151,7 @@ func TestDocs(t *testing.T) {
 	for page, blocks := range byPage {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
-			folder := docsFolder(t, image.File)
+			folder := docsFolder(t, image.File, blocks)
 			for _, b := range blocks {
 				runBlock(t, folder, b)
 			}
@@ -160,16 +161,22 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// imageName is what an image in the folder is called.
+var imageName = regexp.MustCompile(`(?m)(?:^|[ "])([\w.-]+\.iso)(?:$|[ "])`)
+
 // docsFolder is a folder with what the commands of a page speak of.
-func docsFolder(t *testing.T, image string) string {
+func docsFolder(t *testing.T, image string, blocks []codeBlock) string {
 	t.Helper()
 	folder := t.TempDir()
 	writeFlake(t, folder, docsFlake)
 	// Of a repository Nix copies what is tracked, and no images.
 	judge(t, "git", "git", "-C", folder, "init", "--quiet")
 	judge(t, "git", "git", "-C", folder, "add", "flake.nix", "flake.lock")
-	for _, name := range []string{"nixos.iso", "exampleIso.iso", "last.iso", "nixos-24.05.iso", "nixos-24.11.iso"} {
-		writeFile(t, filepath.Join(folder, name), readFile(t, image))
+	content := readFile(t, image)
+	for _, b := range blocks {
+		for _, m := range imageName.FindAllStringSubmatch(b.shell(), -1) {
+			writeFile(t, filepath.Join(folder, m[1]), content)
+		}
 	}
 	writeFile(t, filepath.Join(folder, "lab.iso"), readFile(t, stampableISO(t)))
 	for _, name := range []string{"images", "image", ".ssh", ".bin"} {
@@ -197,7 +204,7 @@ func runBlock(t *testing.T, folder string, b codeBlock) {
 	cmd := exec.Command("bash", "-eu", "-o", "pipefail", "-c", b.shell())
 	cmd.Dir = folder
 	cmd.Env = environment(t, "HOME="+folder, "LIVEBUILD="+program, "REAL_PATH="+os.Getenv("PATH"), "MINI="+miniFlake(t), "LOG="+filepath.Join(folder, ".log"),
-		"NIX_PATH=nixpkgs="+miniFlake(t), "PATH="+filepath.Join(folder, ".bin")+":"+os.Getenv("PATH"), "GITHUB_STEP_SUMMARY="+filepath.Join(folder, ".summary"))
+		"NIX_PATH=nixpkgs="+miniFlake(t), "PATH="+filepath.Join(folder, ".bin")+":"+os.Getenv("PATH"), "TOKEN=secret", "GITHUB_STEP_SUMMARY="+filepath.Join(folder, ".summary"))
 	if o := runCommand(t, cmd); o.status != 0 {
 		t.Errorf("%v: status %d of\n%s\n%s", b, o.status, b.shell(), o.stderr)
 	}
