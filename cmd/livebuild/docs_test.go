@@ -162,7 +162,7 @@ func TestDocs(t *testing.T) {
 }
 
 // imageName is what an image in the folder is called.
-var imageName = regexp.MustCompile(`(?m)(?:^|[ "])([\w.-]+\.iso)(?:$|[ "])`)
+var imageName = regexp.MustCompile(`^[\w.-]+\.iso$`)
 
 // docsFolder is a folder with what the commands of a page speak of.
 func docsFolder(t *testing.T, image string, blocks []codeBlock) string {
@@ -174,8 +174,10 @@ func docsFolder(t *testing.T, image string, blocks []codeBlock) string {
 	judge(t, "git", "git", "-C", folder, "add", "flake.nix", "flake.lock")
 	content := readFile(t, image)
 	for _, b := range blocks {
-		for _, m := range imageName.FindAllStringSubmatch(b.shell(), -1) {
-			writeFile(t, filepath.Join(folder, m[1]), content)
+		for _, word := range strings.Fields(b.shell()) {
+			if imageName.MatchString(word) {
+				writeFile(t, filepath.Join(folder, word), content)
+			}
 		}
 	}
 	writeFile(t, filepath.Join(folder, "lab.iso"), readFile(t, stampableISO(t)))
