@@ -30,7 +30,7 @@ if ! [ -e "$work/complete" ]; then
 fi
 
 # The sources as git has them, and the modules under the name that they have in the store.
-rm -rf "$root/srv/livebuild" "$root/srv/modules" "$root/srv/debian"
+rm -rf "$root/srv/livebuild" "$root/srv/modules" "$root/srv/debian" "$root/nix"
 mkdir "$root/srv/livebuild" "$root/srv/modules" "$root/srv/debian"
 cd "$here/../.."
 git ls-files -z | tar -c --ignore-failed-read --null -T - | tar -x -C "$root/srv/livebuild"
@@ -72,7 +72,7 @@ cat >"$root/srv/debian/flake.nix" <<END
               buildPlatform = localSystem;
               hostPlatform = localSystem;
               targetPlatform = localSystem;
-              preHook = "export NIX_ENFORCE_PURITY= STRIP=strip";
+              preHook = "export NIX_ENFORCE_PURITY= STRIP=strip RANLIB=ranlib";
               initialPath = [ "/usr" ];
               shell = "/bin/bash";
               cc = null;
@@ -110,8 +110,7 @@ fsync-metadata = false"
 nix-store --add-fixed --recursive sha256 /srv/modules/*
 nix run path:/srv/debian/use --no-write-lock-file \
     --override-input livebuild/nixpkgs path:/srv/debian -- version
-out=$(nix build --no-link --json path:/srv/debian/use --no-write-lock-file \
-    --override-input livebuild/nixpkgs path:/srv/debian | sed 's/.*"out":"\([^"]*\)".*/\1/')
+out=$(echo /nix/store/*-livebuild-[0-9]*[0-9])
 find "$out" -type f | sed "s|^$out/||" | sort
 "$out/bin/livebuild" version
 cd /srv/livebuild
