@@ -57,7 +57,7 @@ func TestActionsFailure(t *testing.T) {
 	c := newActionsTest(&said)
 	task := progress.Begin(c, "building", "100%\nfoo")
 	task.Fail(errors.New("no"), nil)
-	task = progress.Begin(c, "booting", "")
+	progress.Begin(c, "booting", "")
 	if err := c.Result(&out, "bios-cd: came up: ::error::"); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package nixos
 
 import (
 	"cmp"
-	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -83,5 +82,5 @@ func TestPackages(t *testing.T) {
 	if p, ok := found[path.Base(unknown)]; ok {
 		t.Errorf("of a unit it says %+v", p)
 	}
-	t.Log(fmt.Sprintf("%d of %d are known", len(found), len(list)))
+	t.Logf("%d of %d are known", len(found), len(list))
 }

@@ -10,7 +10,7 @@ import (
 	"io"
 	"slices"
 
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //lint:ignore SA1019 the format is made of it
 )
 
 // A secret key of signify (struct enckey in signify.c): algorithm, "BK" for bcrypt_pbkdf, rounds, salt,

@@ -185,7 +185,7 @@ func TestRefuses(t *testing.T) {
 		"416":                      {status(416), true, is[*StatusError]},
 		"500 for ever":             {status(500), true, is[*GaveUpError]},
 		"no content":               {status(204), true, is[*StatusError]},
-		"an endless chain":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", 302) }, true, is[*RedirectError]},
+		"an endless chain":         {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, true, is[*RedirectError]},
 		"a captive portal":         {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) }, true, is[*HTMLError]},
 		"a page as a part":         {part("bytes 0-47/48", page), true, is[*HTMLError]},
 		"an empty file":            {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "0") }, true, is[*SizeError]},
@@ -361,7 +361,7 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	// Whoever is, may not send on to where nobody can be certain.
-	downgrade := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain, 302) }))
+	downgrade := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain, http.StatusFound) }))
 	downgrade.EnableHTTP2 = true
 	downgrade.StartTLS()
 	defer downgrade.Close()

@@ -15,8 +15,7 @@ import (
 // openVerb is the hidden verb that opens disks for another process.
 const openVerb = "open-disks"
 
-// openCommand is what 'livebuild iso --write' runs by sudo; see passDisks.
-// Open is the verb.
+// Open is the verb that 'livebuild iso --write' runs by sudo; see passDisks.
 func Open(app *face.App) *cobra.Command {
 	v := verbs{app}
 	return &cobra.Command{
