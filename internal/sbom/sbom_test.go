@@ -3,6 +3,8 @@ package sbom
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	spdxjson "github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdxlib"
 
+	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/store"
@@ -64,31 +67,50 @@ func schemas(t *testing.T) string {
 // checkCycloneDX holds a bill against the schema of its format.
 func checkCycloneDX(t *testing.T, text []byte) {
 	t.Helper()
-	c := jsonschema.NewCompiler()
 	folder := schemas(t)
-	for name, file := range map[string]string{
-		"http://cyclonedx.org/schema/spdx.schema.json":     "spdx.schema.json",
-		"http://cyclonedx.org/schema/jsf-0.82.schema.json": "jsf-0.82.schemax.json",
-		"http://cyclonedx.org/schema/bom-1.6.schema.json":  "bom-1.6.schema.json",
-	} {
-		if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
-			t.Fatal(err)
-		}
-		f, err := os.Open(filepath.Join(folder, file))
+	checkSchema(t, text, "http://cyclonedx.org/schema/bom-1.6.schema.json", map[string]string{
+		"http://cyclonedx.org/schema/spdx.schema.json":     filepath.Join(folder, "spdx.schema.json"),
+		"http://cyclonedx.org/schema/jsf-0.82.schema.json": filepath.Join(folder, "jsf-0.82.schemax.json"),
+		"http://cyclonedx.org/schema/bom-1.6.schema.json":  filepath.Join(folder, "bom-1.6.schema.json"),
+	})
+}
+
+// withSPDXSchema is a module that carries SPDX's own schema, whose repository is none itself. It is
+// fetched into the cache of modules, and go.mod does not name it: nothing of it is compiled.
+const withSPDXSchema = "github.com/anchore/syft@v1.18.1"
+
+// checkSPDX holds a bill against the schema of its format.
+func checkSPDX(t *testing.T, text []byte) {
+	t.Helper()
+	cmd := exec.Command("go", "mod", "download", "-json", withSPDXSchema)
+	out, err := cmd.Output()
+	var module struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &module); err != nil || jsonErr != nil {
+		judge.Missing(t, "the schema of SPDX", fmt.Sprintf("%s: %v", module.Error, errors.Join(err, jsonErr)))
+	}
+	const name = "http://spdx.org/rdf/terms/2.3"
+	checkSchema(t, text, name, map[string]string{name: filepath.Join(module.Dir, "schema", "spdx-json", "spdx-schema-2.3.json")})
+}
+
+// checkSchema holds a bill against one of the schemas in these files, by their names.
+func checkSchema(t *testing.T, text []byte, name string, files map[string]string) {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	for name, file := range files {
+		f, err := os.Open(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		schema, err := jsonschema.UnmarshalJSON(f)
-		if err != nil {
+		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		f.Close()
 		if err := c.AddResource(name, schema); err != nil {
 			t.Fatal(err)
 		}
 	}
 	c.AssertFormat()
-	schema, err := c.Compile("http://cyclonedx.org/schema/bom-1.6.schema.json")
+	schema, err := c.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,12 +160,13 @@ func TestCycloneDX(t *testing.T) {
 	}
 }
 
-// TestSPDX reads with the library what it wrote. The schema of the format is in no Go module.
+// TestSPDX reads with the library what it wrote.
 func TestSPDX(t *testing.T) {
 	text, err := SPDX(example(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkSPDX(t, text)
 	doc, err := spdxjson.Read(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ func SPDX(image Image) ([]byte, error) {
 			PackageLicenseConcluded: noAssertion,
 			PackageLicenseDeclared:  noAssertion,
 			PackageCopyrightText:    noAssertion,
-			PrimaryPackagePurpose:   "OPERATING-SYSTEM",
+			PrimaryPackagePurpose:   "OPERATING_SYSTEM",
 			PackageComment:          fmt.Sprintf("live image for %s, system %s", m.Platform, m.Toplevel),
 		}},
 		Relationships: []*spdx.Relationship{relation("DOCUMENT", "DESCRIBES", imageID)},
