@@ -141,6 +141,18 @@ func TestFetch(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	})
+	t.Run("the sum of another one beside it", func(t *testing.T) {
+		folder := t.TempDir()
+		file := filepath.Join(folder, "image.iso")
+		writeFile(t, file, before)
+		for sum, warned := range map[string]bool{sha256Of(before): true, sha256Of(after): false} {
+			writeFile(t, file+".sha256", []byte(sum+"  image.iso\n"))
+			o := livebuild(t, "fetch", m.url+"/x/image.iso", "-o", file)
+			if o.status != 0 || strings.Contains(o.stderr, "warning: "+file+".sha256 is of another image") != warned {
+				t.Errorf("status %d\n%s", o.status, o.stderr)
+			}
+		}
+	})
 	t.Run("one fetched before", func(t *testing.T) {
 		with := call{env: []string{"XDG_CACHE_HOME=" + t.TempDir()}}
 		for i, name := range []string{"a.iso", "b.iso"} {

@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/advice"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
@@ -118,6 +119,7 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	if err := image.OpenCatalog(face.CacheFolder()).AddForeign(path); err != nil {
 		app.Console.Warn(err.Error()) // a help for the next one, not more
 	}
+	warnOfSum(app, path, got.SHA256)
 	done := report.Download{
 		URL:        src.URL,
 		Size:       src.Size,
@@ -133,6 +135,19 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	}
 	app.Console.Line(done.Summary())
 	return app.Print(done, opts.json)
+}
+
+// warnOfSum says that a checksum beside a downloaded image, which nobody removes, is of another one.
+func warnOfSum(app *face.App, path, sum string) {
+	file, err := imagefile.Open(path)
+	if err != nil {
+		return // it was downloaded all the same
+	}
+	defer file.Close()
+	beside, err := file.FindSum()
+	if err == nil && beside != nil && beside.Algorithm == imagefile.SHA256 && !beside.OfImage && beside.Sum != sum {
+		app.Console.Warn(beside.Source + " is of another image than the one that is there now: fetch it, too, or remove it")
+	}
 }
 
 // Seeds are files that may have something of an image that goes to a path: the one that is to be
