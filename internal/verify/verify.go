@@ -153,6 +153,9 @@ func (v *verifier) find(f Finding) error {
 		return err
 	}
 	v.report.Findings++
+	if f.Offset >= v.medium.Size { // which the image only claims
+		f.Offset = -1
+	}
 	if v.options.Found == nil {
 		return nil
 	}
