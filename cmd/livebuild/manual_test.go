@@ -131,6 +131,12 @@ func TestExitStatusTopic(t *testing.T) {
 func TestEnvironmentTopic(t *testing.T) {
 	told := terms(t, "environment")
 	read := map[string]string{"PATH": "programs", "TMPDIR": "os.MkdirTemp", "HOME": "os.UserCacheDir", "NO_COLOR": "lists"}
+	for _, variable := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"} {
+		read[variable] = "net/http"
+	}
+	for _, variable := range []string{"SSL_CERT_FILE", "SSL_CERT_DIR"} {
+		read[variable] = "crypto/x509"
+	}
 	for _, s := range sources(t) {
 		if s.folder == "internal/judge" || s.folder == "cmd/bench" {
 			continue

@@ -223,7 +223,7 @@ func filesBelow(folder string) (files, error) {
 		}
 		inCache := strings.HasPrefix(name+"/", ".cache/")
 		switch {
-		case name == ".cache/nix":
+		case name == ".cache/nix" || name == ".cache/livebuild/evaluations":
 			return fs.SkipDir
 		case d.IsDir() && !inCache:
 			all[name] = info.Mode().String()
