@@ -47,7 +47,7 @@ func (b *benchmark) checking(ctx context.Context, r row) error {
 		return err
 	}
 	defer os.Remove(store)
-	unpack := []string{"-no-progress", "-quiet", "-processors", fmt.Sprint(b.workers), "-pseudo-file", "-", store}
+	unpack := []string{"-no-progress", "-quiet", "-processors", fmt.Sprint(b.workers), "-pseudo-file", "/dev/stdout", store} // 4.5.1 takes "-" for a name
 	commands := map[string][]string{
 		verifying:  {b.program, "verify", "--json", "--jobs", fmt.Sprint(b.workers), image},
 		unsquashfs: append([]string{filepath.Join(b.corpus.dir, "unsquashfs")}, unpack...),
