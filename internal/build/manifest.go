@@ -18,8 +18,8 @@ import (
 
 // metadata is what Nix says about the flake, or nil of a file.
 func (b *Build) metadata(ctx context.Context) ([]byte, error) {
-	if b.installable.File != "" {
-		return nil, nil
+	if known := b.plan.System().Metadata; known != nil || b.installable.File != "" {
+		return known, nil
 	}
 	var text json.RawMessage
 	err := b.nix.Metadata(ctx, b.installable.Ref, &text)

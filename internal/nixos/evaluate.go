@@ -93,7 +93,7 @@ func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with 
 	if err != nil {
 		return nil, err
 	}
-	return system, m.keep(ctx, said)
+	return system, m.keep(ctx, said, system)
 }
 
 // function returns the function to apply to a set of configurations.

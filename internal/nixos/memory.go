@@ -39,7 +39,8 @@ type memory struct {
 	function string // that is applied to its configurations
 	cache    evalcache.Cache
 
-	key string // after recall; empty if nothing is to be remembered
+	key      string          // after recall; empty if nothing is to be remembered
+	metadata json.RawMessage // of the flake then
 }
 
 // recall returns what the evaluation said before, or nil.
@@ -48,7 +49,7 @@ func (m *memory) recall(ctx context.Context) (*System, error) {
 		return nil, nil
 	}
 	var err error
-	if m.key, err = m.now(ctx); err != nil || m.key == "" {
+	if m.key, m.metadata, err = m.now(ctx); err != nil || m.key == "" {
 		return nil, err
 	}
 	var before answer
@@ -59,7 +60,7 @@ func (m *memory) recall(ctx context.Context) (*System, error) {
 	if err != nil {
 		return nil, nil // what nobody wrote so
 	}
-	system.Known = true
+	system.Known, system.Metadata = true, m.metadata
 	there, err := m.there(ctx, system)
 	if err != nil || !there {
 		return nil, err
@@ -67,25 +68,26 @@ func (m *memory) recall(ctx context.Context) (*System, error) {
 	return system, nil
 }
 
-// now is the key of what would be evaluated, or empty.
-func (m *memory) now(ctx context.Context) (string, error) {
+// now is the key of what would be evaluated, or empty, and the metadata of its flake.
+func (m *memory) now(ctx context.Context) (string, json.RawMessage, error) {
 	print, err := m.nix.Fingerprint(ctx, m.ref)
-	if err != nil || print == "" {
-		return "", err
+	if err != nil || print.Sum == "" {
+		return "", nil, err
 	}
-	return evalcache.Key(print, m.function), nil
+	return evalcache.Key(print.Sum, m.function), print.Metadata, nil
 }
 
 // keep remembers what the evaluation said, unless the flake has changed meanwhile: then nobody knows
 // what was evaluated.
-func (m *memory) keep(ctx context.Context, said answer) error {
+func (m *memory) keep(ctx context.Context, said answer, system *System) error {
 	if m.key == "" {
 		return nil
 	}
-	key, err := m.now(ctx)
+	key, _, err := m.now(ctx)
 	if err != nil || key != m.key {
 		return err
 	}
+	system.Metadata = m.metadata
 	text, err := json.Marshal(said)
 	if err != nil {
 		return err

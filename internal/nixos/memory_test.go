@@ -74,6 +74,9 @@ func (r *remembering) edit(from, to string) {
 func TestKnownEvaluation(t *testing.T) {
 	r := newRemembering(t)
 	first := r.evaluate(r.nix, Changes{}, false)
+	if !strings.Contains(string(first.Metadata), "narHash") {
+		t.Errorf("the metadata are %s", first.Metadata)
+	}
 	if again := r.evaluate(r.nix, Changes{}, true); !reflect.DeepEqual(first, again) {
 		t.Errorf("remembered is\n%+v, evaluated was\n%+v", again, first)
 	}

@@ -9,7 +9,11 @@
 // Fields carry the names of the NixOS options that they come from.
 package nixos
 
-import "github.com/livebuild/livebuild/internal/nix"
+import (
+	"encoding/json"
+
+	"github.com/livebuild/livebuild/internal/nix"
+)
 
 // System is what a configuration says about its live image. Paths are in the
 // Nix store; most exist only after Realise has been built. An empty path means
@@ -104,6 +108,10 @@ type System struct {
 
 	// Known tells that an earlier evaluation said all this.
 	Known bool `json:"-"`
+
+	// Metadata are those of the flake that was evaluated, as "nix flake metadata" has them; nil if
+	// nobody knows, or there is none.
+	Metadata json.RawMessage `json:"-"`
 
 	// FlakeConfig is with which settings its flake wants to be built.
 	FlakeConfig nix.FlakeConfig `json:"-"`
