@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/contents"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
 )
@@ -32,7 +33,7 @@ it, one behind the other.
   livebuild cat nixos.iso '/nix/store/*-etc-os-release'`,
 		Args: imageAndPaths,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withContents(cmd.Context(), args[0], func(c *contents.Contents) error {
+			return a.withContents(cmd.Context(), args[0], func(_ *medium.File, c *contents.Contents) error {
 				return a.cat(cmd.Context(), c, args[1:])
 			})
 		},
@@ -99,7 +100,7 @@ symbolic links that lead out of the folder: both are told.
   livebuild extract fedora.iso /LiveOS/squashfs.img/ -o fedora`,
 		Args: imageAndPaths,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withContents(cmd.Context(), args[0], func(c *contents.Contents) error {
+			return a.withContents(cmd.Context(), args[0], func(_ *medium.File, c *contents.Contents) error {
 				return a.extract(cmd.Context(), c, args[1:], opts)
 			})
 		},

@@ -2,7 +2,6 @@ package look
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -60,19 +59,16 @@ a file: as a page, to go into packages and folders, or as a drawing that stands 
 	return cmd
 }
 
-func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) (err error) {
+func (a verbs) inspect(ctx context.Context, path string, opts inspectOptions) error {
 	if err := opts.check(); err != nil {
 		return err
 	}
-	m, err := a.LookInto(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, m.Close()) }()
-	c, err := contents.Open(m.Medium)
-	if err != nil {
-		return err
-	}
+	return a.withContents(ctx, path, func(m *medium.File, c *contents.Contents) error {
+		return a.inspectOpened(ctx, path, m, c, opts)
+	})
+}
+
+func (a verbs) inspectOpened(ctx context.Context, path string, m *medium.File, c *contents.Contents, opts inspectOptions) error {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/contents"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
@@ -46,7 +47,7 @@ it: of a folder what it holds.
 			if len(paths) == 0 {
 				paths = []string{"/"}
 			}
-			return a.withContents(cmd.Context(), args[0], func(c *contents.Contents) error {
+			return a.withContents(cmd.Context(), args[0], func(_ *medium.File, c *contents.Contents) error {
 				return a.ls(cmd.Context(), c, paths, opts)
 			})
 		},
@@ -67,7 +68,7 @@ func someImage(_ *cobra.Command, args []string) error {
 }
 
 // withContents opens an image for a use of its files.
-func (a verbs) withContents(ctx context.Context, image string, use func(*contents.Contents) error) (err error) {
+func (a verbs) withContents(ctx context.Context, image string, use func(*medium.File, *contents.Contents) error) (err error) {
 	m, err := a.LookInto(ctx, image)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (a verbs) withContents(ctx context.Context, image string, use func(*content
 	if err != nil {
 		return err
 	}
-	return use(c)
+	return use(m, c)
 }
 
 // find returns the files at some paths.
