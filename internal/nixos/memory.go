@@ -71,10 +71,10 @@ func (m *memory) recall(ctx context.Context) (*System, error) {
 // now is the key of what would be evaluated, or empty, and the metadata of its flake.
 func (m *memory) now(ctx context.Context) (string, json.RawMessage, error) {
 	print, err := m.nix.Fingerprint(ctx, m.ref)
-	if err != nil || print.Sum == "" {
+	if err != nil || print.Seen == nil {
 		return "", nil, err
 	}
-	return evalcache.Key(print.Sum, m.function), print.Metadata, nil
+	return evalcache.Key(append(print.Seen, m.function)...), print.Metadata, nil
 }
 
 // keep remembers what the evaluation said, unless the flake has changed meanwhile: then nobody knows
