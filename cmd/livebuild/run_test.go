@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d processes are left", n)
 	}
 	checkNoRoots(t, cache)
-	checkNames(t, filepath.Join(cache, "livebuild"), "roots")
+	checkNames(t, filepath.Join(cache, "livebuild"), "evaluations", "roots")
 }
 
 // TestRunPrints checks the command lines that are printed, and that a shell and QEMU take one.
