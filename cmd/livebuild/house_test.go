@@ -263,7 +263,7 @@ var house = map[string]room{
 	},
 	"internal/stamp": {
 		"what is put onto a finished image without building it again: the area, the archive in it, the items and how a system applies them",
-		[]string{"internal/medium"},
+		[]string{"internal/medium", "pkg/cpio"},
 	},
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
@@ -377,6 +377,10 @@ var house = map[string]room{
 	},
 	"pkg/internal/fsfile": {
 		"the open files of a read-only file system, for the readers of images",
+		nil,
+	},
+	"pkg/cpio": {
+		"the archives of an initrd: writer and reader, and one around a file that lies where others want it",
 		nil,
 	},
 	"pkg/zstdfile": {

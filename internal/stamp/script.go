@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path"
 	"strings"
+
+	"github.com/livebuild/livebuild/pkg/cpio"
 )
 
 //go:embed apply.sh
@@ -27,8 +29,8 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\'
 
 // files are the members of the stamp behind its manifest, in order. None has a space in its
 // name: the stage 1 of NixOS loops over words.
-func (i Items) files() []member {
-	var files []member
+func (i Items) files() []cpio.Member {
+	var files []cpio.Member
 	var script strings.Builder
 	script.WriteString(applyScript + "\n")
 	call := func(words ...string) { script.WriteString(strings.Join(words, " ") + "\n") }

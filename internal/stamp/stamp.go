@@ -20,6 +20,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/livebuild/livebuild/pkg/cpio"
 )
 
 // MinArea and MaxArea bound an area, in bytes: one has room for a stamp, and is read whole.
@@ -73,18 +75,8 @@ func Encode(items Items, tool string, size int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	members := []member{{manifest, modeRegular | 0o400, text}}
-	made := map[string]bool{}
-	for _, f := range files {
-		for i, r := range f.name {
-			if dir := f.name[:i]; r == '/' && !made[dir] {
-				made[dir] = true
-				members = append(members, member{name: dir, mode: modeDirectory | 0o755})
-			}
-		}
-		members = append(members, f)
-	}
-	data := archive(members)
+	own := cpio.Member{Name: manifest, Mode: cpio.ModeRegular | 0o400, Data: text}
+	data := cpio.Archive(cpio.WithFolders(append([]cpio.Member{own}, files...)))
 	if int64(len(data)) > size {
 		var b bytes.Buffer
 		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
@@ -106,12 +98,12 @@ func Encode(items Items, tool string, size int64) ([]byte, error) {
 }
 
 // digest is the SHA-256 of members.
-func digest(files []member) string {
+func digest(files []cpio.Member) string {
 	h := sha256.New()
 	for _, f := range files {
-		if f.mode&modeKind == modeRegular {
-			fmt.Fprintf(h, "%s\x00%o %d\n", f.name, f.mode, len(f.data))
-			h.Write(f.data)
+		if f.Mode&cpio.ModeKind == cpio.ModeRegular {
+			fmt.Fprintf(h, "%s\x00%o %d\n", f.Name, f.Mode, len(f.Data))
+			h.Write(f.Data)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -141,15 +133,15 @@ func Decode(area []byte) (*Stamp, error) {
 			return unknown("%v", err)
 		}
 	}
-	members, err := readArchive(data)
+	members, err := cpio.Read(data)
 	switch {
 	case err != nil:
 		return unknown("%v", err)
-	case len(members) == 0 || members[0].name != manifest:
+	case len(members) == 0 || members[0].Name != manifest:
 		return unknown("it does not begin with %s", manifest)
 	}
 	var s Stamp
-	if err := json.Unmarshal(members[0].data, &s); err != nil {
+	if err := json.Unmarshal(members[0].Data, &s); err != nil {
 		return unknown("%s: %v", manifest, err)
 	}
 	switch {
@@ -176,8 +168,8 @@ func unpack(area []byte) ([]byte, error) {
 }
 
 // secret is a member that stage 1 copies to a path of the live system.
-func secret(file string, mode uint32, data []byte) member {
-	return member{path.Join(secrets, file), modeRegular | mode, data}
+func secret(file string, mode uint32, data []byte) cpio.Member {
+	return cpio.Member{Name: path.Join(secrets, file), Mode: cpio.ModeRegular | mode, Data: data}
 }
 
 // Text is the stamp in a line.
