@@ -16,6 +16,9 @@ var imageHints = []Row{
 	On[*image.EpochError]("unset SOURCE_DATE_EPOCH, or set it to what 'date +%s' prints"),
 	On[*image.OccupiedError]("--force replaces it, -o FILE writes elsewhere"),
 	On[*image.DifferenceError]("the same input has to give the same bytes: check the store with 'nix-store --verify --check-contents' and the machine's memory, else it is a fault of livebuild, and worth a report"),
+	OnValue(func(e *image.UnknownSystemError) string {
+		return "--default takes one of " + strings.Join(e.Names, ", ")
+	}),
 	On[*image.PartsError]("give --split a larger size"),
 	On[*image.PlaceError]("-o FILE writes elsewhere; --write DEVICE writes to a stick"),
 	OnValue(func(e *image.UnmountableError) string {

@@ -23,6 +23,9 @@ var nixosHints = []Row{
 	On[*nixos.NameError]("set the option to a name that can be seen, without slashes"),
 	On[*nixos.SourceError]("nothing but the Nix store gets onto the medium: write a file as a Nix path, ./FILE, not as text in quotes, and Nix copies it there"),
 	On[*nixos.InitrdError]("set boot.initrd.systemd.enable = false, or use NixOS 25.11 or newer"),
+	On[*nixos.TwiceError]("name each configuration once"),
+	On[*nixos.SameNameError]("have one flake with both, under names of their own: nixosConfigurations.NAME = inputs.FLAKE.nixosConfigurations.NAME"),
+	OnValue(conflictHint),
 	On[*nixos.ChangeError](Usage),
 }
 
@@ -55,4 +58,15 @@ func variantHint(e *nixos.NoVariantError) string {
 		return "leave --image-variant out: livebuild adds the ISO module itself"
 	}
 	return "define image.modules." + e.Variant + " in the configuration, or take --image-variant iso"
+}
+
+// conflictHint says how systems come to terms.
+func conflictHint(e *nixos.ConflictError) string {
+	switch e.Option {
+	case "isoImage.squashfsCompression":
+		return "they share one store: say how it is compressed, as with --compression zstd:19"
+	case "isoImage.volumeID":
+		return "take lib.mkForce away from the option: livebuild gives all systems of a medium the volume ID of the first, or that of --volume-id"
+	}
+	return "set it to one value in both, or make two images; --module FILE can set it for all"
 }

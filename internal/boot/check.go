@@ -77,20 +77,31 @@ func (m *Menu) checkEntry(s *script) {
 }
 
 // HasSums tells whether the medium gets a list of sums.
-func (t *Tree) HasSums() bool { return t.Menu != nil && t.Menu.Check != nil }
+func (t *Tree) HasSums() bool {
+	return slices.ContainsFunc(t.Menus, func(m *Menu) bool { return m.Check != nil })
+}
 
 // Checked tells whether a file of the medium is in the list: what the entries of the
-// menu load, but for other programs.
+// menus load, but for other programs.
 func (t *Tree) Checked(path string) bool {
-	for _, e := range t.Menu.Entries {
-		for _, file := range append([]string{e.Kernel, e.DeviceTree}, e.Initrds...) {
-			if file == "/"+path {
-				return path != medium.StampArea
+	for _, m := range t.Menus {
+		for _, system := range m.Systems {
+			for _, e := range system.Entries {
+				if e.loads(path) {
+					return path != medium.StampArea
+				}
 			}
-		}
-		if e.DeviceTrees != "" && strings.HasPrefix("/"+path, e.DeviceTrees+"/") {
-			return true
 		}
 	}
 	return false
+}
+
+// loads tells whether an entry loads a file of the medium.
+func (e Entry) loads(path string) bool {
+	for _, file := range append([]string{e.Kernel, e.DeviceTree}, e.Initrds...) {
+		if file == "/"+path {
+			return true
+		}
+	}
+	return e.DeviceTrees != "" && strings.HasPrefix("/"+path, e.DeviceTrees+"/")
 }

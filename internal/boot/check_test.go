@@ -14,21 +14,21 @@ import (
 func TestCheck(t *testing.T) {
 	l := newLab(t)
 	s := l.installer()
-	before, err := NewTree(s)
+	before, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.MediaCheck = true
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, items := parseIsolinux(t, string(tree.Menu.Isolinux()))
-	entry, first := items[len(tree.Menu.Entries)], items[0]
+	_, items := parseIsolinux(t, string(tree.Menus[0].Isolinux()))
+	entry, first := items[len(tree.Menus[0].Systems[0].Entries)], items[0]
 	if entry.title != checkTitle || entry.append != first.append+" livebuild.check" || entry.kernel != first.kernel || entry.initrd != first.initrd {
 		t.Errorf("isolinux.cfg has %+v beside %+v", entry, first)
 	}
-	config := string(tree.Menu.Grub(nil, nil))
+	config := string(tree.Menus[0].Grub(nil, nil))
 	checkScript(t, config)
 	menu := loader.ParseGRUB(config)
 	at := slices.IndexFunc(menu.Items, func(i loader.Item) bool { return i.Title == checkTitle })
@@ -57,7 +57,7 @@ func TestChecked(t *testing.T) {
 	l, s, folder := boards(t)
 	s.MediaCheck = true
 	s.Configurations[0].DeviceTrees = folder
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (t *Tree) Complete(ctx context.Context, store *storefs.FS, opts Options) ([
 
 // noIsolinux says why a file of isolinux is none.
 func (t *Tree) noIsolinux(store *storefs.FS, name string) error {
-	file := path.Join(t.system.Syslinux, syslinuxDir, name)
+	file := path.Join(t.syslinux(), name)
 	if f, err := store.Open(file); err != nil {
 		return unreadable(err, isolinuxWhat, file)
 	} else if err := f.Close(); err != nil {
@@ -105,22 +105,23 @@ func (t *Tree) ReadMBRCode(store *storefs.FS) ([]byte, error) {
 // makePending returns the contents of grafts by target: of the pending ones, and of
 // programs.
 func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options) (map[string][]byte, error) {
-	s := t.system
-	if s == nil || !s.MakeEFIBootable {
+	if t.EFIImage == "" {
 		return nil, nil
 	}
-	fonts, err := filesBelow(store, Graft{Source: s.GRUBTheme, What: themeWhat}, ".pf2")
+	fonts, err := filesBelow(store, Graft{Source: t.systems.efi().GRUBTheme, What: themeWhat}, ".pf2")
 	if err != nil {
 		return nil, err
 	}
-	trees, err := deviceTreeFiles(store, s.Shown())
-	if err != nil {
-		return nil, err
-	}
-	made := map[string][]byte{grubConfig: t.Menu.Grub(fonts, trees)}
+	made := map[string][]byte{}
 	// GRUB reads its menu from the device that the firmware loaded it from: the
 	// medium, or this file system.
-	content := []fat.File{{Path: grubConfig, Data: made[grubConfig]}}
+	var content []fat.File
+	for n, script := range t.scripts() {
+		if made[script], err = t.script(n, store, fonts); err != nil {
+			return nil, err
+		}
+		content = append(content, fat.File{Path: script, Data: made[script]})
+	}
 	for _, program := range t.programs() {
 		data, err := store.ReadFile(program.Source, programMax)
 		if err != nil {
@@ -140,11 +141,15 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options)
 
 // programs are those that the firmware starts. Both the medium and the EFI system
 // partition have them.
-func (t *Tree) programs() []Graft {
-	s := t.system
-	all := []Graft{{Target: loaderPath(s.EFIArch), Source: s.GRUB.Core, What: "GRUB's program"}}
-	if s.Refind != "" {
-		all = append(all, Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind, What: refindWhat})
+func (t *Tree) programs() (all []Graft) {
+	for _, p := range t.platforms {
+		if p.efiArch == "" {
+			continue
+		}
+		all = append(all, Graft{Target: loaderPath(p.efiArch), Source: p.grub().GRUB.Core, What: "GRUB's program"})
+		if refind := p.refind(); refind != "" {
+			all = append(all, Graft{Target: efiDir + "/" + path.Base(refind), Source: refind, What: refindWhat})
+		}
 	}
 	return all
 }
@@ -170,15 +175,17 @@ func filesBelow(store *storefs.FS, directory Graft, extension string) ([]string,
 }
 
 // deviceTreeFiles returns the device trees that can be chosen for any of the
-// configurations.
-func deviceTreeFiles(store *storefs.FS, shown []nixos.Configuration) ([]string, error) {
+// systems' configurations.
+func deviceTreeFiles(store *storefs.FS, systems []*nixos.System) ([]string, error) {
 	var all []string
-	for _, c := range shown {
-		files, err := filesBelow(store, Graft{Source: c.DeviceTrees, What: deviceTreesWhat}, ".dtb")
-		if err != nil {
-			return nil, err
+	for _, s := range systems {
+		for _, c := range s.Shown() {
+			files, err := filesBelow(store, Graft{Source: c.DeviceTrees, What: deviceTreesWhat}, ".dtb")
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, files...)
 		}
-		all = append(all, files...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all), nil

@@ -18,9 +18,11 @@ const deviceTreeVariable = "dtb"
 
 // deviceTrees reports whether entries have one, or a choice of them.
 func (m *Menu) deviceTrees() (fixed, choice bool) {
-	for _, e := range m.Entries {
-		fixed = fixed || e.DeviceTree != ""
-		choice = choice || e.DeviceTrees != ""
+	for _, system := range m.Systems {
+		for _, e := range system.Entries {
+			fixed = fixed || e.DeviceTree != ""
+			choice = choice || e.DeviceTrees != ""
+		}
 	}
 	return fixed, choice
 }

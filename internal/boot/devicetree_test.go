@@ -23,15 +23,15 @@ func boards(t *testing.T) (*lab, *nixos.System, string) {
 // menuOf returns the tree, and the menu that it has in GRUB.
 func menuOf(t *testing.T, l *lab, s *nixos.System) (*Tree, string) {
 	t.Helper()
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := deviceTreeFiles(l.files(), s.Shown())
+	files, err := deviceTreeFiles(l.files(), []*nixos.System{s})
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := string(tree.Menu.Grub(nil, files))
+	config := string(tree.Menus[0].Grub(nil, files))
 	checkScript(t, config)
 	return tree, config
 }
@@ -119,12 +119,12 @@ func TestSerialVariants(t *testing.T) {
 	} {
 		_, s, _ := boards(t)
 		s.EFIArch = arch
-		m, err := NewMenu(s)
+		m, err := newMenu(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var devices []string
-		for _, g := range m.Options {
+		for _, g := range m.Systems[0].Options {
 			if device, ok := strings.CutPrefix(g.Title, "Serial console="); ok {
 				devices = append(devices, strings.TrimSuffix(device, ",115200n8"))
 			}

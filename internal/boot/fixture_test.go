@@ -135,3 +135,9 @@ func specialise(t *testing.T, s *nixos.System, names ...string) *nixos.Configura
 	s.Configurations = append(s.Configurations, c)
 	return &s.Configurations[len(s.Configurations)-1]
 }
+
+// newMenu is the menu of a medium with one system.
+func newMenu(s *nixos.System) (*Menu, error) {
+	all := choice{systems: []*nixos.System{s}}
+	return all.platforms()[0].newMenu(all)
+}

@@ -2,8 +2,10 @@ package boot
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
@@ -27,6 +29,8 @@ type Graft struct {
 	What string
 	// Data is the content if there is no Source.
 	Data []byte
+	// Of is the system that the user put it there in, on a medium with several.
+	Of string
 	// Pending says that the content is made from built files by Complete.
 	Pending bool
 	// Late says that the content follows from other files of the medium, the store
@@ -46,6 +50,8 @@ type File struct {
 	Dir        bool
 	Link       string // target of a symbolic link, as it is in the source
 	Late       bool   // as of a [Graft]; it has no content yet
+
+	of string // as of a [Graft]
 }
 
 // CollisionError reports two things that want the same place on the medium.
@@ -53,11 +59,19 @@ type CollisionError struct {
 	Path string
 	// Sources are the files, or "" for what is generated.
 	Sources [2]string
+	// Systems are those that want it, on a medium with several; else empty.
+	Systems [2]string
 }
 
 func (e *CollisionError) Error() string {
-	name := func(source string) string { return cmp.Or(source, "livebuild's own file") }
-	return fmt.Sprintf("%s on the medium is both %s and %s", e.Path, name(e.Sources[0]), name(e.Sources[1]))
+	name := func(n int) string {
+		name := cmp.Or(e.Sources[n], "livebuild's own file")
+		if e.Systems[n] != "" {
+			name += " of " + e.Systems[n]
+		}
+		return name
+	}
+	return fmt.Sprintf("%s on the medium is both %s and %s", e.Path, name(0), name(1))
 }
 
 // MissingFileError reports a file that a package should have.
@@ -87,6 +101,7 @@ func (e *TooManyFilesError) Error() string {
 // merger brings grafts together.
 type merger struct {
 	store *storefs.FS
+	of    string          // as of the graft at work
 	files map[string]File // by path
 
 	// What was found, by the path of the store: links can lead to a folder often.
@@ -102,11 +117,12 @@ type led struct {
 }
 
 func newMerger(store *storefs.FS) *merger {
-	return &merger{store, map[string]File{}, map[string][]fs.FileInfo{}, map[string]led{}}
+	return &merger{store: store, files: map[string]File{}, listings: map[string][]fs.FileInfo{}, links: map[string]led{}}
 }
 
 // graft adds the files of a graft.
 func (m *merger) graft(g Graft) error {
+	m.of = g.Of
 	if g.Source == "" {
 		return m.add(File{Path: g.Target, Data: g.Data, Size: int64(len(g.Data)), Late: g.Late})
 	}
@@ -193,11 +209,16 @@ func unreadable(err error, what, path string) error {
 }
 
 func (m *merger) add(f File) error {
+	f.of = m.of
 	if old, ok := m.files[f.Path]; ok {
 		if old.Dir && f.Dir {
 			return nil
 		}
-		return &CollisionError{f.Path, [2]string{old.Source, f.Source}}
+		same, err := m.same(old, f)
+		if err != nil || same {
+			return err
+		}
+		return &CollisionError{f.Path, [2]string{old.Source, f.Source}, [2]string{old.of, f.of}}
 	}
 	if f.Path == "" || strings.EqualFold(f.Path, medium.StoreImage) {
 		return &TargetError{f.Path, "is not for files"}
@@ -207,6 +228,42 @@ func (m *merger) add(f File) error {
 	}
 	m.files[f.Path] = f
 	return nil
+}
+
+// same reports whether two systems want the same in one place.
+func (m *merger) same(a, b File) (bool, error) {
+	switch {
+	case a.of == "" || b.of == "" || a.of == b.of || a.Dir || b.Dir:
+		return false, nil
+	case a.Link != "" || b.Link != "":
+		return a.Link == b.Link, nil
+	case a.Size != b.Size || a.Executable != b.Executable:
+		return false, nil
+	}
+	return equalFiles(m.store, a.Source, b.Source)
+}
+
+// equalFiles reports whether two files of the store have the same content.
+func equalFiles(store *storefs.FS, a, b string) (same bool, err error) {
+	if a == b {
+		return true, nil
+	}
+	sum := func(name string) (sum [sha256.Size]byte, err error) {
+		f, err := store.Open(name)
+		if err != nil {
+			return sum, err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		h := sha256.New()
+		_, err = io.Copy(h, f)
+		return [sha256.Size]byte(h.Sum(nil)), err
+	}
+	one, err := sum(a)
+	if err != nil {
+		return false, err
+	}
+	other, err := sum(b)
+	return one == other, err
 }
 
 // sorted returns the files by path. A file below a file is refused; an empty
@@ -221,7 +278,7 @@ func (m *merger) sorted() ([]File, error) {
 	for _, f := range all {
 		for dir := path.Dir(f.Path); dir != "."; dir = path.Dir(dir) {
 			if parent, ok := regular[dir]; ok {
-				return nil, &CollisionError{dir, [2]string{parent.Source, f.Source}}
+				return nil, &CollisionError{dir, [2]string{parent.Source, f.Source}, [2]string{parent.of, f.of}}
 			}
 		}
 		if !f.Dir {

@@ -18,7 +18,7 @@ import (
 // failure is the error of a tree that cannot be completed.
 func (l *lab) failure(s *nixos.System) error {
 	l.Helper()
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err == nil {
 		_, err = tree.Complete(context.Background(), l.files(), Options{})
 	}
@@ -104,7 +104,7 @@ func TestSign(t *testing.T) {
 	l := newLab(t)
 	s := l.installer()
 	_, plain := l.complete(s)
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}

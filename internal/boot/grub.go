@@ -71,15 +71,38 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 		}, "fi")
 		s.line("")
 	}
-	for _, e := range m.Entries {
-		m.entry(s, e)
+	if len(m.Systems) == 1 {
+		for _, e := range m.Systems[0].Entries {
+			m.entry(s, e)
+		}
+	} else {
+		s.line(`set default="%d>0"`, m.Default)
+		for _, system := range m.Systems {
+			s.block("submenu "+grubQuote(system.Title)+" --class "+system.Entries[0].Class+" {", func() {
+				m.preamble(s, fonts)
+				for _, e := range system.Entries {
+					m.entry(s, e)
+				}
+				m.options(s, fonts, system)
+			}, "}")
+		}
 	}
 	if m.Check != nil {
 		m.checkEntry(s)
 	}
+	if len(m.Systems) == 1 {
+		m.options(s, fonts, m.Systems[0])
+	}
+	m.deviceTreeChoice(s, fonts, deviceTrees)
+	m.tail(s)
+	return s.Bytes()
+}
+
+// options writes the submenu with the options of a system.
+func (m *Menu) options(s *script, fonts []string, system Section) {
 	s.block("submenu "+grubQuote(OptionsTitle)+" --class submenu --class hidpi {", func() {
 		m.preamble(s, fonts)
-		for _, g := range m.Options {
+		for _, g := range system.Options {
 			s.block("submenu "+grubQuote(g.Title)+" --class "+g.Class+" {", func() {
 				m.preamble(s, fonts)
 				for _, e := range g.Entries {
@@ -88,9 +111,6 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 			}, "}")
 		}
 	}, "}")
-	m.deviceTreeChoice(s, fonts, deviceTrees)
-	m.tail(s)
-	return s.Bytes()
 }
 
 // preamble sets up the terminal. A submenu inherits exported variables alone,
@@ -166,7 +186,7 @@ func (m *Menu) entry(s *script, e Entry) {
 // an entry GRUB starts what is loaded.
 func (m *Menu) load(s *script, e Entry) {
 	linux := []string{"linux", e.Kernel}
-	if m.FindISO {
+	if e.FindISO {
 		linux = append(linux, "${isoboot}")
 	}
 	s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))

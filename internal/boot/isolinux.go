@@ -36,9 +36,14 @@ func (m *Menu) Isolinux() []byte {
 	if theme := strings.TrimRight(m.SyslinuxTheme, "\n"); theme != "" {
 		line("%s\n", inCodePage(theme))
 	}
-	// nixpkgs always says "boot", which is no label if the configuration itself
-	// is hidden.
-	line("DEFAULT %s\n", m.Entries[0].Label)
+	if len(m.Systems) == 1 {
+		// nixpkgs always says "boot", which is no label if the configuration itself
+		// is hidden.
+		line("DEFAULT %s\n", m.first().Label)
+	} else {
+		// DEFAULT would open the submenu.
+		line("ONTIMEOUT %s\n", m.first().Label)
+	}
 
 	entry := func(e Entry) {
 		line("LABEL %s", e.Label)
@@ -52,23 +57,43 @@ func (m *Menu) Isolinux() []byte {
 		}
 		line("")
 	}
-	for _, e := range m.Entries {
-		entry(e)
+	submenu := func(title string, body func()) {
+		line("MENU BEGIN %s", inCodePage(title))
+		line("MENU TITLE %s\n", inCodePage(title))
+		body()
+		line("MENU END\n")
+	}
+	entries := func(all []Entry) {
+		for _, e := range all {
+			entry(e)
+		}
+	}
+	options := func(system Section) {
+		submenu(OptionsTitle, func() {
+			for _, g := range system.Options {
+				submenu(g.Title, func() { entries(g.Entries) })
+			}
+		})
+	}
+	if len(m.Systems) == 1 {
+		entries(m.Systems[0].Entries)
+	} else {
+		for i, system := range m.Systems {
+			submenu(system.Title, func() {
+				if i == m.Default {
+					line("MENU DEFAULT\n") // of the menu around it
+				}
+				entries(system.Entries)
+				options(system)
+			})
+		}
 	}
 	if m.Check != nil {
 		entry(m.isolinuxCheck())
 	}
-	line("MENU BEGIN %s", OptionsTitle)
-	line("MENU TITLE %s\n", OptionsTitle)
-	for _, g := range m.Options {
-		line("MENU BEGIN %s", g.Title)
-		line("MENU TITLE %s\n", g.Title)
-		for _, e := range g.Entries {
-			entry(e)
-		}
-		line("MENU END\n")
+	if len(m.Systems) == 1 {
+		options(m.Systems[0])
 	}
-	line("MENU END\n")
 	if m.Memtest != nil {
 		entry(*m.Memtest)
 	}

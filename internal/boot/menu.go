@@ -23,17 +23,25 @@ import (
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
-// Menu is what the user can boot, the same for isolinux and GRUB.
+// Menu is what the user can boot on one kind of machine. If all systems of the medium
+// start there, it is the same for isolinux and GRUB.
 type Menu struct {
+	// BIOS says that isolinux shows it. EFIArch is the architecture of the firmware whose
+	// GRUB does, as in a System; empty: none. CPU is what GRUB calls it.
+	BIOS    bool
+	EFIArch string
+	CPU     string
+
 	// Timeout is in seconds: nil waits for the user, 0 boots at once.
 	Timeout *int
 
-	// Entries are the configurations, the default first.
-	Entries []Entry
-	// Options repeat the entries with further kernel parameters.
-	Options []Group
+	// Systems are what can be started. The entries of one are in the first menu, several
+	// have a submenu each.
+	Systems []Section
+	// Default is the index of the system that starts by itself.
+	Default int
 	// Check compares the medium with its list of sums, and then starts the first
-	// entry; nil for a medium without a list.
+	// entry of the default; nil for a medium without a list.
 	Check *Entry
 	// Memtest is the memory test, or nil.
 	Memtest *Entry
@@ -58,6 +66,19 @@ type Menu struct {
 	FindISO bool
 }
 
+// Section is the menu of one system.
+type Section struct {
+	Name  string // of the configuration
+	Title string // of the submenu, if there is one
+	// Entries are the configuration and its specialisations, the default first.
+	Entries []Entry
+	// Options repeat the entries with further kernel parameters.
+	Options []Group
+}
+
+// first is the entry that starts by itself.
+func (m *Menu) first() Entry { return m.Systems[m.Default].Entries[0] }
+
 // Entry starts one kernel.
 type Entry struct {
 	Label  string // of isolinux: one word, unique
@@ -69,6 +90,9 @@ type Entry struct {
 	// Initrds are paths like Kernel, which the kernel unpacks one over the other
 	// (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
 	Initrds []string
+
+	// FindISO tells that its stage 1 looks for the image file named by findiso=.
+	FindISO bool
 
 	// DeviceTree is the file for the kernel, DeviceTrees the directory of those that
 	// can be chosen for it. Both are paths like Kernel, or empty.
@@ -132,56 +156,80 @@ const (
 // specialisation in the boot menu.
 var ErrNoEntries = errors.New("the boot menu has no entries: isoImage.showConfiguration is false everywhere")
 
-// NewMenu returns the menu of a configuration. Texts that a loader cannot carry
+// newMenu returns the menu of the platform's systems. Texts that a loader cannot carry
 // are refused with a *TextError.
-func NewMenu(s *nixos.System) (*Menu, error) {
+func (p platform) newMenu(all choice) (*Menu, error) {
 	m := &Menu{
-		Timeout:            s.Timeout,
-		SyslinuxTheme:      s.SyslinuxTheme,
-		SyslinuxBackground: s.SplashImage != "",
-		TextMode:           s.ForceTextMode,
-		Theme:              s.GRUBTheme != "",
-		Background:         s.EFISplashImage != "",
-		FindISO:            !s.SystemdInitrd,
+		BIOS: p.bios, EFIArch: p.efiArch, CPU: p.cpu(),
+		Timeout:            all.chosen().Timeout,
+		TextMode:           all.chosen().ForceTextMode,
+		SyslinuxTheme:      all.bios().SyslinuxTheme,
+		SyslinuxBackground: all.bios().SplashImage != "",
+		Theme:              all.efi().GRUBTheme != "",
+		Background:         all.efi().EFISplashImage != "",
+		Default:            max(0, slices.Index(p.systems, all.chosen())),
 	}
-	if s.Refind != "" {
-		m.Refind = path.Base(s.Refind)
+	if refind := p.refind(); refind != "" {
+		m.Refind = path.Base(refind)
 	}
 	used := labels{}
-	shown := s.Shown()
-	if len(shown) == 0 {
-		return nil, ErrNoEntries
-	}
-	entry := func(c nixos.Configuration, label string, extra []string) Entry {
-		e := newEntry(c, label, extra)
-		if s.StampArea > 0 {
-			// The last, over all that the others bring.
-			e.Initrds = append(e.Initrds, "/"+medium.StampArea)
+	for _, s := range p.systems {
+		m.FindISO = m.FindISO || !s.SystemdInitrd
+		section, err := newSection(s, used, len(p.systems) > 1)
+		if err != nil {
+			return nil, err
 		}
-		return e
+		m.Systems = append(m.Systems, section)
 	}
-	for _, c := range shown {
-		m.Entries = append(m.Entries, entry(c, used.add(bootLabel, c.Path), nil))
-	}
-	if s.MediaCheck {
-		check := entry(shown[0], used.add(checkLabel, nil), nil)
+	if first := p.systems[m.Default]; first.MediaCheck {
+		check := entryOf(first, first.Shown()[0], used.add(checkLabel, nil), nil)
 		check.Title = checkTitle
 		m.Check = &check
 	}
-	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
-		group := Group{Title: v.title, Class: v.class}
-		for _, c := range shown {
-			label := used.add(bootLabel+"-"+v.class, c.Path)
-			group.Entries = append(group.Entries, entry(c, label, v.params))
-		}
-		m.Options = append(m.Options, group)
-	}
-	if s.Memtest != nil && (s.MakeBIOSBootable || s.MakeEFIBootable && s.Memtest.EFI) {
+	if s := p.memtest(); s != nil {
 		m.MemtestEFI = s.Memtest.EFI
 		m.Memtest = &Entry{Label: used.add(memtestLabel, nil), Title: memtestTitle, Class: "debug",
 			Kernel: "/" + memtestPath, Params: s.Memtest.Params}
 	}
-	return m, m.check(s)
+	return m, m.check(p.systems)
+}
+
+// newSection returns the menu of a system, which may be one of several.
+func newSection(s *nixos.System, used labels, several bool) (Section, error) {
+	section := Section{Name: s.Name}
+	shown := s.Shown()
+	label := bootLabel
+	switch {
+	case len(shown) == 0 && several:
+		return section, fmt.Errorf("configuration %q: %w", s.Name, ErrNoEntries)
+	case len(shown) == 0:
+		return section, ErrNoEntries
+	case several:
+		label += "-" + s.Name
+	}
+	section.Title = s.Name + ": " + title(shown[0])
+	for _, c := range shown {
+		section.Entries = append(section.Entries, entryOf(s, c, used.add(label, c.Path), nil))
+	}
+	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
+		group := Group{Title: v.title, Class: v.class}
+		for _, c := range shown {
+			group.Entries = append(group.Entries, entryOf(s, c, used.add(label+"-"+v.class, c.Path), v.params))
+		}
+		section.Options = append(section.Options, group)
+	}
+	return section, nil
+}
+
+// entryOf returns an entry of a system, with what the system's stage 1 takes.
+func entryOf(s *nixos.System, c nixos.Configuration, label string, extra []string) Entry {
+	e := newEntry(c, label, extra)
+	e.FindISO = !s.SystemdInitrd
+	if s.StampArea > 0 {
+		// The last, over all that the others bring.
+		e.Initrds = append(e.Initrds, "/"+medium.StampArea)
+	}
+	return e
 }
 
 func newEntry(c nixos.Configuration, label string, extra []string) Entry {
@@ -247,15 +295,24 @@ func (l labels) add(base string, path []string) string {
 
 // entries returns all entries of the menu.
 func (m *Menu) entries() []Entry {
-	all := append([]Entry(nil), m.Entries...)
-	for _, g := range m.Options {
-		all = append(all, g.Entries...)
+	var all []Entry
+	for _, section := range m.Systems {
+		all = append(all, section.all()...)
 	}
 	if m.Check != nil {
 		all = append(all, m.isolinuxCheck())
 	}
 	if m.Memtest != nil {
 		all = append(all, *m.Memtest)
+	}
+	return all
+}
+
+// all returns all entries of the system.
+func (s Section) all() []Entry {
+	all := slices.Clone(s.Entries)
+	for _, g := range s.Options {
+		all = append(all, g.Entries...)
 	}
 	return all
 }

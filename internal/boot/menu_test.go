@@ -106,7 +106,7 @@ func TestIsolinux(t *testing.T) {
 	hidden := specialise(t, s, "hidden")
 	hidden.ShowConfiguration = false
 	specialise(t, s, "hidden", "in side")
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,13 +161,13 @@ func compare(t *testing.T, where string, got, want []item) {
 func TestInitrds(t *testing.T) {
 	s := installer(t)
 	specialise(t, s, "bare")
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := m.Entries[0].Initrds[0]
-	m.Entries[0].Initrds = append(m.Entries[0].Initrds, "/boot/stamp.cpio", "/boot/third")
-	m.Entries[1].Initrds = nil
+	first := m.Systems[0].Entries[0].Initrds[0]
+	m.Systems[0].Entries[0].Initrds = append(m.Systems[0].Entries[0].Initrds, "/boot/stamp.cpio", "/boot/third")
+	m.Systems[0].Entries[1].Initrds = nil
 	_, items := parseIsolinux(t, string(m.Isolinux()))
 	if want := first + ",/boot/stamp.cpio,/boot/third"; items[0].initrd != want || items[1].initrd != "" {
 		t.Errorf("isolinux.cfg has %q and %q, want %q and none", items[0].initrd, items[1].initrd, want)
@@ -192,7 +192,7 @@ func TestTimeouts(t *testing.T) {
 	} {
 		s := installer(t)
 		s.Timeout = test.timeout
-		m, err := NewMenu(s)
+		m, err := newMenu(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,11 +208,11 @@ func TestTimeouts(t *testing.T) {
 func TestHiddenRoot(t *testing.T) {
 	s := installer(t)
 	s.Configurations[0].ShowConfiguration = false
-	if _, err := NewMenu(s); !errors.Is(err, ErrNoEntries) {
-		t.Errorf("NewMenu without entries = %v, want ErrNoEntries", err)
+	if _, err := newMenu(s); !errors.Is(err, ErrNoEntries) {
+		t.Errorf("newMenu without entries = %v, want ErrNoEntries", err)
 	}
 	specialise(t, s, "gnome").ShowConfiguration = true
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestLabelsAreUnique(t *testing.T) {
 	specialise(t, s, "debug") // boot-debug, as the variant
 	specialise(t, s, "a", "b")
 	specialise(t, s, "a-b")
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func parseGrub(t *testing.T, config string) []item {
 func TestGrub(t *testing.T) {
 	s := installer(t)
 	specialise(t, s, "quiet").ConfigurationName = ptr("Quiet")
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +342,7 @@ func TestGrubVariants(t *testing.T) {
 	} {
 		s := installer(t)
 		test.change(s)
-		m, err := NewMenu(s)
+		m, err := newMenu(s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,11 +101,11 @@ func TestNixpkgs(t *testing.T) {
 			if !slices.Equal(s.StoreContents, oracle.Roots) {
 				t.Errorf("roots are %q, want %q", s.StoreContents, oracle.Roots)
 			}
-			tree, err := NewTree(s)
+			tree, err := NewTree(0, s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := len(tree.Menu.Entries); got != test.entries {
+			if got := len(tree.Menus[0].Systems[0].Entries); got != test.entries {
 				t.Errorf("menu has %d entries, want %d", got, test.entries)
 			}
 			if root := s.Root(); root.Kernel != oracle.Kernel || root.Initrd != oracle.Initrd {
@@ -117,12 +117,12 @@ func TestNixpkgs(t *testing.T) {
 				t.Fatalf("boots from BIOS %t, from EFI %t", s.MakeBIOSBootable, s.MakeEFIBootable)
 			}
 			if s.MakeBIOSBootable {
-				compareIsolinux(t, tree.Menu, oracle.Isolinux)
+				compareIsolinux(t, tree.Menus[0], oracle.Isolinux)
 			}
 			if s.MakeEFIBootable {
 				script := builderScript(t, oracle.EFI)
 				compareModules(t, s, script)
-				compareGrub(t, tree.Menu, script)
+				compareGrub(t, tree.Menus[0], script)
 			}
 		})
 	}

@@ -14,12 +14,12 @@ func TestStampArea(t *testing.T) {
 	s := l.installer()
 	s.StampArea, s.MediaCheck = 64<<10, true
 	specialise(t, s, "quiet")
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	kernels := 0
-	for _, e := range tree.Menu.entries() {
+	for _, e := range tree.Menus[0].entries() {
 		if len(e.Initrds) == 0 { // the memory test
 			continue
 		}
@@ -28,7 +28,7 @@ func TestStampArea(t *testing.T) {
 			t.Errorf("%q loads %q", e.Label, e.Initrds)
 		}
 	}
-	if want := 2*(1+len(tree.Menu.Options)) + 1; kernels != want {
+	if want := 2*(1+len(tree.Menus[0].Systems[0].Options)) + 1; kernels != want {
 		t.Errorf("%d entries load the area, want %d", kernels, want)
 	}
 	files, err := tree.Complete(t.Context(), l.files(), Options{})

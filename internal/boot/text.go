@@ -20,37 +20,63 @@ func (e *TextError) Error() string {
 	return fmt.Sprintf("%s %q: %s", e.What, e.Text, e.Reason)
 }
 
-// check refuses what would reach the kernel or the screen in another form.
-func (m *Menu) check(s *nixos.System) error {
-	if s.MakeBIOSBootable {
+// check refuses what would reach a kernel of the systems, or the screen, in another form.
+func (m *Menu) check(systems []*nixos.System) error {
+	if m.BIOS {
 		if err := checkCodePage("isoImage.syslinuxTheme", m.SyslinuxTheme); err != nil {
 			return err
 		}
 	}
-	for _, e := range m.entries() {
-		if i := strings.IndexFunc(e.Title, unicode.IsControl); i >= 0 {
-			return &TextError{"title", e.Title, "it has a control character"}
+	for i, section := range m.Systems {
+		entries := section.all()
+		if m.Check != nil && i == m.Default {
+			entries = append(entries, m.isolinuxCheck())
 		}
-		if s.MakeBIOSBootable {
-			if strings.Contains(e.Title, "^") {
-				return &TextError{"title", e.Title, "isolinux takes ^ for the mark of a hot key"}
-			}
-			if err := checkCodePage("title", e.Title); err != nil {
+		if m.Memtest != nil && i == m.Default {
+			entries = append(entries, *m.Memtest)
+		}
+		if len(m.Systems) > 1 {
+			if err := m.checkTitle(section.Title); err != nil {
 				return err
 			}
 		}
-		for _, p := range e.Params {
-			if strings.IndexFunc(p, isControl) >= 0 {
-				return &TextError{"kernel parameter", p, "it has a control character"}
+		for _, e := range entries {
+			if err := m.checkEntryText(e); err != nil {
+				return err
 			}
-			if s.MakeEFIBootable {
-				if _, err := grubWords(p); err != nil {
-					return &TextError{"kernel parameter", p, err.Error()}
-				}
+			if err := e.checkCommandLine(systems[i]); err != nil {
+				return err
 			}
 		}
-		if err := e.checkCommandLine(s); err != nil {
-			return err
+	}
+	return nil
+}
+
+func (m *Menu) checkTitle(title string) error {
+	if i := strings.IndexFunc(title, unicode.IsControl); i >= 0 {
+		return &TextError{"title", title, "it has a control character"}
+	}
+	if !m.BIOS {
+		return nil
+	}
+	if strings.Contains(title, "^") {
+		return &TextError{"title", title, "isolinux takes ^ for the mark of a hot key"}
+	}
+	return checkCodePage("title", title)
+}
+
+func (m *Menu) checkEntryText(e Entry) error {
+	if err := m.checkTitle(e.Title); err != nil {
+		return err
+	}
+	for _, p := range e.Params {
+		if strings.IndexFunc(p, isControl) >= 0 {
+			return &TextError{"kernel parameter", p, "it has a control character"}
+		}
+		if m.EFIArch != "" {
+			if _, err := grubWords(p); err != nil {
+				return &TextError{"kernel parameter", p, err.Error()}
+			}
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func TestGrubWords(t *testing.T) {
 func TestOddTitles(t *testing.T) {
 	s := installer(t)
 	s.Configurations[0].PrependToMenuLabel = `It's "$5" \ {x} ; #`
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,15 +71,15 @@ func TestRefusedTexts(t *testing.T) {
 		s := installer(t)
 		test.change(s)
 		var refused *TextError
-		if _, err := NewMenu(s); !errors.As(err, &refused) || refused.What != test.what {
+		if _, err := newMenu(s); !errors.As(err, &refused) || refused.What != test.what {
 			t.Errorf("%s: NewMenu = %v, want a *TextError of a %s", test.name, err, test.what)
 		}
 	}
 	s := installer(t)
 	s.MakeEFIBootable = false
 	s.Configurations[0].KernelParams = []string{"it's"}
-	if _, err := NewMenu(s); err != nil {
-		t.Errorf("NewMenu without GRUB = %v", err)
+	if _, err := newMenu(s); err != nil {
+		t.Errorf("newMenu without GRUB = %v", err)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestCodePage(t *testing.T) {
 	s.Configurations[0].PrependToMenuLabel = title
 	s.Configurations[0].KernelParams = []string{param}
 	s.SyslinuxTheme = "MENU TITLE Größe\n"
-	m, err := NewMenu(s)
+	m, err := newMenu(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +119,8 @@ func TestCodePage(t *testing.T) {
 	s.MakeBIOSBootable = false
 	s.Configurations[0].PrependToMenuLabel = "☃ Система – "
 	s.SyslinuxTheme = "☃"
-	if _, err := NewMenu(s); err != nil {
-		t.Errorf("NewMenu without isolinux = %v", err)
+	if _, err := newMenu(s); err != nil {
+		t.Errorf("newMenu without isolinux = %v", err)
 	}
 }
 
@@ -151,12 +151,12 @@ func TestLongCommandLines(t *testing.T) {
 		s.Platform, s.MakeBIOSBootable, s.Memtest = test.platform, test.bios, nil
 		root := &s.Configurations[0]
 		root.KernelParams = []string{""}
-		m, err := NewMenu(s)
+		m, err := newMenu(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// Every entry is the same but for what Options add.
-		longest := m.Entries[0]
+		longest := m.Systems[0].Entries[0]
 		for _, e := range m.entries() {
 			if len(e.CommandLine()) > len(longest.CommandLine()) {
 				longest = e
@@ -167,12 +167,12 @@ func TestLongCommandLines(t *testing.T) {
 			used = len(".linux " + longest.Kernel + " " + longest.CommandLine() + " initrd=" + longest.Initrds[0])
 		}
 		root.KernelParams[0] = strings.Repeat("x", test.limit-used)
-		if _, err := NewMenu(s); err != nil {
+		if _, err := newMenu(s); err != nil {
 			t.Errorf("%s: a full command line: %v", test.platform, err)
 		}
 		root.KernelParams[0] += "x"
 		want := &CommandLineError{Title: longest.Title, Size: test.limit + 1, Limit: test.limit, Taker: test.taker}
-		if _, err := NewMenu(s); !reflect.DeepEqual(err, want) {
+		if _, err := newMenu(s); !reflect.DeepEqual(err, want) {
 			t.Errorf("%s: one byte more: %v, want %v", test.platform, err, want)
 		}
 	}
@@ -182,17 +182,17 @@ func TestLabelOfTheESP(t *testing.T) {
 	s := installer(t)
 	s.VolumeID = "EFIBOOT"
 	var refused *nixos.VolumeIDError
-	if _, err := NewTree(s); !errors.As(err, &refused) {
+	if _, err := NewTree(0, s); !errors.As(err, &refused) {
 		t.Errorf("NewTree = %v, want a *VolumeIDError", err)
 	}
 	for _, id := range []string{"EFIBOOT2", "efiboot"} {
 		s.VolumeID = id
-		if _, err := NewTree(s); err != nil {
+		if _, err := NewTree(0, s); err != nil {
 			t.Errorf("NewTree of %s = %v", id, err)
 		}
 	}
 	s.VolumeID, s.MakeEFIBootable = "EFIBOOT", false
-	if _, err := NewTree(s); err != nil {
+	if _, err := NewTree(0, s); err != nil {
 		t.Errorf("NewTree without the partition = %v", err)
 	}
 }

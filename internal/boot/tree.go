@@ -34,7 +34,8 @@ const syslinuxDir = "share/syslinux"
 
 // Tree is the medium outside the store image. The zero value has nothing.
 type Tree struct {
-	Menu *Menu
+	// Menus are one for each kind of machine that the medium starts.
+	Menus []*Menu
 	// Grafts are sorted by target. Those of the user may share one.
 	Grafts []Graft
 
@@ -45,7 +46,8 @@ type Tree struct {
 	// without BIOS boot.
 	MBRCode string
 
-	system *nixos.System
+	systems   choice
+	platforms []platform // of the menus
 }
 
 // TargetError reports an entry of isoImage.contents that has no place on the
@@ -59,51 +61,81 @@ func (e *TargetError) Error() string {
 	return fmt.Sprintf("isoImage.contents: target %q %s", e.Target, e.Reason)
 }
 
-// NewTree returns the tree of a configuration, of which nothing need be built
-// yet.
-func NewTree(s *nixos.System) (*Tree, error) {
-	menu, err := NewMenu(s)
-	if err != nil {
-		return nil, err
-	}
-	// Two things with one label would take turns in /dev/disk/by-label, where
-	// stage 1 looks for the medium.
-	if s.MakeEFIBootable && s.VolumeID == espLabel {
-		return nil, &nixos.VolumeIDError{VolumeID: s.VolumeID, Reason: "is what the EFI system partition of the image is called"}
-	}
-	t := &Tree{Menu: menu, system: s}
-	t.add(Graft{Target: versionPath, Data: []byte(s.Label)})
-	t.add(Graft{Target: medium.Manifest, Pending: true})
-	t.addKernels()
-	if s.MakeBIOSBootable {
-		t.addBIOS()
-	}
-	if s.MakeEFIBootable {
-		t.addEFI()
-	}
-	if menu.Memtest != nil {
-		t.add(Graft{Target: memtestPath, Source: s.Memtest.File, What: "the memory test"})
-	}
-	if menu.Check != nil {
-		t.add(Graft{Target: medium.Sums, Late: true})
-		t.add(Graft{Target: wrongSums, Data: wrongSumsList()})
-	}
-	if s.StampArea > 0 {
-		t.add(Graft{Target: medium.StampArea, Data: make([]byte, s.StampArea)})
-	}
-	own := t.Grafts
-	for _, c := range s.Contents {
-		target, err := contentTarget(own, c.Target)
+// NewTree returns the tree of a medium with some systems, of which nothing need be built
+// yet. Chosen is the index of the one that starts by itself.
+func NewTree(chosen int, systems ...*nixos.System) (*Tree, error) {
+	t := &Tree{systems: choice{systems, chosen}}
+	t.platforms = t.systems.platforms()
+	for _, p := range t.platforms {
+		menu, err := p.newMenu(t.systems)
 		if err != nil {
 			return nil, err
 		}
-		t.add(Graft{Target: target, Source: c.Source, What: "the source of /" + target + " on the medium,"})
+		t.Menus = append(t.Menus, menu)
+	}
+	// Two things with one label would take turns in /dev/disk/by-label, where
+	// stage 1 looks for the medium.
+	first := t.systems.chosen()
+	if t.systems.efi().MakeEFIBootable && first.VolumeID == espLabel {
+		return nil, &nixos.VolumeIDError{VolumeID: first.VolumeID, Reason: "is what the EFI system partition of the image is called"}
+	}
+	t.add(Graft{Target: versionPath, Data: []byte(first.Label)})
+	t.add(Graft{Target: medium.Manifest, Pending: true})
+	t.addKernels()
+	if t.systems.bios().MakeBIOSBootable {
+		t.addBIOS()
+	}
+	if t.systems.efi().MakeEFIBootable {
+		t.addEFI()
+	}
+	t.addMemtest()
+	if t.HasSums() {
+		t.add(Graft{Target: medium.Sums, Late: true})
+		t.add(Graft{Target: wrongSums, Data: wrongSumsList()})
+	}
+	if first.StampArea > 0 {
+		t.add(Graft{Target: medium.StampArea, Data: make([]byte, first.StampArea)})
+	}
+	if err := t.addContents(); err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(t.Grafts, func(a, b Graft) int { return cmp.Compare(a.Target, b.Target) })
 	return t, nil
 }
 
 func (t *Tree) add(g Graft) { t.Grafts = append(t.Grafts, g) }
+
+// addContents adds the user's own files. What two systems have from one place of the store, to
+// one place of the medium, is there once.
+func (t *Tree) addContents() error {
+	own := t.Grafts
+	for i, s := range t.systems.systems {
+		for _, c := range s.Contents {
+			target, err := contentTarget(own, c.Target)
+			if err != nil {
+				return err
+			}
+			g := Graft{Target: target, Source: c.Source, What: "the source of /" + target + " on the medium,"}
+			if len(t.systems.systems) > 1 {
+				g.Of = s.Name
+			}
+			same := func(other Graft) bool { return other.Of != g.Of && other.Target == target && other.Source == c.Source }
+			if i == 0 || !slices.ContainsFunc(t.Grafts, same) {
+				t.add(g)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *Tree) addMemtest() {
+	for i, menu := range t.Menus {
+		if menu.Memtest != nil {
+			t.add(Graft{Target: memtestPath, Source: t.platforms[i].memtest().Memtest.File, What: "the memory test"})
+			return
+		}
+	}
+}
 
 // addKernels adds every kernel and initrd once, and with GRUB the device trees.
 func (t *Tree) addKernels() {
@@ -114,55 +146,74 @@ func (t *Tree) addKernels() {
 			t.add(Graft{Target: kernelTarget(file), Source: file, What: what})
 		}
 	}
-	for _, c := range t.system.Shown() {
+	var shown, efi []nixos.Configuration
+	for _, s := range t.systems.systems {
+		shown = append(shown, s.Shown()...)
+		if s.MakeEFIBootable {
+			efi = append(efi, s.Shown()...)
+		}
+	}
+	for _, c := range shown {
 		add("the kernel", c.Kernel)
 		add("the initrd", c.Initrd)
 	}
-	if !t.system.MakeEFIBootable {
-		return
-	}
-	for _, c := range t.system.Shown() {
+	for _, c := range efi {
 		add(deviceTreesWhat, c.DeviceTrees)
 	}
-	for _, c := range t.system.Shown() {
+	for _, c := range efi {
 		whole := func(other nixos.Configuration) bool {
 			return other.DeviceTrees != "" && strings.HasPrefix(c.DeviceTree, other.DeviceTrees+"/")
 		}
-		if !slices.ContainsFunc(t.system.Shown(), whole) {
+		if !slices.ContainsFunc(efi, whole) {
 			add("the device tree", c.DeviceTree)
 		}
 	}
 }
 
 func (t *Tree) addBIOS() {
-	syslinux := path.Join(t.system.Syslinux, syslinuxDir)
+	syslinux := t.syslinux()
 	t.BIOSImage = isolinuxBin
 	t.MBRCode = path.Join(syslinux, "isohdpfx.bin")
 	t.add(Graft{Target: isolinuxDir, Source: syslinux, What: "the folder of isolinux"})
-	t.add(Graft{Target: isolinuxConfig, Data: t.Menu.Isolinux()})
-	if t.Menu.SyslinuxBackground {
-		t.add(Graft{Target: isolinuxSplash, Source: t.system.SplashImage, What: "the splash image"})
+	for _, menu := range t.Menus {
+		if !menu.BIOS {
+			continue
+		}
+		t.add(Graft{Target: isolinuxConfig, Data: menu.Isolinux()})
+		if menu.SyslinuxBackground {
+			t.add(Graft{Target: isolinuxSplash, Source: t.systems.bios().SplashImage, What: "the splash image"})
+		}
 	}
 }
 
+// syslinux is the folder of isolinux' files.
+func (t *Tree) syslinux() string { return path.Join(t.systems.bios().Syslinux, syslinuxDir) }
+
 func (t *Tree) addEFI() {
-	s := t.system
 	t.EFIImage = espPath
 	t.add(Graft{Target: espPath, Pending: true})
-	t.add(Graft{Target: loaderPath(s.EFIArch), Pending: true})
-	t.add(Graft{Target: grubConfig, Pending: true})
-	t.add(Graft{Target: markerPath, Data: []byte{}})
-	t.add(Graft{Target: fontPath, Source: path.Join(s.GRUB.Package, "share/grub/unicode.pf2"), What: "the font of GRUB"})
-	if s.Refind != "" {
-		t.add(Graft{Target: efiDir + "/" + t.Menu.Refind, Source: s.Refind, What: refindWhat})
+	for _, p := range t.platforms {
+		if p.efiArch == "" {
+			continue
+		}
+		t.add(Graft{Target: loaderPath(p.efiArch), Pending: true})
+		if refind := p.refind(); refind != "" {
+			t.add(Graft{Target: efiDir + "/" + path.Base(refind), Source: refind, What: refindWhat})
+		}
 	}
+	for _, script := range t.scripts() {
+		t.add(Graft{Target: script, Pending: true})
+	}
+	t.add(Graft{Target: markerPath, Data: []byte{}})
+	s := t.systems.efi()
+	t.add(Graft{Target: fontPath, Source: path.Join(s.GRUB.Package, "share/grub/unicode.pf2"), What: "the font of GRUB"})
 	if s.EFISplashImage != "" {
 		t.add(Graft{Target: splashPath, Source: s.EFISplashImage, What: "the splash image for EFI"})
 	}
 	if s.GRUBTheme != "" {
 		t.add(Graft{Target: themeDir, Source: s.GRUBTheme, What: themeWhat})
 	}
-	if t.Menu.FindISO {
+	if slices.ContainsFunc(t.Menus, func(m *Menu) bool { return m.EFIArch != "" && m.FindISO }) {
 		t.add(Graft{Target: loopbackPath, Data: []byte("source /" + grubConfig + "\n")})
 	}
 }

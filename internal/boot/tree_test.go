@@ -70,7 +70,7 @@ func TestTree(t *testing.T) {
 		s.Configurations[0].Kernel = "/nix/store/0-linux/bzImage"
 		s.Configurations[0].Initrd = "/nix/store/0-initrd/initrd"
 		test.change(s)
-		tree, err := NewTree(s)
+		tree, err := NewTree(0, s)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -94,7 +94,7 @@ func TestRefusedTargets(t *testing.T) {
 		s := installer(t)
 		s.Contents = []nixos.Content{{Source: "/nix/store/docs", Target: test.target}}
 		var refused *TargetError
-		if _, err := NewTree(s); !errors.As(err, &refused) || refused.Reason != test.reason || refused.Target != test.target {
+		if _, err := NewTree(0, s); !errors.As(err, &refused) || refused.Reason != test.reason || refused.Target != test.target {
 			t.Errorf("NewTree with target %q = %v, want a *TargetError: %s", test.target, err, test.reason)
 		}
 	}
@@ -102,7 +102,7 @@ func TestRefusedTargets(t *testing.T) {
 
 func (l *lab) complete(s *nixos.System) (*Tree, []File) {
 	l.Helper()
-	tree, err := NewTree(s)
+	tree, err := NewTree(0, s)
 	if err != nil {
 		l.Fatal(err)
 	}

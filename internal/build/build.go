@@ -1,4 +1,4 @@
-// Package build takes a configuration on its way to an image: it has Nix evaluate
+// Package build takes configurations, as a rule one, on their way to an image: it has Nix evaluate
 // and build it, chooses what an earlier image has already, and packs. Where the
 // image goes, a [Target] decides: to a file, onto disks, or into a file that is gone
 // afterwards. What happens on the way, a progress sink is told.
@@ -7,6 +7,7 @@ package build
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,19 +34,19 @@ type Options struct {
 	Version string        // of the program, which the manifest of an image names
 }
 
-// Build is a configuration on its way. It is not safe for concurrent use.
+// Build is configurations on their way. It is not safe for concurrent use.
 type Build struct {
-	options     Options
-	installable installable.Installable
-	nix         *nix.Nix
+	options      Options
+	installables []installable.Installable // that the systems of the plan are of
+	nix          *nix.Nix
 
-	plan  *image.Plan    // after Evaluate
-	flake []byte         // its metadata as JSON, after EvaluateToPack; nil of a file
-	packs bool           // a manifest will be wanted
-	store *nix.Store     // of what is packed, after FindStore
-	roots *nix.Roots     // of what is built, until Close
-	files []*storefs.FS  // likewise
-	built *image.Sources // of Realise
+	plan   *image.Plan    // after Evaluate
+	flakes [][]byte       // their metadata as JSON, after EvaluateToPack; nil of a file
+	packs  bool           // a manifest will be wanted
+	store  *nix.Store     // of what is packed, after FindStore
+	roots  *nix.Roots     // of what is built, until Close
+	files  []*storefs.FS  // likewise
+	built  *image.Sources // of Realise
 
 	sources *image.Sources // that were packed, or nil
 
@@ -56,8 +57,8 @@ type Build struct {
 // Times are how long steps took.
 type Times struct{ Evaluate, Build, Pack time.Duration }
 
-// New begins with a configuration. It looks for Nix, and does nothing yet.
-func New(ctx context.Context, of installable.Installable, opts Options) (*Build, error) {
+// New begins with the configurations that are to be on a medium. It looks for Nix, and does nothing yet.
+func New(ctx context.Context, of []installable.Installable, opts Options) (*Build, error) {
 	if opts.Sink == nil {
 		opts.Sink = progress.Discard
 	}
@@ -65,7 +66,7 @@ func New(ctx context.Context, of installable.Installable, opts Options) (*Build,
 	if len(opts.Changes.Modules) > 0 { // files that the flake does not pin
 		flags = flags.With("impure")
 	}
-	b := &Build{options: opts, installable: of}
+	b := &Build{options: opts, installables: of}
 	var err error
 	b.nix, err = nix.Find(ctx, nix.Options{Env: opts.Env, Flags: flags, Progress: b.moved, Message: b.said})
 	return b, err
@@ -108,30 +109,62 @@ func (b *Build) Evaluate(ctx context.Context) error {
 
 // evaluate does so, unless the result is known.
 func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
-	_, err := step(b, "evaluating", b.installable.String(), &b.times.Evaluate, func() (Evaluated, error) {
-		system, err := nixos.Evaluate(ctx, b.nix, b.installable, b.options.Changes, known)
+	names := make([]string, len(b.installables))
+	for i, of := range b.installables {
+		names[i] = of.String()
+	}
+	_, err := step(b, "evaluating", strings.Join(names, " "), &b.times.Evaluate, func() (Evaluated, error) {
+		systems, err := nixos.EvaluateAll(ctx, b.nix, b.installables, b.options.Changes, known)
 		if err != nil {
 			return Evaluated{}, err
 		}
-		b.nix = b.nix.With(system.FlakeConfig)
+		b.tell(systems)
+		if b.plan, err = image.NewPlan(systems, b.options.Image); err == nil && b.packs {
+			err = b.readMetadata(ctx)
+		}
+		return evaluated(systems), err
+	})
+	return err
+}
+
+// tell tells what is worth a word of systems that were evaluated, and takes the settings of their
+// flakes.
+func (b *Build) tell(systems []*nixos.System) {
+	var config nix.FlakeConfig
+	for _, system := range systems {
+		config = append(config, system.FlakeConfig...)
 		if system.Extended {
 			progress.Note(b.options.Sink, MadeLive{system.Name})
 		}
 		for _, w := range system.Warnings {
+			if len(systems) > 1 {
+				w = system.Name + ": " + w
+			}
 			progress.Warn(b.options.Sink, errors.New(w))
 		}
-		if b.plan, err = image.NewPlan(system, b.options.Image); err == nil && b.packs {
-			b.flake, err = b.metadata(ctx)
+	}
+	b.nix = b.nix.With(config)
+}
+
+// evaluated is the fact of an evaluation.
+func evaluated(systems []*nixos.System) Evaluated {
+	fact := Evaluated{VolumeID: systems[0].VolumeID, Known: true}
+	var names, platforms []string
+	for _, system := range systems {
+		names = append(names, system.Name)
+		if !slices.Contains(platforms, system.Platform) {
+			platforms = append(platforms, system.Platform)
 		}
-		return Evaluated{system.Name, system.Platform, system.VolumeID, system.Known}, err
-	})
-	return err
+		fact.Known = fact.Known && system.Known
+	}
+	fact.Configuration, fact.System = strings.Join(names, ", "), strings.Join(platforms, ", ")
+	return fact
 }
 
 // Compress changes the compression of what was evaluated.
 func (b *Build) Compress(settings codec.Settings) (err error) {
 	b.options.Image.Compression = &settings
-	b.plan, err = image.NewPlan(b.plan.System(), b.options.Image)
+	b.plan, err = image.NewPlan(b.plan.Systems(), b.options.Image)
 	return err
 }
 

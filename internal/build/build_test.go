@@ -90,7 +90,7 @@ func begin(t *testing.T, flake, cache string, h *heard, with image.Options) *Bui
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := New(t.Context(), of, Options{Env: os.Environ(), Cache: cache, Sink: h, Image: with})
+	b, err := New(t.Context(), []installable.Installable{of}, Options{Env: os.Environ(), Cache: cache, Sink: h, Image: with})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestMissing(t *testing.T) {
 	if _, err := b.Missing(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if by, err := b.Builder(t.Context()); err != nil || by != nix.ThisMachine {
+	if by, err := b.Builder(t.Context(), b.Plan().System().BuildPlatform); err != nil || by != nix.ThisMachine {
 		t.Errorf("built by %v, %v", by, err)
 	}
 	if b.Plan().Medium().VolumeID != "MINI_LIVE" || b.Plan().FileName() == "" {

@@ -16,23 +16,85 @@ import (
 	"github.com/livebuild/livebuild/internal/store"
 )
 
-// metadata is what Nix says about the flake, or nil of a file.
-func (b *Build) metadata(ctx context.Context) ([]byte, error) {
-	if known := b.plan.System().Metadata; known != nil || b.installable.File != "" {
-		return known, nil
+// readMetadata reads what Nix says about the flakes of the systems.
+func (b *Build) readMetadata(ctx context.Context) error {
+	b.flakes = make([][]byte, len(b.installables))
+	for n, system := range b.plan.Systems() {
+		of := b.installables[n]
+		if b.flakes[n] = system.Metadata; system.Metadata != nil || of.File != "" {
+			continue
+		}
+		if n > 0 && of.Ref == b.installables[n-1].Ref {
+			b.flakes[n] = b.flakes[n-1]
+			continue
+		}
+		var text json.RawMessage
+		if err := b.nix.Metadata(ctx, of.Ref, &text); err != nil {
+			return err
+		}
+		b.flakes[n] = text
 	}
-	var text json.RawMessage
-	err := b.nix.Metadata(ctx, b.installable.Ref, &text)
-	return text, err
+	return nil
 }
 
 // manifest says what the image of a closure was made of.
 func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
-	sys := b.plan.System()
+	systems := b.plan.Systems()
+	first, err := b.configuration(0)
+	if err != nil {
+		return nil, err
+	}
 	m := &manifest.Manifest{
 		Tool:          manifest.Tool{Name: "livebuild", Version: b.options.Version},
-		Configuration: sys.Name,
-		Pure:          b.installable.File == "" && !slices.Contains(b.nix.EvalFlags(), "--impure"),
+		Configuration: first.Name,
+		Flake:         first.Flake,
+		Pure:          !slices.Contains(b.nix.EvalFlags(), "--impure"),
+		Platform:      first.Platform,
+		BuildPlatform: first.BuildPlatform,
+		Label:         first.Label,
+		Release:       first.Release,
+		Toplevel:      first.Toplevel,
+		Kernel:        first.Kernel,
+		Initrd:        first.Initrd,
+		Systems:       first.Systems,
+		Settings: manifest.Settings{
+			VolumeID:    b.plan.Medium().VolumeID,
+			Compression: b.plan.Store().Compression().String(),
+			BlockSize:   b.plan.Store().BlockSize(),
+			Codec:       b.plan.Store().Identity(),
+			Epoch:       b.plan.Medium().Epoch.Unix(),
+			MadeLive:    first.MadeLive,
+			StampArea:   systems[0].StampArea,
+		},
+		Roots:      slices.Sorted(slices.Values(b.plan.StoreContents())),
+		StorePaths: manifest.NewStorePaths(closure),
+	}
+	for n, of := range b.installables {
+		m.Pure = m.Pure && of.File == ""
+		if n == 0 {
+			continue
+		}
+		other, err := b.configuration(n)
+		if err != nil {
+			return nil, err
+		}
+		m.Others = append(m.Others, other)
+	}
+	if b.plan.System() != systems[0] {
+		m.Default = b.plan.System().Name
+	}
+	for _, mode := range b.plan.Medium().Modes {
+		m.Settings.Modes = append(m.Settings.Modes, string(mode))
+	}
+	m.Changes, err = changes(b.options.Changes)
+	return m, err
+}
+
+// configuration is the n-th of the systems, as a manifest tells it.
+func (b *Build) configuration(n int) (c manifest.Configuration, err error) {
+	sys := b.plan.Systems()[n]
+	c = manifest.Configuration{
+		Name:          sys.Name,
 		Platform:      sys.Platform,
 		BuildPlatform: sys.BuildPlatform,
 		Label:         sys.Label,
@@ -40,32 +102,15 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 		Toplevel:      sys.Root().Toplevel.Out,
 		Kernel:        sys.Root().Kernel,
 		Initrd:        sys.Root().Initrd,
-		Settings: manifest.Settings{
-			VolumeID:    b.plan.Medium().VolumeID,
-			Compression: b.plan.Store().Compression().String(),
-			BlockSize:   b.plan.Store().BlockSize(),
-			Codec:       b.plan.Store().Identity(),
-			Epoch:       b.plan.Medium().Epoch.Unix(),
-			MadeLive:    sys.Extended,
-			StampArea:   sys.StampArea,
-		},
-		Roots:      slices.Sorted(slices.Values(sys.StoreContents)),
-		StorePaths: manifest.NewStorePaths(closure),
+		MadeLive:      sys.Extended,
 	}
-	for _, c := range sys.Configurations[1:] {
-		m.Systems = append(m.Systems, manifest.System{Path: c.Path, Toplevel: c.Toplevel.Out, Kernel: c.Kernel, Initrd: c.Initrd})
+	for _, s := range sys.Configurations[1:] {
+		c.Systems = append(c.Systems, manifest.System{Path: s.Path, Toplevel: s.Toplevel.Out, Kernel: s.Kernel, Initrd: s.Initrd})
 	}
-	for _, mode := range b.plan.Medium().Modes {
-		m.Settings.Modes = append(m.Settings.Modes, string(mode))
+	if b.flakes[n] != nil {
+		c.Flake, err = manifest.ParseFlake(b.flakes[n], installable.Configurations+"."+sys.Name)
 	}
-	var err error
-	if b.flake != nil {
-		if m.Flake, err = manifest.ParseFlake(b.flake, installable.Configurations+"."+sys.Name); err != nil {
-			return nil, err
-		}
-	}
-	m.Changes, err = changes(b.options.Changes)
-	return m, err
+	return c, err
 }
 
 // changes are those of a configuration, as a manifest tells them.

@@ -54,7 +54,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 	}
 	result.Manifest = src.Manifest
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
-	err = image.CheckKernels(b.plan.System(), src.Files, b.plan.Store().Compression())
+	err = image.CheckKernels(b.plan.Systems(), src.Files, b.plan.Store().Compression())
 	checking.End(nil)
 	if err != nil {
 		progress.Warn(b.options.Sink, err)

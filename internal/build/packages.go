@@ -24,13 +24,22 @@ func (b *Build) Packages(ctx context.Context) (*store.Closure, map[string]nixos.
 	var packages map[string]nixos.Package
 	var took time.Duration
 	_, err = step(b, "asking nixpkgs", "what packages these are", &took, func() (Known, error) {
-		of := b.installable
-		of.Name = b.plan.System().Name
 		var paths []string
 		for _, p := range src.Closure.Paths {
 			paths = append(paths, p.Path)
 		}
-		packages, err = nixos.Packages(ctx, b.nix, of, paths)
+		packages = map[string]nixos.Package{}
+		for n := range b.installables {
+			known, err := nixos.Packages(ctx, b.nix, b.named(n), paths)
+			if err != nil {
+				return Known{}, err
+			}
+			for name, p := range known {
+				if _, told := packages[name]; !told {
+					packages[name] = p
+				}
+			}
+		}
 		return Known{len(packages), len(paths)}, err
 	})
 	return src.Closure, packages, err

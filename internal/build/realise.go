@@ -8,6 +8,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -57,7 +58,7 @@ func (b *Build) realise(ctx context.Context, link string) (src image.Sources, er
 		if err != nil {
 			return Built{}, err
 		}
-		closure, err := b.nix.Closure(ctx, b.plan.System().StoreContents)
+		closure, err := b.nix.Closure(ctx, b.plan.StoreContents())
 		if err != nil {
 			return Built{}, err
 		}
@@ -84,7 +85,7 @@ func (b *Build) protect() (err error) {
 // built from is needed, which its evaluation does not tell.
 func (b *Build) targets(ctx context.Context) ([]nix.Target, error) {
 	var derivations []string
-	for _, root := range b.plan.System().StoreContents {
+	for _, root := range b.plan.StoreContents() {
 		if strings.HasSuffix(root, ".drv") {
 			derivations = append(derivations, root)
 		}
@@ -129,7 +130,7 @@ func (b *Build) Possible(ctx context.Context) ([]string, error) {
 
 // Closure reads the closure of what is packed, of which everything is in the store.
 func (b *Build) Closure(ctx context.Context) (*store.Closure, error) {
-	return b.nix.Closure(ctx, b.plan.System().StoreContents)
+	return b.nix.Closure(ctx, b.plan.StoreContents())
 }
 
 // Missing asks Nix what has to be done before the image can be packed.
@@ -157,35 +158,49 @@ func (b *Build) missing(ctx context.Context) (nix.Missing, error) {
 // [*nix.PlatformError]. What is downloaded needs neither, so Nix is asked what is left
 // to build where it matters.
 func (b *Build) CheckPlatform(ctx context.Context) error {
-	platform := b.plan.System().BuildPlatform
-	_, flags, err := b.nix.Builder(ctx, platform)
-	var nobody *nix.PlatformError
-	switch {
-	case err != nil && !errors.As(err, &nobody):
-		return err
-	case nobody == nil && len(flags) == 0:
-		return nil
+	var missing *nix.Missing
+	told := map[string]bool{}
+	for _, system := range b.plan.Systems() {
+		platform := system.BuildPlatform
+		if told[platform] {
+			continue
+		}
+		told[platform] = true
+		_, flags, err := b.nix.Builder(ctx, platform)
+		var nobody *nix.PlatformError
+		switch {
+		case err != nil && !errors.As(err, &nobody):
+			return err
+		case nobody == nil && len(flags) == 0:
+			continue
+		}
+		if missing == nil {
+			all, err := b.Missing(ctx)
+			if err != nil {
+				return err
+			}
+			missing = &all
+		}
+		derivations, err := b.nix.ForPlatform(ctx, missing.Build, platform)
+		if err != nil {
+			return err
+		}
+		if len(derivations) == 0 {
+			continue
+		}
+		if nobody != nil {
+			nobody.Derivations = derivations
+			return nobody
+		}
+		b.nix = b.nix.WithFlags(flags)
+		progress.Note(b.options.Sink, ToldPlatform{platform})
 	}
-	missing, err := b.Missing(ctx)
-	if err != nil {
-		return err
-	}
-	derivations, err := b.nix.ForPlatform(ctx, missing.Build, platform)
-	if err != nil || len(derivations) == 0 {
-		return err
-	}
-	if nobody != nil {
-		nobody.Derivations = derivations
-		return nobody
-	}
-	b.nix = b.nix.WithFlags(flags)
-	progress.Note(b.options.Sink, ToldPlatform{platform})
 	return nil
 }
 
-// Builder says who builds for the platform that packages are built on.
-func (b *Build) Builder(ctx context.Context) (nix.BuildsBy, error) {
-	by, _, err := b.nix.Builder(ctx, b.plan.System().BuildPlatform)
+// Builder says who builds for a platform that packages are built on.
+func (b *Build) Builder(ctx context.Context, platform string) (nix.BuildsBy, error) {
+	by, _, err := b.nix.Builder(ctx, platform)
 	if _, nobody := errors.AsType[*nix.PlatformError](err); nobody {
 		err = nil
 	}
@@ -198,9 +213,7 @@ func (b *Build) Builder(ctx context.Context) (nix.BuildsBy, error) {
 func (b *Build) Tool(ctx context.Context, what, attribute, program string) (file string, err error) {
 	var took time.Duration
 	_, err = step(b, "getting", what+" from the configuration's nixpkgs", &took, func() (Got, error) {
-		of := b.installable
-		of.Name = b.plan.System().Name
-		tool, err := nixos.FindTool(ctx, b.nix, of, attribute, program)
+		tool, err := nixos.FindTool(ctx, b.nix, b.named(0), attribute, program)
 		if err != nil {
 			return Got{}, err
 		}
@@ -212,4 +225,11 @@ func (b *Build) Tool(ctx context.Context, what, attribute, program string) (file
 		return Got{what}, err
 	})
 	return file, err
+}
+
+// named is what the user named for the n-th system of the plan, with the name of its configuration.
+func (b *Build) named(n int) installable.Installable {
+	of := b.installables[n]
+	of.Name = b.plan.Systems()[n].Name
+	return of
 }

@@ -55,7 +55,7 @@ func (e *examination) checkBuilds(ctx context.Context) {
 	e.good(ctx, "builds", coverage(missing), ISO, Run)
 	if err := e.build.CheckPlatform(ctx); err != nil {
 		e.wrong(ctx, "platform", Failed, err, ISO, Run)
-	} else if by, err := e.build.Builder(ctx); err == nil {
+	} else if by, err := e.build.Builder(ctx, e.build.Plan().System().BuildPlatform); err == nil {
 		e.good(ctx, "platform", e.build.Plan().System().BuildPlatform+" is built by "+builder(by), ISO, Run)
 	}
 	e.checkRoom(ctx, missing)

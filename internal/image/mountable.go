@@ -25,11 +25,15 @@ func (e *UnmountableError) Error() string {
 }
 
 // CheckKernels compares a compression with the configurations of the kernels
-// that the boot menus of a system offer, as far as they can be read; store has their
+// that the boot menus of some systems offer, as far as they can be read; store has their
 // files. The first that lacks something is reported as an *UnmountableError.
-func CheckKernels(sys *nixos.System, store *storefs.FS, compression codec.Settings) error {
+func CheckKernels(systems []*nixos.System, store *storefs.FS, compression codec.Settings) error {
 	var checked []string
-	for _, c := range sys.Shown() {
+	var shown []nixos.Configuration
+	for _, sys := range systems {
+		shown = append(shown, sys.Shown()...)
+	}
+	for _, c := range shown {
 		if slices.Contains(checked, c.Kernel) {
 			continue
 		}

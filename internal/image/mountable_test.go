@@ -116,7 +116,7 @@ func TestCheckKernels(t *testing.T) {
 			if test.hidden != "" {
 				sys.Configurations = append(sys.Configurations, nixos.Configuration{Kernel: test.hidden})
 			}
-			err := CheckKernels(sys, files, codec.Settings{Name: codec.Zstd, Level: 19})
+			err := CheckKernels([]*nixos.System{sys}, files, codec.Settings{Name: codec.Zstd, Level: 19})
 			var unmountable *UnmountableError
 			if errors.As(err, &unmountable) != test.fails {
 				t.Fatalf("%v", err)

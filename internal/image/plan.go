@@ -26,14 +26,32 @@ import (
 
 // Plan says everything about an image but the size of the compressed store.
 type Plan struct {
-	system  *nixos.System
+	systems []*nixos.System
+	chosen  int // index of the one that starts by itself
 	store   *Store
 	medium  Medium
 	realise []nix.Target
 }
 
-// System is what the configuration says.
-func (p *Plan) System() *nixos.System { return p.system }
+// System is what the configuration says: of several the one that starts by itself, which the
+// image is called after.
+func (p *Plan) System() *nixos.System { return p.systems[p.chosen] }
+
+// Systems is what all configurations say, in the order of the boot menu.
+func (p *Plan) Systems() []*nixos.System { return slices.Clone(p.systems) }
+
+// StoreContents are the roots of the store image.
+func (p *Plan) StoreContents() []string {
+	var roots []string
+	for i, sys := range p.systems {
+		for _, root := range sys.StoreContents {
+			if i == 0 || !slices.Contains(roots, root) {
+				roots = append(roots, root)
+			}
+		}
+	}
+	return roots
+}
 
 // Store is the part of the plan about the squashfs.
 func (p *Plan) Store() *Store { return p.store }
@@ -74,6 +92,8 @@ type Options struct {
 	// Plain leaves the image as machines read it, even if the configuration
 	// says that it is to be compressed as a whole.
 	Plain bool
+	// Default is the configuration that starts by itself, of several; empty for the first.
+	Default string
 }
 
 // DefaultEpoch is the date that nixpkgs gives to the files of an image:
@@ -101,90 +121,77 @@ func ParseEpoch(text string) (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-// NewPlan decides what the image of a configuration will be. That this program
-// cannot compress it so, [Plan.Check] says.
-func NewPlan(sys *nixos.System, opts Options) (*Plan, error) {
+// NewPlan decides what the image of some configurations will be, which can be together on a
+// medium as [nixos.EvaluateAll] says. That this program cannot compress it so, [Plan.Check] says.
+func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 	epoch := opts.Epoch
 	if epoch.IsZero() {
 		epoch = DefaultEpoch
 	}
-	compression, err := compression(sys, opts)
+	compression, err := compression(systems, opts)
 	if err != nil {
 		return nil, err
 	}
-	if sys, err = withStampArea(sys, opts.StampArea); err != nil {
+	if systems, err = withStampArea(systems, opts.StampArea); err != nil {
 		return nil, err
 	}
-	tree, err := boot.NewTree(sys)
+	p := &Plan{systems: systems, store: NewStore(compression, epoch), realise: nix.Targets(realise(systems))}
+	if p.chosen, err = chosen(systems, opts.Default); err != nil {
+		return nil, err
+	}
+	tree, err := boot.NewTree(p.chosen, systems...)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{
-		system: sys,
-		store:  NewStore(compression, epoch),
-		medium: Medium{
-			VolumeID: sys.VolumeID,
-			Tree:     tree,
-			Modes:    modes(sys, opts.Disk || sys.MakeUSBBootable),
-			Epoch:    epoch,
-			Zstd:     sys.CompressImage && !opts.Plain,
-		},
-		realise: nix.Targets(sys.Realise),
+	zstd := false
+	if !opts.Plain {
+		if zstd, err = compressImage(systems); err != nil {
+			return nil, err
+		}
+	}
+	p.medium = Medium{
+		VolumeID: p.System().VolumeID,
+		Tree:     tree,
+		Modes:    modes(systems, opts.Disk),
+		Epoch:    epoch,
+		Zstd:     zstd,
 	}
 	p.medium.Seed = p.seed()
-	for _, source := range sys.Sources { // which exist, and have to stay
-		p.realise = append(p.realise, nix.Target{Path: source})
+	for i, sys := range systems {
+		for _, source := range sys.Sources { // which exist, and have to stay
+			if i == 0 || !slices.ContainsFunc(p.realise, func(t nix.Target) bool { return t.Path == source }) {
+				p.realise = append(p.realise, nix.Target{Path: source})
+			}
+		}
 	}
 	return p, nil
-}
-
-// DefaultStampArea is the room that an image has for what is stamped onto it later, in
-// bytes, if its stage 1 takes that as it is.
-const DefaultStampArea = 256 << 10
-
-// StampError says that a stamp would have no effect on an image.
-type StampError struct{ Name string } // of the configuration
-
-func (e *StampError) Error() string {
-	return e.Name + " has a stage 1 of systemd and cannot be extended: nothing in it would take what is stamped onto the image"
-}
-
-// withStampArea decides whether the medium has an area for a stamp. By default it costs no
-// configuration its system: a stage 1 of systemd would need a unit more.
-func withStampArea(sys *nixos.System, asked *int64) (*nixos.System, error) {
-	with := *sys
-	switch {
-	case asked != nil && *asked > 0 && sys.SystemdInitrd && !sys.StampUnit:
-		return nil, &StampError{sys.Name}
-	case asked != nil:
-		with.StampArea = *asked
-	case !sys.SystemdInitrd:
-		with.StampArea = DefaultStampArea
-	}
-	return &with, nil
 }
 
 // Check finds out before the build whether this program can pack the image: it
 // may have been built without one of the codecs.
 func (p *Plan) Check() error { return p.store.Check() }
 
-// modes are the boot modes that the configuration asks for, from disks too if it
-// is to be one. An image that
+// modes are the boot modes that the configurations ask for, from disks too if it
+// is to be one, or if one of them asks for it. An image that
 // starts by UEFI alone gets its partition table whatever makeUsbBootable says,
 // which nixpkgs ignores there: without one, firmware need not boot it from a
 // stick.
-func modes(sys *nixos.System, disk bool) []medium.Mode {
+func modes(systems []*nixos.System, disk bool) []medium.Mode {
+	bios, efi := false, false
+	for _, sys := range systems {
+		bios, efi, disk = bios || sys.MakeBIOSBootable, efi || sys.MakeEFIBootable, disk || sys.MakeUSBBootable
+	}
 	var m []medium.Mode
-	if sys.MakeBIOSBootable {
+	if bios {
 		m = append(m, medium.BIOSCD)
 	}
-	if sys.MakeBIOSBootable && disk {
+	if bios && disk {
 		m = append(m, medium.BIOSUSB)
 	}
-	if sys.MakeEFIBootable {
+	if efi {
 		m = append(m, medium.UEFICD)
 	}
-	if sys.MakeEFIBootable && (disk || !sys.MakeBIOSBootable) {
+	if efi && (disk || !bios) {
 		m = append(m, medium.UEFIUSB)
 	}
 	return m
@@ -195,28 +202,13 @@ func (m Medium) hybrid() bool {
 	return slices.Contains(m.Modes, medium.BIOSUSB) || slices.Contains(m.Modes, medium.UEFIUSB)
 }
 
-// compression is what the options say, else what the configuration says.
-func compression(sys *nixos.System, opts Options) (codec.Settings, error) {
-	if opts.Compression != nil {
-		return *opts.Compression, nil
-	}
-	if sys.SquashfsCompression == nil {
-		return codec.Settings{Name: codec.None}, nil
-	}
-	s, err := codec.Parse(*sys.SquashfsCompression)
-	if err != nil {
-		return codec.Settings{}, fmt.Errorf("isoImage.squashfsCompression: %w", err)
-	}
-	return s, nil
-}
-
 // zstdExtension follows the name of an image that is compressed as a whole.
 const zstdExtension = ".zst"
 
 // FileName is the name that the configuration gives the image. Some releases
 // leave it to the build to add the extension of a compressed one.
 func (p *Plan) FileName() string {
-	name := strings.TrimSuffix(p.system.ImageName, zstdExtension)
+	name := strings.TrimSuffix(p.System().ImageName, zstdExtension)
 	if p.medium.Zstd {
 		name += zstdExtension
 	}
@@ -232,7 +224,7 @@ func (p *Plan) seed() (seed [16]byte) {
 		}
 	}
 	write(p.medium.VolumeID, p.store.compression.String(), strconv.FormatInt(p.medium.Epoch.Unix(), 10))
-	write(p.system.StoreContents...)
+	write(p.StoreContents()...)
 	for _, g := range p.medium.Tree.Grafts {
 		write(g.Target, g.Source, string(g.Data))
 	}

@@ -24,7 +24,7 @@ func TestStampArea(t *testing.T) {
 		"systemd, cannot be extended": {true, false, &some, -1},
 	} {
 		sys := &nixos.System{Name: "a", SystemdInitrd: test.systemd, StampUnit: test.unit}
-		got, err := withStampArea(sys, test.asked)
+		got, err := withStampArea([]*nixos.System{sys}, test.asked)
 		var refused *StampError
 		switch {
 		case test.want < 0:
@@ -33,8 +33,8 @@ func TestStampArea(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%s: %v", name, err)
-		case got.StampArea != test.want:
-			t.Errorf("%s: an area of %d bytes, want %d", name, got.StampArea, test.want)
+		case got[0].StampArea != test.want:
+			t.Errorf("%s: an area of %d bytes, want %d", name, got[0].StampArea, test.want)
 		}
 		if sys.StampArea != 0 {
 			t.Errorf("%s: what the configuration says is changed", name)

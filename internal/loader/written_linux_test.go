@@ -17,10 +17,12 @@ func TestMenusWrittenHere(t *testing.T) {
 	}
 	for _, timeout := range []int{0, 10} {
 		menu := &boot.Menu{
-			Entries: []boot.Entry{entry("boot", "NixOS it's", "a"), entry("boot-two", "NixOS \"two\"", "b")},
-			Options: []boot.Group{
-				{Title: "No modesetting", Class: "nomodeset", Entries: []boot.Entry{entry("n1", "NixOS", "nomodeset"), entry("n2", "NixOS", "nomodeset")}},
-			},
+			Systems: []boot.Section{{
+				Entries: []boot.Entry{entry("boot", "NixOS it's", "a"), entry("boot-two", "NixOS \"two\"", "b")},
+				Options: []boot.Group{
+					{Title: "No modesetting", Class: "nomodeset", Entries: []boot.Entry{entry("n1", "NixOS", "nomodeset"), entry("n2", "NixOS", "nomodeset")}},
+				},
+			}},
 			Theme: true, Timeout: &timeout,
 		}
 		grub, isolinux := string(menu.Grub([]string{"a.pf2"}, nil)), string(menu.Isolinux())

@@ -50,6 +50,11 @@ type Manifest struct {
 	Initrd   string   `json:"initrd"`   // file
 	Systems  []System `json:"systems"`  // specialisations, in the order of the menu
 
+	// Others are the further configurations on the medium, in the order of the menu. Default
+	// names the one that starts by itself, if that is not the first.
+	Others  []Configuration `json:"others,omitempty"`
+	Default string          `json:"default,omitempty"`
+
 	Settings   Settings    `json:"settings"`
 	Changes    Changes     `json:"changes"`
 	Roots      []string    `json:"roots"`       // store paths that the others are the closure of
@@ -60,6 +65,30 @@ type Manifest struct {
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+}
+
+// Configuration is one of several on a medium, with fields as of a Manifest.
+type Configuration struct {
+	Name          string   `json:"configuration"`
+	Flake         *Flake   `json:"flake"`
+	Platform      string   `json:"platform"`
+	BuildPlatform string   `json:"build_platform"`
+	Label         string   `json:"label"`
+	Release       string   `json:"release"`
+	Toplevel      string   `json:"toplevel"`
+	Kernel        string   `json:"kernel"`
+	Initrd        string   `json:"initrd"`
+	Systems       []System `json:"systems"`
+	MadeLive      bool     `json:"made_live"`
+}
+
+// Configurations are all on the medium, in the order of the menu.
+func (m *Manifest) Configurations() []Configuration {
+	first := Configuration{
+		Name: m.Configuration, Flake: m.Flake, Platform: m.Platform, BuildPlatform: m.BuildPlatform, Label: m.Label, Release: m.Release,
+		Toplevel: m.Toplevel, Kernel: m.Kernel, Initrd: m.Initrd, Systems: m.Systems, MadeLive: m.Settings.MadeLive,
+	}
+	return append([]Configuration{first}, m.Others...)
 }
 
 // System is a specialisation of the configuration.
@@ -145,10 +174,21 @@ func (m *Manifest) complete() *Manifest {
 	c.Settings.Modes = append([]string{}, c.Settings.Modes...)
 	c.Roots = append([]string{}, c.Roots...)
 	c.StorePaths = append([]StorePath{}, c.StorePaths...)
-	if c.Flake != nil {
-		flake := *c.Flake
-		flake.Inputs = append([]Input{}, flake.Inputs...)
-		c.Flake = &flake
+	c.Flake = c.Flake.complete()
+	c.Others = append([]Configuration(nil), c.Others...)
+	for i := range c.Others {
+		c.Others[i].Flake = c.Others[i].Flake.complete()
+		c.Others[i].Systems = append([]System{}, c.Others[i].Systems...)
 	}
+	return &c
+}
+
+// complete is the same of a flake.
+func (f *Flake) complete() *Flake {
+	if f == nil {
+		return nil
+	}
+	c := *f
+	c.Inputs = append([]Input{}, f.Inputs...)
 	return &c
 }

@@ -75,7 +75,7 @@ func Parse(text []byte) (*Manifest, error) {
 
 // check refuses what no image has. Texts end up on screens and in command lines.
 func (m *Manifest) check() error {
-	texts := []string{m.Tool.Name, m.Tool.Version, m.Configuration, m.Platform, m.BuildPlatform, m.Label, m.Release,
+	texts := []string{m.Tool.Name, m.Tool.Version, m.Default,
 		m.Settings.VolumeID, m.Settings.Compression, m.Settings.Codec, m.Changes.VolumeID, m.Changes.Variant}
 	texts = append(texts, m.Settings.Modes...)
 	texts = append(texts, m.Changes.KernelParams...)
@@ -84,23 +84,18 @@ func (m *Manifest) check() error {
 	for _, module := range m.Changes.Modules {
 		texts = append(texts, module.Name, module.SHA256)
 	}
-	if f := m.Flake; f != nil {
-		texts = append(texts, f.Attribute)
-		sources := []Source{f.Source}
-		for _, input := range f.Inputs {
-			texts, sources = append(texts, input.Name), append(sources, input.Source)
+	var files []string
+	for _, c := range m.Configurations() {
+		named, err := c.Flake.texts()
+		if err != nil {
+			return err
 		}
-		for _, s := range sources {
-			if strings.HasPrefix(s.Reference, "-") {
-				return fmt.Errorf("the reference %.80q begins with -", s.Reference)
-			}
-			texts = append(texts, s.Reference, s.Revision, s.NarHash, s.Folder)
+		texts = append(append(texts, c.Name, c.Platform, c.BuildPlatform, c.Label, c.Release), named...)
+		files = append(files, c.Toplevel, c.Kernel, c.Initrd)
+		for _, s := range c.Systems {
+			texts = append(texts, s.Path...)
+			files = append(files, s.Toplevel, s.Kernel, s.Initrd)
 		}
-	}
-	files := []string{m.Toplevel, m.Kernel, m.Initrd}
-	for _, s := range m.Systems {
-		texts = append(texts, s.Path...)
-		files = append(files, s.Toplevel, s.Kernel, s.Initrd)
 	}
 	for _, text := range texts {
 		if strings.IndexFunc(text, unicode.IsControl) >= 0 {
@@ -113,6 +108,24 @@ func (m *Manifest) check() error {
 		}
 	}
 	return m.checkStorePaths()
+}
+
+// texts are those of a flake, which may be nil.
+func (f *Flake) texts() ([]string, error) {
+	if f == nil {
+		return nil, nil
+	}
+	texts, sources := []string{f.Attribute}, []Source{f.Source}
+	for _, input := range f.Inputs {
+		texts, sources = append(texts, input.Name), append(sources, input.Source)
+	}
+	for _, s := range sources {
+		if strings.HasPrefix(s.Reference, "-") {
+			return nil, fmt.Errorf("the reference %.80q begins with -", s.Reference)
+		}
+		texts = append(texts, s.Reference, s.Revision, s.NarHash, s.Folder)
+	}
+	return texts, nil
 }
 
 // isFile reports whether text is an absolute path that joins to no other place.

@@ -25,10 +25,13 @@ type Changes struct {
 	// brackets.
 	Modules []string
 
-	VolumeID     string   // instead of isoImage.volumeID, unless empty
-	KernelParams []string // at the end of the kernel's command line
-	SSHKeys      []string // public keys that let root in, by a server that starts at boot
-	StaticIPs    []StaticIP
+	VolumeID string // instead of isoImage.volumeID, unless empty
+	// sharedVolumeID is that of the medium, where other configurations are on it, too. One that
+	// is forced in the configuration stays, and can be told.
+	sharedVolumeID string
+	KernelParams   []string // at the end of the kernel's command line
+	SSHKeys        []string // public keys that let root in, by a server that starts at boot
+	StaticIPs      []StaticIP
 
 	// MediaCheck has stage 1, and GRUB, able to check the medium.
 	MediaCheck bool

@@ -2,6 +2,8 @@
 # the type Changes of Go as JSON has it.
 {
   volumeID ? null,
+  # The volume ID of a medium that other configurations are on, too.
+  sharedVolumeID ? null,
   kernelParams ? [ ],
   sshKeys ? [ ],
   staticIPs ? [ ],
@@ -72,6 +74,8 @@ in
   config = lib.mkMerge (
     [
       (when (volumeID != null) { isoImage.volumeID = lib.mkForce volumeID; })
+      # Just below lib.mkForce: of one that a configuration forces it is said that it differs.
+      (when (sharedVolumeID != null) { isoImage.volumeID = lib.mkOverride 51 sharedVolumeID; })
       (when (kernelParams != [ ]) { boot.kernelParams = lib.mkAfter kernelParams; })
       (when (sshKeys != [ ]) {
         services.openssh.enable = override true;

@@ -66,13 +66,13 @@ func TestReadSSHKeys(t *testing.T) {
 
 // TestQuoting checks that nothing of a change becomes Nix.
 func TestQuoting(t *testing.T) {
-	text, err := function(`a"b`, "x86_64-linux", Changes{
+	text, err := function([]string{`a"b`}, "x86_64-linux", Changes{
 		Modules: []string{`/a"${x}`, "<nixpkgs/a.nix>"}, KernelParams: []string{`${builtins.currentTime} ''\n`},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`name = "a\"b";`, `(/. + "/a\"\${x}") (<nixpkgs/a.nix>)`, `\"\${builtins.currentTime} ''\\\\n\"`} {
+	for _, want := range []string{`names = [ "a\"b" ];`, `(/. + "/a\"\${x}") (<nixpkgs/a.nix>)`, `\"\${builtins.currentTime} ''\\\\n\"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the expression lacks %s", want)
 		}

@@ -95,7 +95,10 @@ let
       if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
     )
     ++ (if stamp then [ files.stamp ] else [ ]);
-  asked = builtins.removeAttrs changes [ "stamp" ];
+  asked = builtins.removeAttrs changes ([ "stamp" ] ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ]));
+  # One that cannot be extended may have the medium's volume ID all the same.
+  hasSharedID =
+    changes ? sharedVolumeID && !extensible && base.config.isoImage.volumeID or null == changes.sharedVolumeID;
   # A help, for which no configuration is refused.
   stamp = (changes.stamp or false) && extensible;
   extensible = base ? extendModules;

@@ -62,11 +62,20 @@ func apply(ctx context.Context, n *nix.Nix, of installable.Installable, function
 // *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
 // *InitrdError.
 func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with Changes, known evalcache.Cache) (*System, error) {
+	systems, err := EvaluateAll(ctx, n, []installable.Installable{of}, with, known)
+	if err != nil {
+		return nil, err
+	}
+	return systems[0], nil
+}
+
+// evaluateNames is Evaluate of some configurations of one flake or file, in one evaluation.
+func evaluateNames(ctx context.Context, n *nix.Nix, of installable.Installable, names []string, with Changes, known evalcache.Cache) ([]*System, error) {
 	machine, err := n.BuildMachine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	function, err := function(of.Name, machine, with)
+	function, err := function(names, machine, with)
 	if err != nil {
 		return nil, err
 	}
@@ -74,47 +83,59 @@ func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with 
 	if of.File != "" || len(with.Modules) > 0 {
 		m.cache = evalcache.Cache{}
 	}
-	if system, err := m.recall(ctx); err != nil || system != nil {
-		return system, err
+	if systems, err := m.recall(ctx, len(names)); err != nil || systems != nil {
+		return systems, err
 	}
-	var result struct {
+	var results []struct {
 		Error  *refusal        `json:"error"`
 		System json.RawMessage `json:"system"`
 	}
-	config, err := apply(ctx, n, of, function, &result)
-	switch {
-	case err != nil:
-		return nil, err
-	case result.Error != nil:
-		return nil, result.Error.typed(of.Name, with.Variant)
-	}
-	said := answer{System: result.System, FlakeConfig: config}
-	system, err := said.read()
+	config, err := apply(ctx, n, of, function, &results)
 	if err != nil {
 		return nil, err
 	}
-	return system, m.keep(ctx, said, system)
+	said := answer{FlakeConfig: config}
+	for i, result := range results {
+		if result.Error != nil {
+			return nil, result.Error.typed(names[i], with.Variant)
+		}
+		said.Systems = append(said.Systems, result.System)
+	}
+	systems, err := said.read()
+	if err != nil {
+		return nil, err
+	}
+	return systems, m.keep(ctx, said, systems)
 }
 
 // function returns the function to apply to a set of configurations.
-func function(name, machine string, with Changes) (string, error) {
+func function(names []string, machine string, with Changes) (string, error) {
+	sharedID := with.sharedVolumeID
+	with.sharedVolumeID = ""
 	changes, err := with.settings()
 	if err != nil {
 		return "", err
 	}
-	var modules strings.Builder
+	var modules, list strings.Builder
 	for _, file := range with.Modules {
 		modules.WriteString(" (" + pathLiteral(file) + ")")
 	}
-	return fmt.Sprintf(`files.eval {
-  name = %s;
-  modules = [%s ];
-  changes = builtins.fromJSON %s;
-  extend = %t;
-  variant = %s;
-  machine = %s;
+	for _, name := range names {
+		list.WriteString(" " + orNull(name))
+	}
+	return fmt.Sprintf(`files.several {
+  names = [%s ];
+  volumeID = %s;
+  arguments = {
+    modules = [%s ];
+    changes = builtins.fromJSON %s;
+    extend = %t;
+    variant = %s;
+    machine = %s;
+    inherit files;
+  };
   inherit files;
-}`, orNull(name), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), orNull(machine)), nil
+}`, &list, orNull(sharedID), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), orNull(machine)), nil
 }
 
 // orNull returns a string literal, or null for the empty string.

@@ -212,16 +212,16 @@ func TestGRUBProgram(t *testing.T) {
 // TestBuildMachine asks for GRUB's program where things are built on another machine, of
 // which nothing is known: then it is made where the packages are.
 func TestBuildMachine(t *testing.T) {
-	text, err := function("aarch64-native", "", Changes{})
+	text, err := function([]string{"aarch64-native"}, "", Changes{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	n, of, root := flake(t, "aarch64-native")
-	var result struct{ System System }
-	if _, err := apply(t.Context(), n, of, text, &result); err != nil {
+	var results []struct{ System System }
+	if _, err := apply(t.Context(), n, of, text, &results); err != nil {
 		t.Fatal(err)
 	}
-	drv, err := os.ReadFile(filepath.Join(root, derivationOf(t, &result.System, "grub-x86_64-efi.efi")))
+	drv, err := os.ReadFile(filepath.Join(root, derivationOf(t, &results[0].System, "grub-x86_64-efi.efi")))
 	if err != nil {
 		t.Fatal(err)
 	}

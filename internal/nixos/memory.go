@@ -14,22 +14,29 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
-// answer is what an evaluation said.
+// answer is what an evaluation said, of each configuration that it was asked for.
 type answer struct {
-	System      json.RawMessage `json:"system"`
-	FlakeConfig nix.FlakeConfig `json:"flakeConfig"`
+	Systems     []json.RawMessage `json:"systems"`
+	FlakeConfig nix.FlakeConfig   `json:"flakeConfig"`
 }
 
-func (a answer) read() (*System, error) {
-	system := new(System)
-	if err := json.Unmarshal(a.System, system); err != nil {
-		return nil, err
+func (a answer) read() ([]*System, error) {
+	var systems []*System
+	for _, text := range a.Systems {
+		system := new(System)
+		if err := json.Unmarshal(text, system); err != nil {
+			return nil, err
+		}
+		if len(system.Configurations) == 0 {
+			return nil, errors.New("the result of the evaluation has no configuration")
+		}
+		system.FlakeConfig = a.FlakeConfig
+		if err := system.check(); err != nil {
+			return nil, err
+		}
+		systems = append(systems, system)
 	}
-	if len(system.Configurations) == 0 {
-		return nil, errors.New("the result of the evaluation has no configuration")
-	}
-	system.FlakeConfig = a.FlakeConfig
-	return system, system.check()
+	return systems, nil
 }
 
 // memory is what is known of an evaluation before it is done.
@@ -43,8 +50,8 @@ type memory struct {
 	metadata json.RawMessage // of the flake then
 }
 
-// recall returns what the evaluation said before, or nil.
-func (m *memory) recall(ctx context.Context) (*System, error) {
+// recall returns what the evaluation said before, of so many configurations, or nil.
+func (m *memory) recall(ctx context.Context, count int) ([]*System, error) {
 	if m.cache == (evalcache.Cache{}) {
 		return nil, nil
 	}
@@ -56,16 +63,18 @@ func (m *memory) recall(ctx context.Context) (*System, error) {
 	if json.Unmarshal(m.cache.Get(m.key), &before) != nil {
 		return nil, nil
 	}
-	system, err := before.read()
-	if err != nil {
+	systems, err := before.read()
+	if err != nil || len(systems) != count {
 		return nil, nil // what nobody wrote so
 	}
-	system.Known, system.Metadata = true, m.metadata
-	there, err := m.there(ctx, system)
-	if err != nil || !there {
-		return nil, err
+	for _, system := range systems {
+		system.Known, system.Metadata = true, m.metadata
+		there, err := m.there(ctx, system)
+		if err != nil || !there {
+			return nil, err
+		}
 	}
-	return system, nil
+	return systems, nil
 }
 
 // now is the key of what would be evaluated, or empty, and the metadata of its flake.
@@ -79,7 +88,7 @@ func (m *memory) now(ctx context.Context) (string, json.RawMessage, error) {
 
 // keep remembers what the evaluation said, unless the flake has changed meanwhile: then nobody knows
 // what was evaluated.
-func (m *memory) keep(ctx context.Context, said answer, system *System) error {
+func (m *memory) keep(ctx context.Context, said answer, systems []*System) error {
 	if m.key == "" {
 		return nil
 	}
@@ -87,7 +96,9 @@ func (m *memory) keep(ctx context.Context, said answer, system *System) error {
 	if err != nil || key != m.key {
 		return err
 	}
-	system.Metadata = m.metadata
+	for _, system := range systems {
+		system.Metadata = m.metadata
+	}
 	text, err := json.Marshal(said)
 	if err != nil {
 		return err

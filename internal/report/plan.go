@@ -77,28 +77,35 @@ func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
 		Compression:   p.Store().Compression().String(),
 		Epoch:         p.Medium().Epoch.Unix(),
 		Timeout:       p.System().Timeout,
-		StoreContents: p.System().StoreContents,
+		StoreContents: p.StoreContents(),
 		Entries:       []Entry{},
 		Files:         []File{{Target: "/" + medium.StoreImage}},
 		Build:         nonNil(missing.Build),
 		Fetch:         nonNil(missing.Fetch),
 		DownloadBytes: missing.DownloadSize,
 	}
-	menu := p.Medium().Tree.Menu
-	r.add("", menu.Entries)
-	if menu.Check != nil {
-		r.add("", []boot.Entry{*menu.Check})
-	}
-	for _, group := range menu.Options {
-		r.add(group.Title, group.Entries)
-	}
-	if menu.Memtest != nil {
-		r.add("", []boot.Entry{*menu.Memtest})
+	for _, menu := range p.Medium().Tree.Menus {
+		r.addMenu(menu)
 	}
 	for _, g := range p.Medium().Tree.Grafts {
 		r.Files = append(r.Files, File{Target: "/" + g.Target, Source: g.Source})
 	}
 	return r
+}
+
+func (r *Plan) addMenu(menu *boot.Menu) {
+	for i, system := range menu.Systems {
+		r.add("", system.Entries)
+		if menu.Check != nil && i == menu.Default {
+			r.add("", []boot.Entry{*menu.Check})
+		}
+		for _, group := range system.Options {
+			r.add(group.Title, group.Entries)
+		}
+	}
+	if menu.Memtest != nil {
+		r.add("", []boot.Entry{*menu.Memtest})
+	}
 }
 
 func (r *Plan) add(menu string, entries []boot.Entry) {

@@ -134,7 +134,7 @@ func Compare(ctx context.Context, plan *image.Plan, src image.Sources, list []co
 		if same(settings, own) {
 			row.Marks = append(row.Marks, Configured)
 		}
-		if image.CheckKernels(plan.System(), src.Files, settings) != nil {
+		if image.CheckKernels(plan.Systems(), src.Files, settings) != nil {
 			row.Marks = append(row.Marks, Unreadable)
 		}
 		result.Trials = append(result.Trials, row)

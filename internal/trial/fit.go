@@ -99,7 +99,7 @@ func NewFitting(ctx context.Context, plan *image.Plan, src image.Sources, below 
 		if err == nil {
 			_, err = codec.New(settings, 0)
 		}
-		if err == nil && image.CheckKernels(plan.System(), src.Files, settings) == nil {
+		if err == nil && image.CheckKernels(plan.Systems(), src.Files, settings) == nil {
 			f.left = append(f.left, settings)
 		}
 	}

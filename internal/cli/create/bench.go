@@ -75,7 +75,7 @@ func (v verbs) runBench(ctx context.Context, of installable.Installable, opts be
 		return err
 	}
 	asked := request.Options{Configuration: opts.Configuration}
-	b, err := asked.Build(ctx, v.App, of, image.Options{})
+	b, err := asked.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
 	if err != nil {
 		return err
 	}

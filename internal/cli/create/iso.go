@@ -140,7 +140,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err != nil {
 		return err
 	}
-	b, err := opts.Build(ctx, v.App, of, image.Options{})
+	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
 	if err != nil {
 		return err
 	}

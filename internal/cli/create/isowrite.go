@@ -60,7 +60,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	if err != nil {
 		return err
 	}
-	b, err := opts.Build(ctx, v.App, of, image.Options{Disk: true, Plain: true})
+	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{Disk: true, Plain: true})
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ any platform.`,
 }
 
 func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts request.Options) (err error) {
-	b, err := opts.Build(ctx, v.App, of, image.Options{})
+	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts req
 		// The plan is worth having where Nix cannot tell, offline for one.
 		v.Console.Warn("what is to be built is not known: " + failed.Message)
 	}
-	by, err := b.Builder(ctx)
+	by, err := b.Builder(ctx, b.Plan().System().BuildPlatform)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/livebuild/livebuild/internal/doctor"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
@@ -86,7 +87,9 @@ func run(ctx context.Context, app *face.App, args []string, opts options, config
 			return err
 		}
 		app.NixFlags = app.NixFlags.With("no-write-lock-file")
-		look.Begin = func(ctx context.Context) (*build.Build, error) { return opts.Build(ctx, app, of, image.Options{}) }
+		look.Begin = func(ctx context.Context) (*build.Build, error) {
+			return opts.Build(ctx, app, []installable.Installable{of}, image.Options{})
+		}
 		if of.File == "" {
 			look.Ref = of.Ref
 			look.Folder, _ = of.Folder()

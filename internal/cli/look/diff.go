@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/difference"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/inspection"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
@@ -192,7 +193,7 @@ func (p planned) Text(name string) (text string, ok bool, err error) {
 // configurationSide evaluates a configuration.
 func (a verbs) configurationSide(ctx context.Context, of request.Subject, opts diffOptions) (_ *difference.Side, err error) {
 	images := request.Options{Configuration: opts.Configuration}
-	b, err := images.Build(ctx, a.App, of.Installable, image.Options{Plain: true})
+	b, err := images.Build(ctx, a.App, []installable.Installable{of.Installable}, image.Options{Plain: true})
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +204,8 @@ func (a verbs) configurationSide(ctx context.Context, of request.Subject, opts d
 	plan := b.Plan()
 	system := plan.System()
 	menus := planned{}
-	if system.MakeBIOSBootable {
-		menus["isolinux/isolinux.cfg"] = string(plan.Medium().Tree.Menu.Isolinux())
-	}
-	if system.MakeEFIBootable {
-		menus["efi/boot/grub.cfg"] = string(plan.Medium().Tree.Menu.Grub(nil, nil))
+	for name, text := range plan.Medium().Tree.Texts() {
+		menus[strings.ToLower(name)] = string(text)
 	}
 	arch, _, _ := strings.Cut(system.Platform, "-")
 	s := &difference.Side{Name: of.Installable.String(), Evaluated: true, Image: &inspection.Image{

@@ -64,7 +64,7 @@ func (v *verifying) evaluated(ctx context.Context) (_ *verify.Elsewhere, err err
 	if err != nil {
 		return nil, err
 	}
-	b, err := v.options.Build(ctx, v.app.App, of, image.Options{})
+	b, err := v.options.Build(ctx, v.app.App, []installable.Installable{of}, image.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (v *verifying) evaluated(ctx context.Context) (_ *verify.Elsewhere, err err
 		return nil, err
 	}
 	known, err := b.Known(ctx)
-	return &verify.Elsewhere{Closure: known, Roots: b.Plan().System().StoreContents}, err
+	return &verify.Elsewhere{Closure: known, Roots: b.Plan().StoreContents()}, err
 }
 
 // unlockedError says that an image does not tell where its configuration is had from.
@@ -119,7 +119,7 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 			return &unlockedError{v.path, err.Error()}
 		}
 	}
-	b, err := v.options.Build(ctx, v.app.App, of, images)
+	b, err := v.options.Build(ctx, v.app.App, []installable.Installable{of}, images)
 	if err != nil {
 		return err
 	}

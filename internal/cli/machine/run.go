@@ -17,6 +17,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 )
@@ -112,7 +113,7 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		defer func() { err = errors.Join(err, m.Close()) }()
 	} else {
 		// QEMU reads the image itself.
-		if b, err = opts.Build(ctx, v.App, what.Installable, image.Options{Plain: true}); err != nil {
+		if b, err = opts.Build(ctx, v.App, []installable.Installable{what.Installable}, image.Options{Plain: true}); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, b.Close()) }()

@@ -53,7 +53,7 @@ func (o *Options) AddBuildFlags(cmd *cobra.Command) {
 
 // Build checks everything that can be checked before the evaluation. The image is
 // made as its target needs it, and as the flags say.
-func (o *Options) Build(ctx context.Context, a *face.App, of installable.Installable, images image.Options) (*build.Build, error) {
+func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Installable, images image.Options) (*build.Build, error) {
 	changes, err := o.changes()
 	if err != nil {
 		return nil, err
