@@ -66,8 +66,8 @@ var house = map[string]room{
 	"internal/cli/create": {
 		"the verbs that make an image of a configuration, or say what it would be",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/disk", "internal/cli/face", "internal/cli/machine",
-			"internal/cli/request", "internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable",
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/disk", "internal/cli/face", "internal/cli/look",
+			"internal/cli/machine", "internal/cli/request", "internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable",
 			"internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/progress", "internal/report", "internal/sbom",
 			"internal/signature", "internal/stamp", "internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
 		},
@@ -278,7 +278,7 @@ var house = map[string]room{
 	},
 	"internal/difference": {
 		"what differs between two images, or those that configurations would become: packages by version, how they start",
-		[]string{"internal/human", "internal/inspection"},
+		[]string{"internal/contents", "internal/human", "internal/inspection", "internal/medium", "internal/verify"},
 	},
 	"internal/treemap": {
 		"draws what takes the room of a medium, as a page and as a drawing",

@@ -84,7 +84,10 @@ func TestSplit(t *testing.T) {
 	}
 
 	// The next image is packed from the parts, and takes their place; none is left of a longer set.
-	again := split("30MiB")
+	again := split("30MiB", "--summary", summary)
+	if got := string(readFile(t, summary)); !strings.Contains(got, "**the earlier x.iso.part00 → x.iso:** no difference; ") || !strings.Contains(got, "the same, byte by byte") {
+		t.Errorf("the summary of the next one is\n%s", got)
+	}
 	if again.SHA256 != made.SHA256 || *again.ReusedBytes == 0 || len(again.Parts) != 2 {
 		t.Errorf("%+v", again)
 	}

@@ -439,9 +439,12 @@ func TestReuseURL(t *testing.T) {
 	build := func(t *testing.T, says string) {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "image.iso")
-		o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--reuse", m.url+"/image.iso")
+		o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--reuse", m.url+"/image.iso", "--summary", file+".md")
 		if o.status != 0 || !strings.Contains(o.stderr, says) {
 			t.Errorf("status %d, want it to say %q\n%s", o.status, says, o.stderr)
+		}
+		if summary := string(readFile(t, file+".md")); !strings.Contains(summary, "**"+strings.Replace(m.url, ":", `\:`, 1)+"/image.iso → image.iso:** no difference; ") {
+			t.Errorf("the summary says\n%s", summary)
 		}
 		judge(t, "diffutils", "cmp", file, want.File)
 	}
@@ -464,10 +467,13 @@ func TestReuseURL(t *testing.T) {
 	})
 	m.do(func() { m.alter = nil })
 	t.Run("a disk", func(t *testing.T) {
-		s := newStick(t, 128*mib)
-		o := livebuild(t, "iso", miniFlake(t)+"#mini", "--write", s.name, "--yes", "--reuse", m.url+"/image.iso")
+		s, summary := newStick(t, 128*mib), filepath.Join(t.TempDir(), "summary.md")
+		o := livebuild(t, "iso", miniFlake(t)+"#mini", "--write", s.name, "--yes", "--reuse", m.url+"/image.iso", "--summary", summary)
 		if o.status != 0 || !strings.Contains(o.stderr, "reused ") {
 			t.Errorf("status %d\n%s", o.status, o.stderr)
+		}
+		if got := string(readFile(t, summary)); !strings.Contains(got, "**"+strings.Replace(m.url, ":", `\:`, 1)+"/image.iso → "+s.path+":** no difference; ") {
+			t.Errorf("the summary says\n%s", got)
 		}
 		s.check(t, image)
 	})

@@ -28,6 +28,7 @@ type Result struct {
 	StorePaths int
 	StoreBytes int64  // as Nix counts, NAR sizes
 	Manifest   []byte // that lies on the medium, too
+	From       string // the earlier image that some of it was taken from, a path or URL; "" if none was
 	Times      Times
 }
 
@@ -60,7 +61,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		progress.Warn(b.options.Sink, err)
 	}
 	started := time.Now()
-	if result.Result, err = b.pack(ctx, to, src, opts); err != nil {
+	if result.Result, result.From, err = b.pack(ctx, to, src, opts); err != nil {
 		return result, err
 	}
 	b.times.Pack = time.Since(started)

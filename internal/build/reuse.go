@@ -64,31 +64,36 @@ func (b *Build) openAt(ctx context.Context, path string, src image.Sources, cata
 // again is a target that can be given another packing, instead of the one that it took.
 type again interface{ Again() error }
 
-// pack gives a packing to the target. What is taken from an image that is not here is proved while that
-// goes on; if it does not come, or is not true, all is packed afresh. A target that takes one packing
-// only gets one that is proved.
-func (b *Build) pack(ctx context.Context, to Target, src image.Sources, opts PackOptions) (packed image.Result, err error) {
+// pack gives a packing to the target, and returns the path of the image that it was taken from. What is
+// taken from one that is not here is proved while that goes on; if it does not come, or is not true, all is
+// packed afresh. A target that takes one packing only gets one that is proved.
+func (b *Build) pack(ctx context.Context, to Target, src image.Sources, opts PackOptions) (packed image.Result, from string, err error) {
 	earlier, unfit, err := b.openEarlier(ctx, src, opts)
 	if err != nil {
-		return packed, err
+		return packed, "", err
 	}
 	defer func() { err = errors.Join(err, earlier.Close()) }()
 	anew, ok := to.(again)
 	if !ok {
 		if confirmed := earlier.Confirm(); confirmed != nil {
-			return b.packAfresh(ctx, to, src, opts, confirmed)
+			packed, err = b.packAfresh(ctx, to, src, opts, confirmed)
+			return packed, "", err
 		}
 	}
 	packed, err = b.packFrom(ctx, to, src, opts, earlier, unfit)
 	if err == nil || earlier.Lost() {
 		if confirmed := earlier.Confirm(); confirmed != nil && ctx.Err() == nil {
 			if err := anew.Again(); err != nil {
-				return packed, err
+				return packed, "", err
 			}
-			return b.packAfresh(ctx, to, src, opts, confirmed)
+			packed, err = b.packAfresh(ctx, to, src, opts, confirmed)
+			return packed, "", err
 		}
 	}
-	return packed, err
+	if earlier != nil {
+		from = earlier.Path
+	}
+	return packed, from, err
 }
 
 // packAfresh packs without an earlier image, since it is unfit.

@@ -19,6 +19,8 @@ type Boots struct {
 	Accel    qemu.Accel `json:"accel"` // "kvm" or "tcg"
 	Passed   bool       `json:"passed"`
 	Boots    []Boot     `json:"boots"`
+
+	Since *Difference `json:"-"` // what differs from the image before; nil if there was none
 }
 
 // Text is empty: each boot was told when it ended.

@@ -44,7 +44,7 @@ func TestDifferenceMarkdown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`**a\*b\_.iso → \<b\>.iso:** packages: 1 updated, 1 added, 1 removed; volume ID A\|B → ` + "\\`\\](http://x) \\@user; ",
+		`**a\*b\_.iso → \<b\>.iso:** packages: 1 updated, 1 added, 1 removed; volume ID A\|B → ` + "\\`\\](http\\://x) \\@user; ",
 		"| volume ID | `A\\|B` | `` `](http://x) @user `` |\n", "| `` x`y `` | `1.0 → 1.1` | +20 B |\n", "| `![i](u)` | `2` | +7 B |\n", "| `\\|pipe` | `1` | −5 B |\n",
 	} {
 		if !strings.Contains(out.String(), want) {

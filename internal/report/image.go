@@ -37,6 +37,8 @@ type Image struct {
 
 	Boots []Boot `json:"boots,omitempty"` // with --test
 
+	Since *Difference `json:"-"` // what differs from the image before; nil if there was none, or nobody asked
+
 	Places []string `json:"-"` // where the image is, as the user called it
 }
 

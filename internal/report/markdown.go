@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"io"
@@ -15,7 +16,7 @@ import (
 
 // Markdown is what was made as a summary on a web page, in GitHub's Markdown.
 func (r *Image) Markdown(w io.Writer) error {
-	var b strings.Builder
+	var b bytes.Buffer
 	name := filepath.Base(r.File)
 	if r.File == "" {
 		name = "image on " + strings.Join(r.Places, ", ")
@@ -45,21 +46,23 @@ func (r *Image) Markdown(w io.Writer) error {
 	if len(r.Boots) > 0 {
 		writeBoots(&b, r.Boots)
 	}
-	_, err := io.WriteString(w, b.String())
+	writeSince(&b, r.Since)
+	_, err := w.Write(b.Bytes())
 	return err
 }
 
 // Markdown is what became of the boots as a summary on a web page, in GitHub's Markdown.
 func (r Boots) Markdown(w io.Writer) error {
-	var b strings.Builder
+	var b bytes.Buffer
 	fmt.Fprintf(&b, "### %s\n\n", plainCell(filepath.Base(r.File)))
 	writeBoots(&b, r.Boots)
-	_, err := io.WriteString(w, b.String())
+	writeSince(&b, r.Since)
+	_, err := w.Write(b.Bytes())
 	return err
 }
 
 // writeBoots writes a table of boots, and below it what the failed ones said last.
-func writeBoots(b *strings.Builder, boots []Boot) {
+func writeBoots(b *bytes.Buffer, boots []Boot) {
 	b.WriteString("| boot | | time | |\n|---|---|---|---|\n")
 	for _, r := range boots {
 		verdict, line := "**failed**", r.Outcome
@@ -83,6 +86,14 @@ func writeBoots(b *strings.Builder, boots []Boot) {
 			b.WriteString(plainCell(line) + "&#10;")
 		}
 		b.WriteString("</pre></details>\n\n")
+	}
+}
+
+// writeSince writes what differs from the image before, if there was one.
+func writeSince(b *bytes.Buffer, since *Difference) {
+	if since != nil {
+		since.writeMarkdown(b, "####")
+		b.WriteString("\n")
 	}
 }
 

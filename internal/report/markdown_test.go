@@ -81,6 +81,32 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// TestSummarySince has what differs from the image before below all else, of images that boot and of those
+// that do not, and makes no links of what strangers call theirs.
+func TestSummarySince(t *testing.T) {
+	image := summarised("MINI")
+	a, b := hostileSides()
+	a.Name, b.Name = "https://www.example.com/x.iso", "www.example.com"
+	image.Since = NewDifference(a, b)
+	for _, r := range []interface{ Markdown(*bytes.Buffer) error }{
+		imageSummary{image}, bootsSummary{Boots{File: "x.iso", Boots: boots("MINI"), Since: image.Since}},
+	} {
+		got := page(t, r)
+		_, since, _ := strings.Cut(got, "</pre></details>")
+		for _, want := range []string{
+			"<p><strong>https://www.example.com/x.iso → www.example.com:</strong> packages: 1 updated, 1 added, 1 removed; ",
+			"<h4>Packages updated</h4>\n<table>", "<td><code>x`y</code></td>\n<td><code>1.0 → 1.1</code></td>\n<td>+20 B</td>",
+		} {
+			if !strings.Contains(since, want) {
+				t.Errorf("it lacks %s:\n%s", want, since)
+			}
+		}
+		if strings.Contains(got, "<a ") || strings.Contains(got, "<img") {
+			t.Errorf("it has links:\n%s", got)
+		}
+	}
+}
+
 // What an image says of itself, and on its console, is shown, and changes nothing of the page.
 func TestSummaryHostile(t *testing.T) {
 	plain, _ := shape(page(t, imageSummary{summarised("MINI")}))

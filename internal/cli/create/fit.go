@@ -11,6 +11,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/trial"
 )
@@ -43,11 +44,15 @@ const smallestPart = 2 << 20
 const sector = 2048
 
 // create begins the file that the image goes to, in parts if it is to be split.
-func (o *isoOptions) create(path string) (*image.Output, error) {
-	if o.split.Bytes == 0 {
-		return image.CreateOutput(path, o.force)
+func (v verbs) create(of installable.Installable, path string, opts isoOptions) (*image.Output, error) {
+	if build.InsideFlake(of, path) {
+		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
+			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}
-	return image.CreateCut(path, (o.split.Bytes-1)/sector*sector, o.force)
+	if opts.split.Bytes == 0 {
+		return image.CreateOutput(path, opts.force)
+	}
+	return image.CreateCut(path, (opts.split.Bytes-1)/sector*sector, opts.force)
 }
 
 // place puts the finished file, or its parts, in place, and what goes with it beside it.

@@ -131,11 +131,11 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err := errors.Join(checkFolder(opts.output), opts.summary.Check()); err != nil {
 		return err
 	}
-	reuse, earlier, err := v.openReuse(ctx, opts.reuse, opts.server)
+	reuse, err := v.openReuse(ctx, opts.reuse, opts.server)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, earlier.Close()) }()
+	defer func() { err = errors.Join(err, reuse.Close()) }()
 	papers, err := opts.papers.prepare(ctx, v.App)
 	if err != nil {
 		return err
@@ -158,11 +158,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		}
 	}
 	path := image.OutputPath(opts.output, b.Plan().FileName())
-	if build.InsideFlake(of, path) {
-		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
-			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
-	}
-	out, err := opts.create(path)
+	out, err := v.create(of, path, opts)
 	if err != nil {
 		return err
 	}
@@ -171,7 +167,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		return err
 	}
 	file := &build.File{Output: out}
-	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse, Replaces: out.Place(), Workers: opts.jobs})
+	packed, err := v.pack(ctx, b, file, opts, build.PackOptions{Reuse: reuse.Reuse, Replaces: out.Place(), Workers: opts.jobs})
 	if err != nil {
 		return err
 	}
@@ -180,10 +176,14 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 			return err
 		}
 	}
+	since, err := v.since(ctx, opts, reuse, packed.From, out, path)
+	if err != nil {
+		return err
+	}
 	var boots []report.Boot
 	if tester != nil {
 		if boots, err = tester.Boot(ctx, out, path); err != nil {
-			return errors.Join(err, opts.summary.Write(report.Boots{File: path, Boots: boots}))
+			return errors.Join(err, opts.summary.Write(report.Boots{File: path, Boots: boots, Since: since}))
 		}
 	}
 	if err := v.place(ctx, out, papers, file.Sum, packed); err != nil {
@@ -193,7 +193,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 		v.Console.Warn(err.Error()) // a help for the next image, not more
 	}
 	result := report.NewImage(b.Plan(), packed, time.Since(started))
-	result.SHA256, result.Boots, result.Checked = file.Sum, boots, opts.check
+	result.SHA256, result.Boots, result.Checked, result.Since = file.Sum, boots, opts.check, since
 	if err := result.SetPlace(out); err != nil {
 		return err
 	}

@@ -48,11 +48,11 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // meanwhile, and whoever has to confirm or give a password can leave then.
 func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
-	reuse, earlier, err := v.openReuse(ctx, opts.reuse, opts.server)
+	reuse, err := v.openReuse(ctx, opts.reuse, opts.server)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, earlier.Close()) }()
+	defer func() { err = errors.Join(err, reuse.Close()) }()
 	if err := opts.summary.Check(); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	if values != nil && b.Plan().System().StampArea == 0 {
 		return &stamp.NoAreaError{Name: "the image of " + of.String(), MadeHere: true}
 	}
-	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse, Workers: opts.jobs})
+	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse.Reuse, Workers: opts.jobs})
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,9 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	for i, r := range w.Results() {
 		result.SHA256 = r.SHA256
 		result.Devices = append(result.Devices, report.NewDisk(w.Names()[i], r, w.Stamped()[i]))
+	}
+	if result.Since, err = v.sinceOnDisk(ctx, opts, reuse, packed.From, w.Names()[0]); err != nil {
+		return err
 	}
 	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
 }

@@ -3,7 +3,6 @@ package create
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/livebuild/livebuild/internal/build"
@@ -19,18 +18,31 @@ const (
 	reuseNone = "none"
 )
 
-// openReuse finds out before any work whether a named image is there. What it returns beside is to be
-// closed at the end.
-func (v verbs) openReuse(ctx context.Context, text string, opts wire.Options) (build.Reuse, io.Closer, error) {
+// earlier is the image that the flag --reuse names, which is there, or is looked for.
+type earlier struct {
+	build.Reuse
+	remote *wire.Remote // nil of one that is here
+}
+
+// openReuse finds out before any work whether a named image is there. It is closed at the end.
+func (v verbs) openReuse(ctx context.Context, text string, opts wire.Options) (e earlier, err error) {
 	if !web.Is(text) {
-		reuse, err := parseReuse(text)
-		return reuse, io.NopCloser(nil), err
+		e.Reuse, err = parseReuse(text)
+		return e, err
 	}
-	src, err := wire.Open(ctx, v.App, text, opts)
-	if err != nil {
-		return build.Reuse{}, nil, err
+	if e.remote, err = wire.Open(ctx, v.App, text, opts); err != nil {
+		return earlier{}, err
 	}
-	return build.Reuse{Path: src.URL, Remote: func(context.Context) (image.Remote, error) { return src.Part() }}, src, nil
+	e.Path = e.remote.URL
+	e.Remote = func(context.Context) (image.Remote, error) { return e.remote.Part() }
+	return e, nil
+}
+
+func (e earlier) Close() error {
+	if e.remote == nil {
+		return nil
+	}
+	return e.remote.Close()
 }
 
 // parseReuse is openReuse of what is here.

@@ -36,6 +36,13 @@ func (a *App) NewMedium(ctx context.Context, out *image.Output, path string) (*m
 	return medium.Open(ctx, out.Name(), a.openOptions(path))
 }
 
+// LookIntoNew opens an image that is not in its place yet, which is to be path, as LookInto does.
+func (a *App) LookIntoNew(ctx context.Context, out *image.Output, path string) (*medium.File, error) {
+	opts := a.openOptions(path)
+	opts.Any = true
+	return medium.Open(ctx, out.Name(), opts)
+}
+
 func (a *App) openOptions(name string) medium.OpenOptions {
 	return medium.OpenOptions{
 		Name:     name,

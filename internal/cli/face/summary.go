@@ -21,6 +21,9 @@ func (s *Summary) AddFlag(f *pflag.FlagSet) {
 	f.StringVar(&s.path, "summary", "", "append a summary in Markdown to `FILE`, as to \"$GITHUB_STEP_SUMMARY\"")
 }
 
+// Wanted reports whether a file is named.
+func (s Summary) Wanted() bool { return s.path != "" }
+
 // SummaryError says that a summary cannot be written.
 type SummaryError struct {
 	Path string

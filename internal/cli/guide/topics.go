@@ -125,7 +125,7 @@ func formats() []manual.Block {
 			{Term: "--json", Text: "one object or array on standard output; of 'livebuild write' a line for each step"},
 			{Term: "--progress json", Text: "a line of JSON for each event on standard error"},
 			{Term: "--junit", Argument: "FILE", Text: "boots as JUnit XML"},
-			{Term: "--summary", Argument: "FILE", Text: "an image and its boots in Markdown, added to a file"},
+			{Term: "--summary", Argument: "FILE", Text: "an image, what differs from the one before, and its boots in Markdown, added to a file"},
 		},
 	}
 }

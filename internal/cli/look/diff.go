@@ -10,15 +10,12 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/request"
-	"github.com/livebuild/livebuild/internal/contents"
 	"github.com/livebuild/livebuild/internal/difference"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/inspection"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
-	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
-	"github.com/livebuild/livebuild/internal/verify"
 )
 
 type diffOptions struct {
@@ -93,7 +90,7 @@ func (a verbs) diff(ctx context.Context, names []string, opts diffOptions) (err 
 	}
 	for n, s := range subjects {
 		if sides[n].medium != nil {
-			sides[n].Side, err = a.imageSide(ctx, s.Image, sides[n].medium.Medium)
+			sides[n].Side, err = readSide(ctx, a.App, Image{Name: s.Image, Medium: sides[n].medium.Medium})
 		} else {
 			sides[n].Side, err = a.configurationSide(ctx, s, opts)
 		}
@@ -102,12 +99,10 @@ func (a verbs) diff(ctx context.Context, names []string, opts diffOptions) (err 
 		}
 	}
 	result := report.NewDifference(sides[0].Side, sides[1].Side)
-	if result.Equal && sides[0].medium != nil && sides[1].medium != nil {
-		same, err := a.identical(ctx, sides[0].medium, sides[1].medium)
-		if err != nil {
+	if sides[0].medium != nil && sides[1].medium != nil {
+		if err := compareBytes(ctx, a.App, result, sides[0].medium.Medium, sides[1].medium.Medium); err != nil {
 			return err
 		}
-		result.Compared(same)
 	}
 	if opts.markdown {
 		err = result.Markdown(a.Out)
@@ -118,67 +113,6 @@ func (a verbs) diff(ctx context.Context, names []string, opts diffOptions) (err 
 		return &report.DifferentError{A: names[0], B: names[1]}
 	}
 	return err
-}
-
-// imageSide reads an image.
-func (a verbs) imageSide(ctx context.Context, name string, m *medium.Medium) (_ *difference.Side, err error) {
-	task := progress.Begin(a.Console, "reading", name)
-	defer func() {
-		if err != nil {
-			task.Fail(err, nil)
-		} else {
-			task.End(nil)
-		}
-	}()
-	c, err := contents.Open(m)
-	if err != nil {
-		return nil, err
-	}
-	s := &difference.Side{Name: name}
-	if s.Image, err = inspection.Read(ctx, m, c); err != nil {
-		return nil, err
-	}
-	s.Image.Size = verify.ImageSize(m)
-	if err := readFiles(ctx, c, s); err != nil {
-		return nil, err
-	}
-	if s.Boot, err = inspection.ReadBoot(ctx, m, s.Image.Menus); err != nil {
-		return nil, err
-	}
-	if s.Image.Store == nil {
-		return s, nil
-	}
-	paths, err := inspection.ReadPaths(ctx, m, s.Image.Store.Toplevel)
-	if err != nil {
-		return nil, err
-	}
-	s.Known = difference.Exact
-	for _, p := range paths.List {
-		s.Paths = append(s.Paths, difference.Path{Path: p.Path, Size: p.Size, NarSize: p.NarSize})
-	}
-	return s, nil
-}
-
-// readFiles reads which other files a volume has. What menus, an EFI system partition and the store
-// hold is compared by itself.
-func readFiles(ctx context.Context, c *contents.Contents, s *difference.Side) error {
-	told := map[string]bool{"/" + medium.StoreImage: true}
-	for _, m := range s.Image.Menus {
-		for _, name := range m.Files {
-			told[name] = true
-		}
-	}
-	roots, err := c.Find("/", true)
-	if err != nil {
-		return err
-	}
-	s.Files = map[string]string{}
-	return c.Walk(roots[0], func(f contents.File) error {
-		if f.Mode.IsRegular() && !told[f.Path] && !strings.HasPrefix(f.Path, "/boot/nix/store/") {
-			s.Files[f.Path] = fmt.Sprint(f.Size)
-		}
-		return context.Cause(ctx)
-	})
 }
 
 // planned are the menus of an image that is not made yet.
@@ -237,19 +171,4 @@ func (a verbs) configurationSide(ctx context.Context, of request.Subject, opts d
 		s.Paths = append(s.Paths, difference.Path{Path: path})
 	}
 	return s, err
-}
-
-// identical compares two images byte by byte.
-func (a verbs) identical(ctx context.Context, x, y *medium.File) (bool, error) {
-	if verify.ImageSize(x.Medium) != verify.ImageSize(y.Medium) {
-		return false, nil
-	}
-	task := progress.Begin(a.Console, "comparing", "byte by byte")
-	same, err := verify.Same(ctx, x.Medium, y.Medium, task.Bytes)
-	if err != nil {
-		task.Fail(err, nil)
-		return false, err
-	}
-	task.End(nil)
-	return same, nil
 }
