@@ -54,7 +54,7 @@ func (b *Build) openAt(ctx context.Context, path string, src image.Sources, cata
 	if err != nil {
 		return nil, err
 	}
-	earlier, err := b.plan.Store().OpenRemote(ctx, path, remote, src.Closure, catalog, opts.Workers)
+	earlier, err := b.plan.Store().OpenRemote(ctx, path, remote, src, catalog, opts.Workers)
 	if err != nil {
 		return nil, errors.Join(err, remote.Close())
 	}

@@ -142,7 +142,9 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 		return err
 	}
 	if known == nil || !known.Has(e.squashfs.Sum()) {
-		if same, err = verified(ctx, held, same, workers); err != nil {
+		if same, err = verified(ctx, same, workers, func(ctx context.Context, info store.PathInfo) ([32]byte, error) {
+			return held.NarHash(ctx, path.Base(info.Path))
+		}); err != nil {
 			return err
 		}
 	}
@@ -191,15 +193,16 @@ func common(s medium.Store, closure *store.Closure) (same []store.PathInfo, byte
 	return same, bytes, nil
 }
 
-// verified returns those of the paths that the image really has.
-func verified(ctx context.Context, s medium.Store, paths []store.PathInfo, workers int) ([]store.PathInfo, error) {
+// verified returns those of the paths that the image really has, by a function that computes the NAR
+// hash of one.
+func verified(ctx context.Context, paths []store.PathInfo, workers int, narHash func(context.Context, store.PathInfo) ([32]byte, error)) ([]store.PathInfo, error) {
 	var mu sync.Mutex
 	var good []store.PathInfo
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	for _, info := range paths {
 		group.Go(func() error {
-			if hash, err := s.NarHash(ctx, path.Base(info.Path)); err == nil && hash == info.NarHash {
+			if hash, err := narHash(ctx, info); err == nil && hash == info.NarHash {
 				mu.Lock()
 				defer mu.Unlock()
 				good = append(good, info)

@@ -7,12 +7,14 @@ import (
 	"io"
 	"path"
 	"runtime"
+	"sort"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/internal/index"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -31,7 +33,7 @@ type Remote interface {
 // OpenRemote opens an image that is not here, to pack a closure from it. What can be taken from it
 // comes while packing goes on, and is proved meanwhile: until [Earlier.Confirm] it is not known whether
 // the new image is right. The error is an *UnfitError if nothing can be taken.
-func (s *Store) OpenRemote(ctx context.Context, name string, remote Remote, closure *store.Closure, known *Catalog, workers int) (*Earlier, error) {
+func (s *Store) OpenRemote(ctx context.Context, name string, remote Remote, src Sources, known *Catalog, workers int) (*Earlier, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -39,7 +41,7 @@ func (s *Store) OpenRemote(ctx context.Context, name string, remote Remote, clos
 		workers = runtime.GOMAXPROCS(0)
 	}
 	e := &Earlier{Path: name, remote: remote}
-	if err := e.openRemote(ctx, s.codec, closure, known, workers); err != nil {
+	if err := e.openRemote(ctx, s.codec, src, known, workers); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -52,7 +54,7 @@ func (s *Store) OpenRemote(ctx context.Context, name string, remote Remote, clos
 // usual one.
 const tablesAhead = 32 << 20
 
-func (e *Earlier) openRemote(ctx context.Context, c *codec.Codec, closure *store.Closure, known *Catalog, workers int) error {
+func (e *Earlier) openRemote(ctx context.Context, c *codec.Codec, src Sources, known *Catalog, workers int) error {
 	section, err := medium.FindStore(e.remote, e.remote.Size())
 	if err != nil {
 		return err
@@ -71,28 +73,26 @@ func (e *Earlier) openRemote(ctx context.Context, c *codec.Codec, closure *store
 		}
 	}
 	held := medium.Store{Reader: r}
-	same, _, err := common(held, closure)
-	if err != nil {
-		return err
-	}
-	same, whole, err := pure(held, same, recorded)
+	same, _, err := common(held, src.Closure)
 	if err != nil {
 		return err
 	}
 	if len(same) == 0 {
 		return errNothing
 	}
+	groups, err := groupsOf(held, same, recorded)
+	if err != nil {
+		return err
+	}
 	e.keep(same)
 	// From now on only what is wanted can be read of the groups.
 	_, start, _ := section.Outer()
-	var groups []index.Piece
-	for _, g := range recorded {
-		if g.Name == "group" {
-			groups = append(groups, index.Piece{Offset: start + g.Offset, Size: g.Size, Sum: g.Sum})
-		}
+	var pieces []index.Piece
+	for _, g := range groups.list {
+		pieces = append(pieces, index.Piece{Offset: start + g.Offset, Size: g.Size, Sum: g.Sum})
 	}
-	e.remote.Want(ctx, groups, func(p index.Piece) bool { return whole[p.Offset-start] })
-	e.squashfs, err = squashfs.OpenEarlierPart(ctx, section, section.Size(), c, workers, func(offset, _ int64) bool { return whole[offset] })
+	e.remote.Want(ctx, pieces, func(p index.Piece) bool { return groups.has(p.Offset - start) })
+	e.squashfs, err = squashfs.OpenEarlierPart(ctx, section, section.Size(), c, workers, func(offset, _ int64) bool { return groups.has(offset) })
 	if err != nil {
 		return err
 	}
@@ -100,69 +100,46 @@ func (e *Earlier) openRemote(ctx context.Context, c *codec.Codec, closure *store
 		return nil
 	}
 	e.proof, e.proving = errgroup.WithContext(ctx)
-	e.proof.Go(func() error { return prove(e.proving, held, same, workers) })
+	e.proof.Go(func() error { return prove(e.proving, held, same, groups, src.Files, workers) })
 	return nil
 }
 
-// pure returns those of the paths that lie in groups which hold nothing else, and these groups by where
-// they begin. A group that holds something else, too, is packed afresh: its bytes are going to be others.
-func pure(s medium.Store, same []store.PathInfo, recorded []squashfs.Recorded) (kept []store.PathInfo, whole map[int64]bool, err error) {
-	in, err := groupsOf(s, recorded)
-	if err != nil {
-		return nil, nil, err
-	}
-	mixed := map[int64]bool{}
-	isKept := map[string]bool{}
-	for _, info := range same {
-		isKept[path.Base(info.Path)] = true
-	}
-	for changed := true; changed; {
-		changed = false
-		for name, groups := range in {
-			for g := range groups {
-				switch {
-				case !isKept[name] && !mixed[g]:
-					mixed[g], changed = true, true
-				case isKept[name] && mixed[g]:
-					delete(isKept, name)
-					changed = true
-				}
-			}
-		}
-	}
-	whole = map[int64]bool{}
-	for _, info := range same {
-		if name := path.Base(info.Path); isKept[name] {
-			kept = append(kept, info)
-			for g := range in[name] {
-				whole[g] = true
-			}
-		}
-	}
-	return kept, whole, nil
+// groups are those of an image, of which some hold nothing but paths that are the same. The others
+// are packed afresh: their bytes are going to be different ones.
+type groups struct {
+	list  []squashfs.Recorded // in order
+	mixed []bool              // by group: it holds something else, too
 }
 
-// groupsOf finds out in which groups each entry of the root directory has files.
-func groupsOf(s medium.Store, recorded []squashfs.Recorded) (map[string]map[int64]bool, error) {
-	groupAt := func(offset int64) (int64, bool) {
-		for lo, hi := 0, len(recorded); lo < hi; {
-			mid := (lo + hi) / 2
-			switch g := recorded[mid]; {
-			case offset < g.Offset:
-				hi = mid
-			case offset >= g.Offset+g.Size:
-				lo = mid + 1
-			default:
-				return g.Offset, g.Name == "group"
-			}
+// at returns the number of the group that a block lies in.
+func (g *groups) at(offset int64) (int, bool) {
+	i := sort.Search(len(g.list), func(i int) bool { return g.list[i].Offset+g.list[i].Size > offset })
+	return i, i < len(g.list) && g.list[i].Offset <= offset
+}
+
+// has says whether the group at an offset is of use.
+func (g *groups) has(offset int64) bool {
+	i, ok := g.at(offset)
+	return ok && !g.mixed[i]
+}
+
+// groupsOf finds out which groups the image has, and what is in them.
+func groupsOf(s medium.Store, same []store.PathInfo, recorded []squashfs.Recorded) (*groups, error) {
+	g := &groups{}
+	for _, part := range recorded {
+		if part.Name == "group" {
+			g.list = append(g.list, part)
 		}
-		return 0, false
+	}
+	g.mixed = make([]bool, len(g.list))
+	kept := map[string]bool{}
+	for _, info := range same {
+		kept[path.Base(info.Path)] = true
 	}
 	root, err := s.Root()
 	if err != nil {
 		return nil, err
 	}
-	in := map[string]map[int64]bool{}
 	for entry, err := range s.Entries(root) {
 		if err != nil {
 			return nil, err
@@ -171,38 +148,63 @@ func groupsOf(s medium.Store, recorded []squashfs.Recorded) (map[string]map[int6
 		if err != nil {
 			return nil, err
 		}
-		groups := map[int64]bool{}
-		in[entry.Name] = groups
 		err = s.WalkFrom(top, func(at string, ino squashfs.Inode) error {
-			if !ino.Mode.IsRegular() {
-				return nil
-			}
-			blocks, err := s.Blocks(ino)
-			if err != nil {
-				return err
-			}
-			for _, b := range append(blocks.Data, blocks.Fragment) {
-				if b.Size == 0 {
-					continue
-				}
-				g, ok := groupAt(b.Offset)
+			return eachBlock(s, ino, func(offset int64) error {
+				i, ok := g.at(offset)
 				if !ok {
 					return fmt.Errorf("%s/%s lies in no group", entry.Name, at)
 				}
-				groups[g] = true
-			}
-			return nil
+				g.mixed[i] = g.mixed[i] || !kept[entry.Name]
+				return nil
+			})
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return in, nil
+	return g, nil
 }
 
-// prove computes the NAR hash of each path.
-func prove(ctx context.Context, s medium.Store, paths []store.PathInfo, workers int) error {
-	good, err := verified(ctx, s, paths, workers)
+// eachBlock calls a function with where each block of a file lies.
+func eachBlock(s medium.Store, ino squashfs.Inode, f func(offset int64) error) error {
+	if !ino.Mode.IsRegular() {
+		return nil
+	}
+	blocks, err := s.Blocks(ino)
+	if err != nil {
+		return err
+	}
+	for _, b := range append(blocks.Data, blocks.Fragment) {
+		if b.Size == 0 {
+			continue
+		}
+		if err := f(b.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errMixed says that a file lies in a group that is left where it is.
+var errMixed = errors.New("is in a mixed group")
+
+// prove computes the NAR hash of each path, from what is taken of the image, and for the rest of it from
+// the store: that has the right bytes, so the hash is right if and only if those of the image are.
+func prove(ctx context.Context, s medium.Store, paths []store.PathInfo, g *groups, files *storefs.FS, workers int) error {
+	good, err := verified(ctx, paths, workers, func(ctx context.Context, info store.PathInfo) ([32]byte, error) {
+		return s.NarHashFrom(ctx, path.Base(info.Path), func(at string, ino squashfs.Inode) (io.ReadCloser, error) {
+			err := eachBlock(s, ino, func(offset int64) error {
+				if !g.has(offset) {
+					return errMixed
+				}
+				return nil
+			})
+			if errors.Is(err, errMixed) {
+				return files.Open(path.Join(info.Path, at))
+			}
+			return nil, err
+		})
+	})
 	if err == nil && len(good) != len(paths) {
 		err = fmt.Errorf("%d of its %d store paths are not what it says", len(paths)-len(good), len(paths))
 	}

@@ -117,18 +117,46 @@ func (s Store) NarHash(ctx context.Context, name string) ([32]byte, error) {
 // Nar is NarHash with the size of the archive in bytes. An archive that would be larger than limit is
 // an error before its files are read: a hole of any size takes no room in the image.
 func (s Store) Nar(ctx context.Context, name string, limit int64) (hash [32]byte, size int64, err error) {
+	return s.nar(ctx, name, limit, s.open)
+}
+
+// Contents opens a regular file of a store path, by its path below that and its inode.
+type Contents func(at string, ino squashfs.Inode) (io.ReadCloser, error)
+
+// NarHashFrom is NarHash with the contents of regular files from where a function has them; the nil
+// file is the medium's own.
+func (s Store) NarHashFrom(ctx context.Context, name string, open Contents) ([32]byte, error) {
+	hash, _, err := s.nar(ctx, name, math.MaxInt64, func(at string, ino squashfs.Inode) (io.ReadCloser, error) {
+		if file, err := open(at, ino); file != nil || err != nil {
+			return file, err
+		}
+		return s.open(at, ino)
+	})
+	return hash, err
+}
+
+// open opens a file of the medium.
+func (s Store) open(_ string, ino squashfs.Inode) (io.ReadCloser, error) {
+	file, err := s.OpenFile(ino)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(io.NewSectionReader(file, 0, math.MaxInt64)), nil
+}
+
+func (s Store) nar(ctx context.Context, name string, limit int64, open Contents) (hash [32]byte, size int64, err error) {
 	top, err := s.Lookup(name)
 	if err != nil {
 		return hash, 0, err
 	}
 	nar := store.NewNarHash()
-	open := 0 // directories that have not ended
+	unended := 0 // directories
 	err = s.WalkFrom(top, func(at string, ino squashfs.Inode) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if at != "." {
-			for depth := strings.Count(at, "/") + 1; open > depth; open-- {
+			for depth := strings.Count(at, "/") + 1; unended > depth; unended-- {
 				nar.EndDirectory()
 				nar.EndEntry()
 			}
@@ -137,17 +165,21 @@ func (s Store) Nar(ctx context.Context, name string, limit int64) (hash [32]byte
 		switch {
 		case ino.Mode.IsDir():
 			nar.Directory()
-			open++
+			unended++
 			return nil // its entry ends with it
 		case ino.Mode.IsRegular():
-			file, err := s.OpenFile(ino)
+			if ino.Size > limit-nar.Size() {
+				return fmt.Errorf("%s: the archive has more than %d bytes", at, limit)
+			}
+			file, err := open(at, ino)
 			if err != nil {
 				return err
 			}
-			if file.Size() > limit-nar.Size() {
-				return fmt.Errorf("%s: the archive has more than %d bytes", at, limit)
+			err = nar.File(ino.Mode&0o111 != 0, ino.Size, file)
+			if closed := file.Close(); err == nil {
+				err = closed
 			}
-			if err := nar.File(ino.Mode&0o111 != 0, file.Size(), io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
+			if err != nil {
 				return err
 			}
 		case ino.Target != "":
@@ -163,9 +195,9 @@ func (s Store) Nar(ctx context.Context, name string, limit int64) (hash [32]byte
 	if err != nil {
 		return hash, 0, err
 	}
-	for ; open > 0; open-- {
+	for ; unended > 0; unended-- {
 		nar.EndDirectory()
-		if open > 1 {
+		if unended > 1 {
 			nar.EndEntry()
 		}
 	}
