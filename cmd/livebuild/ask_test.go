@@ -157,14 +157,17 @@ func TestAskNobody(t *testing.T) {
 		args []string
 		want string
 	}{
-		"CI":           {[]string{"CI=true"}, []string{"iso"}, "which configuration?"},
-		"JSON":         {nil, []string{"plan", ".", "--json"}, "several configurations"},
-		"yes":          {nil, []string{"write", image, "--yes"}, "which disk?"},
-		"progress":     {nil, []string{"iso", ".", "--progress", "plain"}, "several configurations"},
-		"variable":     {[]string{"LIVEBUILD_PROGRESS=quiet"}, []string{"iso", "."}, "several configurations"},
-		"nothing here": {nil, []string{"test"}, "which image?"},
-		"too many":     {nil, []string{"iso", "a", "b"}, "one installable is wanted, not 2"},
-		"behind --":    {nil, []string{"run", "--", "-m", "1"}, "which image?"},
+		"CI":             {[]string{"CI=true"}, []string{"iso"}, "which configuration?"},
+		"JSON":           {nil, []string{"plan", ".", "--json"}, "several configurations"},
+		"yes":            {nil, []string{"write", image, "--yes"}, "which disk?"},
+		"progress":       {nil, []string{"iso", ".", "--progress", "plain"}, "several configurations"},
+		"variable":       {[]string{"LIVEBUILD_PROGRESS=quiet"}, []string{"iso", "."}, "several configurations"},
+		"nothing here":   {nil, []string{"test"}, "which image?"},
+		"too many":       {nil, []string{"iso", "a", "b"}, "one installable is wanted, not 2"},
+		"no list":        {nil, []string{"fetch"}, "which image? a URL is missing"},
+		"half a list":    {nil, []string{"cat"}, "which image? a file is missing"},
+		"the other half": {nil, []string{"cat", image}, "which file of the image? a path is missing"},
+		"behind --":      {nil, []string{"run", "--", "-m", "1"}, "which image?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,5 +215,28 @@ func TestAskWrite(t *testing.T) {
 	o = newTerminal(t).talk(t, call{dir: dir}, []string{"write"}, pick(s)...)
 	if o.status != 1 || !strings.Contains(o.stderr, "is mounted at "+mounted) || !strings.Contains(o.stderr, "--unmount unmounts it") {
 		t.Errorf("status %d: %q", o.status, o.stderr)
+	}
+}
+
+// TestAskImages picks images for the verbs that look into them, and change them: of two that are compared
+// the second is another one.
+func TestAskImages(t *testing.T) {
+	image, _ := imageFile(t, 2*mib) // that is no volume
+	dir := filepath.Dir(image)
+	for name, test := range map[string]struct {
+		args  []string
+		steps []step
+		shows string
+	}{
+		"diff":  {[]string{"diff"}, []step{{"Which image?", "/an image" + enter}, {"What is an image.iso compared with?", enter}}, "that is: livebuild diff 'an image.iso' other.iso"},
+		"stamp": {[]string{"stamp", "--show"}, []step{{"Which image or stick?", "/an image" + enter}}, "that is: livebuild stamp --show 'an image.iso'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writeFile(t, filepath.Join(dir, "other.iso"), []byte("none"))
+			o := newTerminal(t).talk(t, call{dir: dir}, test.args, test.steps...)
+			if o.status != 1 || !strings.Contains(o.stderr, test.shows) || !strings.Contains(o.stderr, "error: ") {
+				t.Errorf("status %d: %q", o.status, o.stderr)
+			}
+		})
 	}
 }

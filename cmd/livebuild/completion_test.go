@@ -31,12 +31,11 @@ func (c call) complete(t testing.TB, args ...string) (words []string, directive 
 
 // TestComplete completes what can be known: configurations, compressions, images, sticks, flags.
 func TestComplete(t *testing.T) {
-	miniFlake(t) // Nix is needed
-	dir := several(t)
+	mini, dir := miniISO(t), several(t)
 	writeFile(t, filepath.Join(dir, "a.iso"), nil)
 	writeFile(t, filepath.Join(dir, "iso.nix"), fmt.Appendf(nil, "{ one = import %[1]s/config.nix { }; two = import %[1]s/config.nix { }; }", miniFlake(t)))
 	c := call{dir: dir}
-	const files, noFiles, extensions = ":0", ":4", ":8"
+	const files, noFiles, extensions, folders = ":0", ":4", ":8", ":16"
 	for _, test := range []struct {
 		args      []string
 		words     []string // that are there
@@ -55,6 +54,23 @@ func TestComplete(t *testing.T) {
 		{[]string{"run", ""}, []string{".#laptop", "a.iso"}, nil, noFiles},
 		{[]string{"run", "x"}, []string{"iso"}, nil, extensions},
 		{[]string{"test", ""}, []string{"iso", "zst"}, nil, extensions},
+		{[]string{"fetch", ""}, []string{"https://"}, nil, ":6"},
+		{[]string{"stamp", ""}, []string{"iso"}, nil, extensions},
+		{[]string{"diff", "a.iso", "."}, []string{".#laptop"}, nil, noFiles},
+		{[]string{"init", ""}, nil, nil, folders},
+		{[]string{"init", "--template", ""}, []string{"minimal", "rescue"}, nil, noFiles},
+		{[]string{"man", ""}, nil, nil, folders},
+		{[]string{"cat", mini.File, ""}, []string{"/isolinux/", "/EFI/", "/nix-store.squashfs", "/nix/store/", "esp:/"}, nil, ":6"},
+		{[]string{"extract", mini.File, "/x", "/isolinux/isolinux.c"}, []string{"/isolinux/isolinux.cfg"}, []string{"/isolinux/isolinux.bin"}, noFiles},
+		{[]string{"ls", mini.File, "/nix/sto"}, []string{"/nix/store/"}, nil, ":6"},
+		{[]string{"ls", mini.File, "esp:/EF"}, []string{"esp:/EFI/"}, nil, ":6"},
+		{[]string{"cat", "a.iso", "/"}, nil, nil, noFiles}, // which is empty
+		{[]string{"cat", "absent.iso", "/"}, nil, nil, noFiles},
+		{[]string{"iso", "--sbom", ""}, []string{"spdx", "cyclonedx"}, nil, noFiles},
+		{[]string{"iso", "--jobs", ""}, nil, nil, noFiles},
+		{[]string{"iso", "--max-size", ""}, nil, nil, noFiles},
+		{[]string{"iso", "--sign", ""}, nil, nil, files},
+		{[]string{"write", "--seed", ""}, []string{"iso"}, nil, extensions},
 		{[]string{"iso", "--compression", ""}, []string{"none", "lz4", "gzip", "zstd", "xz"}, nil, ":36"},
 		{[]string{"iso", "--compression", "zstd:"}, []string{"zstd:1", "zstd:15", "zstd:22"}, []string{"zstd:0", "zstd:23"}, ":36"},
 		{[]string{"bench", "--compression=lz4:"}, []string{"lz4:1", "lz4:12", "lz4:hc"}, nil, ":36"},

@@ -29,8 +29,8 @@ var house = map[string]room{
 	"internal/cli/ask": {
 		"what can be meant where a verb needs something that was not named: pick lists, completion",
 		[]string{
-			"internal/cli/face", "internal/console", "internal/device", "internal/human", "internal/installable", "internal/medium",
-			"internal/nix", "internal/nixos", "internal/picklist", "internal/report", "pkg/squashfs/codec",
+			"internal/cli/face", "internal/console", "internal/contents", "internal/device", "internal/human", "internal/installable",
+			"internal/medium", "internal/nix", "internal/nixos", "internal/picklist", "internal/report", "pkg/squashfs/codec",
 		},
 	},
 	"internal/picklist": {

@@ -27,19 +27,39 @@ const (
 	configuration kind = 1 << iota
 	image              // the file of one
 	disk               // that may be written to or read
+	inside             // a file of the image that is the first argument
+	address            // of an image on a server
+	folder             // of this machine
+	optional           // beside another kind: it need not be there
 )
 
-// wanted are the arguments that a verb must have, in their order. More of the last may follow.
+// wanted are the arguments of verbs, in their order. More of the last may follow where it is a disk, or
+// inside of an image.
 var wanted = map[string][]kind{
 	"iso":     {configuration},
 	"plan":    {configuration},
 	"bench":   {configuration},
+	"doctor":  {configuration | optional},
 	"run":     {image | configuration},
 	"test":    {image},
 	"write":   {image, disk},
+	"stamp":   {image | disk},
 	"verify":  {image | disk},
 	"inspect": {image | disk},
-	"ls":      {image | disk},
+	"ls":      {image | disk, inside | optional},
+	"cat":     {image | disk, inside},
+	"extract": {image | disk, inside},
+	"diff":    {image | configuration, image | configuration},
+	"fetch":   {address},
+	"init":    {folder | optional},
+	"man":     {folder},
+}
+
+// canPick reports whether there are lists of all that is missing of a verb's arguments.
+func canPick(kinds []kind, args []string) bool {
+	return len(args) < len(kinds) && !slices.ContainsFunc(kinds[len(args):], func(k kind) bool {
+		return k&(configuration|image|disk|optional) == 0
+	})
 }
 
 // here is the flake of the current folder.
@@ -54,7 +74,8 @@ type Asker struct {
 // New returns one for a run of the program.
 func New(app *face.App) *Asker { return &Asker{app, newNames()} }
 
-// Fill lets a verb that lacks an argument ask for it, if there is somebody to ask.
+// Fill lets a verb that lacks an argument ask for it, if there is somebody to ask, and something to pick
+// from.
 func (a *Asker) Fill(cmd *cobra.Command) {
 	kinds := wanted[cmd.Name()]
 	if kinds == nil {
@@ -62,7 +83,7 @@ func (a *Asker) Fill(cmd *cobra.Command) {
 	}
 	check, run := cmd.Args, cmd.RunE
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil && !a.mayAsk(cmd) {
+		if err := check(cmd, args); err != nil && !(a.mayAsk(cmd) && canPick(kinds, args)) {
 			return err
 		}
 		return nil
@@ -141,7 +162,7 @@ type choice struct {
 
 // pick asks for the next argument. If there is nothing to pick from, the arguments stay.
 func (a *Asker) pick(cmd *cobra.Command, kinds []kind, args []string) ([]string, error) {
-	if len(args) >= len(kinds) {
+	if !canPick(kinds, args) {
 		return args, nil
 	}
 	what := kinds[len(args)]
@@ -162,6 +183,7 @@ func (a *Asker) pick(cmd *cobra.Command, kinds []kind, args []string) ([]string,
 		}
 		choices = append(choices, choice{here, picklist.Item{Name: here, Detail: "a configuration of the flake here, built first"}})
 	}
+	choices = slices.DeleteFunc(choices, func(c choice) bool { return slices.Contains(args, c.word) })
 	if len(choices) == 0 {
 		return args, nil
 	}
@@ -179,6 +201,8 @@ func title(what kind, args []string) string {
 		return "Which disk is to get " + filepath.Base(args[0]) + "? All of it will be lost."
 	case what&disk != 0:
 		return "Which image or stick?"
+	case len(args) > 0:
+		return "What is " + filepath.Base(args[0]) + " compared with?"
 	}
 	return "Which image?"
 }

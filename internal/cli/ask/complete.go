@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,37 +59,46 @@ func (a *Asker) flagWords() map[string]words {
 		"module":      files("nix"),
 		"ssh-key":     files("pub"),
 		"modes":       fixed(modes...),
+		"seed":        imageFiles,
+		"values":      files("toml"),
+		"map":         files("html", "svg"),
+		"sbom":        fixed("spdx", "cyclonedx"),
 		"display":     fixed("gtk", "vnc", "none"),
 		"progress":    fixed("auto\tlive lines on a terminal, plain ones elsewhere", "plain\tlines", "json\ta line of JSON for each event", "quiet\twhat is wrong alone"),
 		"for":         fixed("iso", "run", "test", "write"),
 	}
 }
 
+// namesFile matches what help texts call the values of flags that are files.
+var namesFile = regexp.MustCompile(`FILE|FOLDER|KEY|STORE|SRC|IMAGE`)
+
 // Complete has shells told how a verb's arguments and the values of its flags go on.
 func (a *Asker) Complete(cmd *cobra.Command) {
-	kinds := wanted[cmd.Name()]
-	switch cmd.Name() { // of which nothing is missing, or more than could be asked
-	case "doctor":
-		kinds = []kind{configuration}
-	case "cat", "extract":
-		kinds = []kind{image | disk}
-	case "diff":
-		kinds = []kind{image | configuration, image | configuration}
-	}
-	if kinds != nil {
+	if kinds := wanted[cmd.Name()]; kinds != nil {
+		last := kinds[len(kinds)-1] &^ optional
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			switch n := len(args); {
 			case n < len(kinds):
-				return a.argument(cmd.Context(), cmd, kinds[n], word)
-			case kinds[len(kinds)-1] == disk: // of which there can be several
-				return writable(cmd.Context(), cmd, word)
+				return a.argument(cmd.Context(), cmd, kinds[n], args, word)
+			case last == disk || last == inside: // of which there can be several
+				return a.argument(cmd.Context(), cmd, last, args, word)
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
 	known := a.flagWords()
 	describe := func(flag *pflag.Flag) {
-		if of, ok := known[flag.Name]; ok && flag.Value.Type() != "bool" {
+		if flag.Value.Type() == "bool" {
+			return
+		}
+		of, ok := known[flag.Name]
+		if _, has := cmd.GetFlagCompletionFunc(flag.Name); has {
+			return
+		}
+		if what, _ := pflag.UnquoteUsage(flag); !ok && !namesFile.MatchString(what) {
+			of, ok = fixed(), true // a number, a name
+		}
+		if ok {
 			_ = cmd.RegisterFlagCompletionFunc(flag.Name, func(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 				return of(cmd.Context(), cmd, word)
 			}) // fails only for a flag that is not there, or twice
@@ -99,7 +109,15 @@ func (a *Asker) Complete(cmd *cobra.Command) {
 }
 
 // argument is how one goes on that can be of some kinds.
-func (a *Asker) argument(ctx context.Context, cmd *cobra.Command, what kind, word string) ([]string, cobra.ShellCompDirective) {
+func (a *Asker) argument(ctx context.Context, cmd *cobra.Command, what kind, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	switch what &= ^optional; what {
+	case inside:
+		return paths(ctx, args[0], word)
+	case address:
+		return []string{"https://"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	case folder:
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
 	if what&disk != 0 && (what == disk || strings.HasPrefix(word, "/dev")) {
 		if what == disk {
 			return writable(ctx, cmd, word)

@@ -55,9 +55,6 @@ The names of the files are printed on standard output.`,
 			}
 			return run(cmd.Context(), app, folder, opts)
 		},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
 	}
 	f := cmd.Flags()
 	f.StringVarP(&opts.template, "template", "t", template.List()[0].Name, "write the template `NAME`")
