@@ -34,7 +34,7 @@ func example() *Manifest {
 		Systems: []System{{[]string{"one"}, "/nix/store/bbbb-system", "/nix/store/aaaa-kernel/bzImage", "/nix/store/cccc-initrd/initrd"}},
 		Settings: Settings{
 			VolumeID: "LIVE", Modes: []string{"bios-cd", "uefi-usb"}, Compression: "zstd:3", BlockSize: 1 << 20,
-			Codec: "zstd:3 -b 1M (libzstd 1.5.7)", Epoch: 315532800, MadeLive: true, StampArea: 262144,
+			Codec: "zstd:3 -b 1M (libzstd 1.5.7, presets 1)", Epoch: 315532800, MadeLive: true, StampArea: 262144,
 		},
 		Changes: Changes{
 			NoLive: true, Variant: "iso", Modules: []Module{{"a.nix", strings.Repeat("0", 64)}, {"<b>", ""}}, VolumeID: "LIVE",

@@ -103,6 +103,8 @@ func formats() []manual.Block {
 			text += "; from 2 on, high compression, of which the last is also called lz4:hc"
 		case codec.XZ:
 			text += "; the smallest, and the slowest to read; needs a livebuild that was built with cgo"
+		case codec.Zstd:
+			text += "; a level makes less than mksquashfs' level of that number, in less time"
 		}
 		compressions = append(compressions, manual.Item{Term: r.Name, Text: text})
 	}
