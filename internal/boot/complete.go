@@ -116,8 +116,9 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options)
 	// GRUB reads its menu from the device that the firmware loaded it from: the
 	// medium, or this file system.
 	var content []fat.File
-	for n, script := range t.scripts() {
-		if made[script], err = t.script(n, store, fonts); err != nil {
+	trees := func(p platform) ([]string, error) { return deviceTreeFiles(store, p.systems) }
+	for _, script := range t.scripts() {
+		if made[script], err = t.script(script, fonts, trees); err != nil {
 			return nil, err
 		}
 		content = append(content, fat.File{Path: script, Data: made[script]})

@@ -2,8 +2,6 @@ package boot
 
 import (
 	"slices"
-
-	"github.com/livebuild/livebuild/internal/storefs"
 )
 
 // The scripts of GRUB. There is one, unless the medium starts machines of several kinds by
@@ -24,69 +22,69 @@ func (t *Tree) efiMenus() (menus []*Menu, platforms []platform) {
 
 // scripts are the paths of all scripts, the first of which GRUB looks for.
 func (t *Tree) scripts() []string {
+	menus, _ := t.efiMenus()
+	if len(menus) == 1 {
+		return []string{grubConfig}
+	}
 	paths := []string{grubConfig}
-	if menus, _ := t.efiMenus(); len(menus) > 1 {
-		for _, menu := range menus {
-			paths = append(paths, scriptOf(menu.CPU))
-		}
+	for _, menu := range menus {
+		paths = append(paths, scriptOf(menu.CPU))
+	}
+	if standsForI386(menus) {
+		paths = append(paths, scriptOf("i386"))
 	}
 	return paths
 }
 
-// script is the n-th of the scripts.
-func (t *Tree) script(n int, store *storefs.FS, fonts []string) ([]byte, error) {
-	menus, platforms := t.efiMenus()
-	if len(menus) > 1 {
-		if n == 0 {
-			return chooseScript(menus), nil
-		}
-		n--
-	}
-	trees, err := deviceTreeFiles(store, platforms[n].systems)
-	if err != nil {
-		return nil, err
-	}
-	return menus[n].Grub(fonts, trees), nil
+// standsForI386 reports whether the menu of x86_64 is that of other PCs, too: a GRUB that starts
+// the medium from an image file may be one for BIOS, which calls every PC an i386.
+func standsForI386(menus []*Menu) bool {
+	is := func(cpu string) bool { return slices.ContainsFunc(menus, func(m *Menu) bool { return m.CPU == cpu }) }
+	return is("x86_64") && !is("i386")
 }
 
-// chooseScript is the script that reads that of the processor. A GRUB that started it from
-// an image file may be one for BIOS, which calls every PC an i386.
-func chooseScript(menus []*Menu) []byte {
+// script is one of the scripts. Fonts and deviceTrees are as of [Menu.Grub], the latter by the
+// platform.
+func (t *Tree) script(name string, fonts []string, deviceTrees func(platform) ([]string, error)) ([]byte, error) {
+	menus, platforms := t.efiMenus()
 	s := &script{}
-	s.line("# Each kind of machine has a menu of its own.")
-	named := scriptOf("${grub_cpu}")
-	pc := slices.IndexFunc(menus, func(m *Menu) bool { return m.CPU == "x86_64" })
-	hasI386 := slices.ContainsFunc(menus, func(m *Menu) bool { return m.CPU == "i386" })
-	if pc < 0 || hasI386 {
-		s.line(`source "/%s"`, named)
-		return s.Bytes()
+	for i, menu := range menus {
+		if len(menus) > 1 && name != scriptOf(menu.CPU) {
+			continue
+		}
+		files, err := deviceTrees(platforms[i])
+		if err != nil {
+			return nil, err
+		}
+		return menu.Grub(fonts, files), nil
 	}
-	s.line(`if [ "${grub_cpu}" = "i386" ]; then`)
-	s.line(`  source "/%s"`, scriptOf(menus[pc].CPU))
-	s.line("else")
-	s.line(`  source "/%s"`, named)
-	s.line("fi")
-	return s.Bytes()
+	if name == grubConfig {
+		s.line("# Each kind of machine has a menu of its own.")
+		s.line(`source "/%s"`, scriptOf("${grub_cpu}"))
+	} else {
+		s.line("# A GRUB for BIOS, which started this medium from a file, calls every PC so.")
+		s.line("source /%s", scriptOf("x86_64"))
+	}
+	return s.Bytes(), nil
 }
 
 // Texts returns the menus of the loaders by their paths on the medium, as far as they are known
 // before anything is built: without what themes and choices of device trees bring.
-func (t *Tree) Texts() map[string][]byte {
+func (t *Tree) Texts() (map[string][]byte, error) {
 	texts := map[string][]byte{}
 	for _, menu := range t.Menus {
 		if menu.BIOS {
 			texts[isolinuxConfig] = menu.Isolinux()
 		}
 	}
-	menus, _ := t.efiMenus()
-	switch {
-	case len(menus) == 1:
-		texts[grubConfig] = menus[0].Grub(nil, nil)
-	case len(menus) > 1:
-		texts[grubConfig] = chooseScript(menus)
-		for _, menu := range menus {
-			texts[scriptOf(menu.CPU)] = menu.Grub(nil, nil)
+	if t.EFIImage == "" {
+		return texts, nil
+	}
+	for _, name := range t.scripts() {
+		var err error
+		if texts[name], err = t.script(name, nil, func(platform) ([]string, error) { return nil, nil }); err != nil {
+			return nil, err
 		}
 	}
-	return texts
+	return texts, nil
 }

@@ -26,6 +26,7 @@ import (
 // Options say how.
 type Options struct {
 	Machines Machines       // to boot in
+	System   System         // that is to start
 	Expect   *regexp.Regexp // what a system says that has come up; nil for [CameUp]
 	Reject   *regexp.Regexp // what one says that has not; may be nil
 	Limit    time.Duration  // for a boot; 0 for [Limit]
@@ -38,6 +39,7 @@ type Options struct {
 
 // Result is what became of a boot.
 type Result struct {
+	System  string // name of its configuration; empty as in a System
 	Mode    medium.Mode
 	Serial  Serial
 	Menus   []string // files that the boot loader was shown changed
@@ -98,7 +100,7 @@ func (m Machines) Accel() qemu.Accel {
 	return ""
 }
 
-// Run tries an image in some modes, and returns a result for each, in their order. The error is the cause
+// Run tries a system of an image in some modes, and returns a result for each, in their order. The error is the cause
 // of ctx ending; what befalls a single boot is in its result.
 func Run(ctx context.Context, m *medium.File, modes []medium.Mode, opts Options) ([]Result, error) {
 	if opts.Progress == nil {
@@ -173,8 +175,8 @@ func (u Unknown) String() string {
 
 // boot tries one mode.
 func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) Result {
-	r := Result{Mode: mode}
-	start, err := Prepare(m, mode)
+	r := Result{Mode: mode, System: opts.System.Name}
+	start, err := Prepare(m, opts.System, mode)
 	if err != nil {
 		r.Err = err
 		return r

@@ -33,6 +33,8 @@ type Start struct {
 	Menus  []string // paths of the files that are shown changed
 	Reason string   // why the console is unknown
 
+	system System
+	mute   bool // the console is left as it is
 	medium *medium.File
 	path   string        // absolute
 	disk   *overlay.Disk // nil if nothing is changed
@@ -41,14 +43,21 @@ type Start struct {
 // serialPorts are the names that Linux has for the first serial port.
 var serialPorts = map[string]string{"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
-// Prepare finds out how an image is to be started in a mode so that it can be heard. The image has
-// to be open as long as it runs.
-func Prepare(m *medium.File, mode medium.Mode) (*Start, error) {
-	path, err := filepath.Abs(m.Path)
-	if err != nil {
+// Prepare finds out how a system of an image is to be started in a mode so that it can be heard. The
+// image has to be open as long as it runs.
+func Prepare(m *medium.File, of System, mode medium.Mode) (*Start, error) {
+	return prepare(&Start{Mode: mode, Serial: SerialUnknown, medium: m, system: of})
+}
+
+// PrepareMute is Prepare of a system that need not be heard.
+func PrepareMute(m *medium.File, of System, mode medium.Mode) (*Start, error) {
+	return prepare(&Start{Mode: mode, Serial: SerialUnknown, medium: m, system: of, mute: true})
+}
+
+func prepare(s *Start) (_ *Start, err error) {
+	if s.path, err = filepath.Abs(s.medium.Path); err != nil {
 		return nil, err
 	}
-	s := &Start{Mode: mode, Serial: SerialUnknown, medium: m, path: path}
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("reading the boot menu: %w", err)
 	}
@@ -87,10 +96,16 @@ func machineFor(m qemu.Machine, mode medium.Mode) qemu.Machine {
 type found struct {
 	tree  *medium.Tree
 	menus loader.Menus
+	way   []int // to the entry of a chosen system
+}
+
+// starts reports whether the menu, as it is, starts what is wanted, and so that it is heard.
+func (f found) starts(port string) bool {
+	return (f.way == nil || slices.Equal(f.way, f.menus.Default)) && f.menus.Speaks(port)
 }
 
 func (s *Start) prepare() (err error) {
-	port := serialPorts[s.medium.Arch]
+	port := serialPorts[s.system.Arch]
 	trees := s.trees()
 	var all []found
 	for _, kind := range s.loaders() {
@@ -98,12 +113,18 @@ func (s *Start) prepare() (err error) {
 			if t.EFI && kind == loader.SYSLINUX {
 				continue
 			}
-			menus, ok, err := loader.Find(t, kind)
+			menus, err := loader.Find(t, kind)
 			if err != nil {
 				return err
 			}
-			if ok {
-				all = append(all, found{t, menus})
+			for _, one := range menus {
+				f := found{tree: t, menus: one}
+				if s.system.Init != "" {
+					f.way = one.Starting(s.system.parameter())
+				}
+				if one.For(s.system.cpu()) && (f.way != nil || s.system.Init == "") {
+					all = append(all, f)
+				}
 			}
 		}
 	}
@@ -111,9 +132,12 @@ func (s *Start) prepare() (err error) {
 	case len(all) == 0:
 		s.Reason = "no boot menu was found"
 		return nil
-	case all[0].menus.Speaks(port):
+	case all[0].starts(port):
 		s.Serial = SerialDefault
 		return nil
+	}
+	if s.mute {
+		port = ""
 	}
 	disk := overlay.New(s.medium.ReaderAt(), s.medium.Size)
 	if s.Reason, err = s.change(disk, all, port); s.Reason != "" || err != nil {
@@ -137,7 +161,7 @@ func (s *Start) change(disk *overlay.Disk, all []found, port string) (reason str
 		if !f.menus.StartsKernel() {
 			continue
 		}
-		texts, ok := f.menus.Speak(port, func(path string) int { return room(f.tree, path) })
+		texts, ok := f.menus.Speak(f.way, port, func(path string) int { return room(f.tree, path) })
 		if !ok {
 			return "its boot menu has no room for another parameter", nil
 		}

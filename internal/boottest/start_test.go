@@ -125,7 +125,7 @@ func TestPrepare(t *testing.T) {
 				if !slices.Contains(m.Modes, medium.Mode(mode)) {
 					t.Errorf("the image claims %v, not %s", m.Modes, mode)
 				}
-				s, err := Prepare(m, medium.Mode(mode))
+				s, err := Prepare(m, System{Arch: m.Arch, Firmware32: m.Firmware32}, medium.Mode(mode))
 				if err != nil {
 					t.Fatal(err)
 				}

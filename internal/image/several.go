@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -19,6 +20,36 @@ type UnknownSystemError struct {
 
 func (e *UnknownSystemError) Error() string {
 	return fmt.Sprintf("no system %q is on the medium", e.Name)
+}
+
+// Share is how much of the store a system takes.
+type Share struct {
+	Configuration string
+	Paths         int
+	Bytes         int64 // as Nix counts, NAR sizes
+	// AddsPaths and AddsBytes are those of it that none of the systems before it has.
+	AddsPaths int
+	AddsBytes int64
+}
+
+// Shares is how much of the closure of StoreContents each system takes, in their order.
+func (p *Plan) Shares(closure *store.Closure) []Share {
+	var shares []Share
+	before := map[string]bool{}
+	for _, sys := range p.systems {
+		share := Share{Configuration: sys.Name}
+		for _, info := range closure.Of(sys.StoreContents).Paths {
+			share.Paths++
+			share.Bytes += info.NarSize
+			if !before[info.Path] {
+				before[info.Path] = true
+				share.AddsPaths++
+				share.AddsBytes += info.NarSize
+			}
+		}
+		shares = append(shares, share)
+	}
+	return shares
 }
 
 // chosen is the index of the system that starts by itself.

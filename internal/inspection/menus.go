@@ -17,10 +17,11 @@ import (
 
 // Menu is a boot menu, as it is found in one or more file systems.
 type Menu struct {
-	Loader  string   `json:"loader"`  // "SYSLINUX", "GRUB" or "systemd-boot"
-	Files   []string `json:"files"`   // paths for cat
-	Timeout *int     `json:"timeout"` // seconds; null: it waits for its user
-	Sure    bool     `json:"sure"`    // false: conditions decide about entries, default or timeout
+	Loader  string   `json:"loader"`        // "SYSLINUX", "GRUB" or "systemd-boot"
+	CPU     string   `json:"cpu,omitempty"` // of the machine, as GRUB calls it, that alone shows it
+	Files   []string `json:"files"`         // paths for cat
+	Timeout *int     `json:"timeout"`       // seconds; null: it waits for its user
+	Sure    bool     `json:"sure"`          // false: conditions decide about entries, default or timeout
 	Entries []Entry  `json:"entries"`
 }
 
@@ -53,16 +54,15 @@ func (i *Image) readMenus(m *medium.Medium) error {
 			continue // the volume as a partition
 		}
 		for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB, loader.SystemdBoot} {
-			found, ok, err := loader.Find(t, l)
+			all, err := loader.Find(t, l)
 			if err != nil {
 				return err
 			}
-			if !ok {
-				continue
-			}
-			i.Menus = addMenu(i.Menus, found, prefix)
-			if err := i.addKernels(m, t, prefix, found.Kernels()); err != nil {
-				return err
+			for _, found := range all {
+				i.Menus = addMenu(i.Menus, found, prefix)
+				if err := i.addKernels(m, t, prefix, found.Kernels()); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -73,11 +73,11 @@ func (i *Image) readMenus(m *medium.Medium) error {
 func ReadMenus(files loader.Files) ([]Menu, error) {
 	menus := []Menu{}
 	for _, l := range []loader.Loader{loader.SYSLINUX, loader.GRUB} {
-		found, ok, err := loader.Find(files, l)
+		all, err := loader.Find(files, l)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		for _, found := range all {
 			menus = addMenu(menus, found, "/")
 		}
 	}
@@ -86,7 +86,7 @@ func ReadMenus(files loader.Files) ([]Menu, error) {
 
 // addMenu adds a menu, or the files of one that is there already.
 func addMenu(menus []Menu, found loader.Menus, prefix string) []Menu {
-	menu := Menu{Loader: loaderNames[found.Loader], Sure: found.Sure, Entries: entries(found.Items, found.Default)}
+	menu := Menu{Loader: loaderNames[found.Loader], CPU: found.CPU, Sure: found.Sure, Entries: entries(found.Items, found.Default)}
 	if found.Timeout != loader.Forever {
 		seconds := int(min(found.Timeout/time.Second, math.MaxInt32))
 		menu.Timeout = &seconds

@@ -53,13 +53,13 @@ func TestSpeakGRUB(t *testing.T) {
 		"no kernel": {"menuentry a { chainloader /x.efi }", ""},
 		"nothing":   {"echo hello", ""},
 	} {
-		got, ok := SpeakGRUB(test.text, "ttyS0", plenty)
+		got, ok := SpeakGRUB(test.text, nil, "ttyS0", plenty)
 		if got != test.want || ok != (test.want != "") {
 			t.Errorf("%s: SpeakGRUB =\n%s, %t, want\n%s", name, got, ok, test.want)
 		}
 	}
 	checkGRUBScript(t, grub2405)
-	changed, ok := SpeakGRUB(grub2405, "ttyS0", plenty)
+	changed, ok := SpeakGRUB(grub2405, nil, "ttyS0", plenty)
 	if n := strings.Count(changed, " $serialconsole"); !ok || n != 3 {
 		t.Errorf("nixpkgs' menu: %d kernels have a console more, want 3:\n%s", n, changed)
 	}
@@ -78,11 +78,11 @@ func checkGRUBScript(t *testing.T, script string) {
 
 // TestSpeakInLittleRoom leaves out what has no meaning, and gives up where that is not enough.
 func TestSpeakInLittleRoom(t *testing.T) {
-	whole, _ := SpeakGRUB(grub2405, "ttyS0", plenty)
-	if same, ok := SpeakGRUB(grub2405, "ttyS0", len(whole)); !ok || same != whole {
+	whole, _ := SpeakGRUB(grub2405, nil, "ttyS0", plenty)
+	if same, ok := SpeakGRUB(grub2405, nil, "ttyS0", len(whole)); !ok || same != whole {
 		t.Error("a script that fits is changed more than it needs")
 	}
-	short, ok := SpeakGRUB(grub2405, "ttyS0", len(grub2405))
+	short, ok := SpeakGRUB(grub2405, nil, "ttyS0", len(grub2405))
 	if !ok || len(short) > len(grub2405) || strings.Contains(short, "#") || strings.Contains(short, "\n ") {
 		t.Errorf("SpeakGRUB = %t, %d bytes for a room of %d:\n%s", ok, len(short), len(grub2405), short)
 	}
@@ -92,13 +92,13 @@ func TestSpeakInLittleRoom(t *testing.T) {
 			t.Errorf("the short script has other items: %+v", b.Items)
 		}
 	}
-	if text, ok := SpeakGRUB(grub2405, "ttyS0", len(short)-1); ok {
+	if text, ok := SpeakGRUB(grub2405, nil, "ttyS0", len(short)-1); ok {
 		t.Errorf("a script of %d bytes for a room of %d", len(text), len(short)-1)
 	}
 	// A newline in quotes, and what looks like a comment there, has a meaning.
 	const quoted = "# c\n\n  menuentry 'a\n  # no comment\n\n' {\n  linux /k # c\n}\n"
 	want := "menuentry 'a\n  # no comment\n\n' {\nlinux /k $serialconsole \n}\n\nset timeout=1\n"
-	if got, ok := SpeakGRUB(quoted, "ttyS0", len(want)+65); !ok || !strings.HasSuffix(got, want) {
+	if got, ok := SpeakGRUB(quoted, nil, "ttyS0", len(want)+65); !ok || !strings.HasSuffix(got, want) {
 		t.Errorf("SpeakGRUB = %q, %t, want the end %q", got, ok, want)
 	}
 }
@@ -149,7 +149,7 @@ func TestSpeakSYSLINUX(t *testing.T) {
 		},
 		"no kernel": {"LABEL a\nKERNEL x.c32\n", ""},
 	} {
-		texts, ok := SpeakSYSLINUX(test.text, "ttyS0", noInclude, func(string) int { return plenty })
+		texts, ok := SpeakSYSLINUX(test.text, nil, "ttyS0", noInclude, func(string) int { return plenty })
 		if got := texts[""]; got != test.want || ok != (test.want != "") {
 			t.Errorf("%s: SpeakSYSLINUX =\n%s, %t, want\n%s", name, got, ok, test.want)
 		}
@@ -179,11 +179,11 @@ func TestSpeakFiles(t *testing.T) {
 	}
 	kernels := map[Loader]string{SYSLINUX: "k boot/l", GRUB: "boot/k"}
 	for loader, want := range wants {
-		menus, ok, err := Find(files, loader)
+		menus, ok, err := findOne(files, loader)
 		if !ok || err != nil {
 			t.Fatalf("Find(%d) = %t, %v", loader, ok, err)
 		}
-		got, ok := menus.Speak("ttyS0", func(path string) int {
+		got, ok := menus.Speak(nil, "ttyS0", func(path string) int {
 			if path == "more.cfg" {
 				return 60
 			}
@@ -195,7 +195,7 @@ func TestSpeakFiles(t *testing.T) {
 		if got := strings.Join(menus.Kernels(), " "); got != kernels[loader] {
 			t.Errorf("Kernels = %q, want %q", got, kernels[loader])
 		}
-		if got, ok := menus.Speak("ttyS0", func(string) int { return 50 }); ok {
+		if got, ok := menus.Speak(nil, "ttyS0", func(string) int { return 50 }); ok {
 			t.Errorf("Speak without room = %q", got)
 		}
 	}
@@ -210,11 +210,11 @@ func FuzzMenus(f *testing.F) {
 	f.Add("label a\nkernel k\nappend -\nlabel b\nlinux k", 100)
 	f.Fuzz(func(t *testing.T, text string, room int) {
 		include := func(string) (string, bool) { return "LABEL x\nMENU END\n", true }
-		texts, ok := SpeakSYSLINUX(text, "ttyS0", include, func(string) int { return room })
+		texts, ok := SpeakSYSLINUX(text, nil, "ttyS0", include, func(string) int { return room })
 		if ok && len(texts[""]) > room {
 			t.Errorf("SpeakSYSLINUX = %d bytes in a room of %d", len(texts[""]), room)
 		}
-		changed, ok := SpeakGRUB(text, "ttyS0", room)
+		changed, ok := SpeakGRUB(text, nil, "ttyS0", room)
 		if ok && len(changed) > room {
 			t.Errorf("SpeakGRUB = %d bytes in a room of %d", len(changed), room)
 		}

@@ -32,18 +32,25 @@ type File struct{ Path, Text string }
 // Menus is what a loader shows.
 type Menus struct {
 	Menu
+	CPU   string // that GRUB has to be for to show it, as in its variable grub_cpu; empty: any
 	Files []File // of systemd-boot its configuration and its entries; of SYSLINUX the outermost first, then those that it includes; of GRUB all scripts that load kernels
 }
 
-// Find returns the menu that the loader shows, or false if none is found.
-func Find(files Files, loader Loader) (Menus, bool, error) {
-	switch loader {
-	case SYSLINUX:
-		return findSYSLINUX(files)
-	case SystemdBoot:
-		return findSDBoot(files)
+// Find returns the menus that the loader shows: as a rule one, or none. Of GRUB there can be
+// one for each kind of processor.
+func Find(files Files, loader Loader) ([]Menus, error) {
+	if loader == GRUB {
+		return findGRUB(files)
 	}
-	return findGRUB(files)
+	find := findSYSLINUX
+	if loader == SystemdBoot {
+		find = findSDBoot
+	}
+	menus, ok, err := find(files)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return []Menus{menus}, nil
 }
 
 func findSYSLINUX(files Files) (Menus, bool, error) {
@@ -89,44 +96,103 @@ func resolveInclude(menu, name string) string {
 // maxScripts bounds how many scripts of GRUB are read.
 const maxScripts = 64
 
-func findGRUB(files Files) (Menus, bool, error) {
-	var found Menus
-	pending, seen := slices.Clone(grubMenus), map[string]bool{}
+// grubCPUs are the processors that GRUB knows by UEFI (grub_cpu in the GRUB manual; the
+// values are the folders of grub-core/lib in its sources).
+var grubCPUs = []string{"x86_64", "i386", "arm64", "arm", "riscv64", "riscv32", "loongarch64", "ia64"}
+
+// script is one of GRUB's, for one kind of processor or for all.
+type script struct{ name, cpu string }
+
+// sources are the scripts that it reads.
+func (s script) sources(text string) (list []script) {
+	for _, name := range grubSources(text) {
+		with := strings.ReplaceAll(name, "${grub_cpu}", "$grub_cpu")
+		for _, cpu := range grubCPUs {
+			path := strings.ReplaceAll(with, "$grub_cpu", cpu)
+			if strings.Contains(path, "$") {
+				break
+			}
+			if path == with { // it does not depend on the processor
+				list = append(list, script{path, s.cpu})
+				break
+			}
+			if s.cpu == "" || s.cpu == cpu {
+				list = append(list, script{path, cpu})
+			}
+		}
+	}
+	return list
+}
+
+func findGRUB(files Files) ([]Menus, error) {
+	all := []Menus{{}} // the first of scripts for all processors
+	of := func(cpu string) *Menus {
+		n := slices.IndexFunc(all, func(m Menus) bool { return m.CPU == cpu })
+		if n < 0 {
+			n, all = len(all), append(all, Menus{CPU: cpu})
+		}
+		return &all[n]
+	}
+	var pending []script
+	for _, name := range grubMenus {
+		pending = append(pending, script{name: name})
+	}
+	seen := map[string]bool{}
 	for len(pending) > 0 && len(seen) < maxScripts {
-		name := pending[0]
+		next := pending[0]
 		pending = pending[1:]
-		if seen[strings.ToLower(name)] {
+		if seen[strings.ToLower(next.name)] {
 			continue
 		}
-		seen[strings.ToLower(name)] = true
-		text, ok, err := files.Text(name)
+		seen[strings.ToLower(next.name)] = true
+		text, ok, err := files.Text(next.name)
 		if err != nil {
-			return Menus{}, false, err
+			return nil, err
 		}
 		if !ok {
 			continue
 		}
-		pending = append(pending, GRUBSources(text)...)
-		menu := ParseGRUB(text)
+		pending = append(pending, next.sources(text)...)
+		found, menu := of(next.cpu), ParseGRUB(text)
 		if len(menu.Items) > 0 && len(found.Items) == 0 {
 			found.Menu = menu
 		}
 		if firstKernel(menu.Items) != nil || len(readGRUB(text).lines) > 0 {
-			found.Files = append(found.Files, File{name, text})
+			found.Files = append(found.Files, File{next.name, text})
 		}
 	}
-	found.Sure = found.Sure && len(found.Files) == 1
-	return found, len(found.Items) > 0, nil
+	if len(all[0].Items) > 0 { // what processors have beside is not told apart
+		for _, other := range all[1:] {
+			all[0].Files = append(all[0].Files, other.Files...)
+		}
+		all = all[:1]
+	}
+	all = slices.DeleteFunc(all, func(m Menus) bool { return len(m.Items) == 0 })
+	for n := range all {
+		all[n].Sure = all[n].Sure && len(all[n].Files) == 1
+	}
+	return all, nil
+}
+
+// For reports whether a loader for a processor, as GRUB calls it, shows the menu.
+func (m Menus) For(cpu string) bool { return m.CPU == "" || m.CPU == cpu }
+
+// Starting returns the way to the first entry whose kernel is given a parameter, or nil.
+func (m Menus) Starting(parameter string) []int {
+	return wayTo(m.Items, func(i Item) bool {
+		return slices.Contains(strings.Fields(i.CommandLine), parameter)
+	})
 }
 
 // Speak returns new texts of the menu's files, by their paths, with which an entry starts by itself
-// and its kernel writes to a serial port; see [SpeakGRUB] and [SpeakSYSLINUX].
+// and its kernel writes to a serial port; see [SpeakGRUB] and [SpeakSYSLINUX]. The entry is the
+// one that a way leads to, or the default if that is nil.
 // Room is how large a file may become.
-func (m Menus) Speak(port string, room func(path string) int) (changed map[string]string, ok bool) {
+func (m Menus) Speak(way []int, port string, room func(path string) int) (changed map[string]string, ok bool) {
 	changed = map[string]string{}
 	if m.Loader == GRUB {
 		for _, f := range m.Files {
-			text, ok := SpeakGRUB(f.Text, port, room(f.Path))
+			text, ok := SpeakGRUB(f.Text, way, port, room(f.Path))
 			if !ok {
 				return nil, false
 			}
@@ -141,7 +207,7 @@ func (m Menus) Speak(port string, room func(path string) int) (changed map[strin
 		}
 		return resolveInclude(main.Path, name)
 	}
-	texts, ok := SpeakSYSLINUX(main.Text, port, func(name string) (string, bool) {
+	texts, ok := SpeakSYSLINUX(main.Text, way, port, func(name string) (string, bool) {
 		n := slices.IndexFunc(m.Files, func(f File) bool { return f.Path == pathOf(name) })
 		if n < 0 {
 			return "", false

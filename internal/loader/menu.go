@@ -72,11 +72,16 @@ func (m Menu) Speaks(port string) bool {
 
 // firstKernel returns the way to the first item of some that starts a kernel, or nil.
 func firstKernel(items []Item) []int {
+	return wayTo(items, func(i Item) bool { return i.CommandLine != "" })
+}
+
+// wayTo returns the way to the first item that is so, or nil.
+func wayTo(items []Item, is func(Item) bool) []int {
 	for n, item := range items {
-		if item.CommandLine != "" {
+		if is(item) {
 			return []int{n}
 		}
-		if path := firstKernel(item.Items); path != nil {
+		if path := wayTo(item.Items, is); path != nil {
 			return append([]int{n}, path...)
 		}
 	}

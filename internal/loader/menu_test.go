@@ -202,7 +202,7 @@ func TestFind(t *testing.T) {
 		"boot/grub/loopback.cfg": "menuentry d {\n}\n",
 	}
 	for loader, want := range map[Loader]string{SYSLINUX: "a b", GRUB: "c"} {
-		menu, found, err := Find(files, loader)
+		menu, found, err := findOne(files, loader)
 		var titles []string
 		for _, item := range menu.Items {
 			titles = append(titles, item.Title)
@@ -211,10 +211,10 @@ func TestFind(t *testing.T) {
 			t.Errorf("Find(%d) = %q, %t, %v, want %q", loader, got, found, err, want)
 		}
 	}
-	if _, found, err := Find(medium{}, GRUB); found || err != nil {
-		t.Errorf("Find = %t, %v, want no menu", found, err)
+	if found, err := Find(medium{}, GRUB); len(found) > 0 || err != nil {
+		t.Errorf("Find = %d, %v, want no menu", len(found), err)
 	}
-	if _, _, err := Find(medium{"isolinux.cfg": "INCLUDE /broken.cfg"}, SYSLINUX); err == nil {
+	if _, _, err := findOne(medium{"isolinux.cfg": "INCLUDE /broken.cfg"}, SYSLINUX); err == nil {
 		t.Error("Find has no error where a file cannot be read")
 	}
 }
@@ -231,7 +231,7 @@ func TestNeeded(t *testing.T) {
 		{SYSLINUX, "syslinux.cfg", "APPEND initrd=/common\nLABEL a\nLINUX k\n", "k common"},
 		{GRUB, "boot/grub/grub.cfg", "menuentry a {\nlinux (hd0)/k quiet\ninitrd /u ($root)/i\n}\nsubmenu s {\nmenuentry b {\nlinux /k $x\ninitrd $y\n}\n}\nmenuentry c {\ninitrd /never\n}\n", "k u i"},
 	} {
-		menus, ok, err := Find(texts{test.path: test.text}, test.loader)
+		menus, ok, err := findOne(texts{test.path: test.text}, test.loader)
 		if !ok || err != nil {
 			t.Fatalf("Find in %q: %t, %v", test.text, ok, err)
 		}
@@ -246,4 +246,13 @@ type texts map[string]string
 func (f texts) Text(path string) (string, bool, error) {
 	text, ok := f[path]
 	return text, ok, nil
+}
+
+// findOne is Find of what has one menu at most.
+func findOne(files Files, loader Loader) (Menus, bool, error) {
+	all, err := Find(files, loader)
+	if err != nil || len(all) == 0 {
+		return Menus{}, false, err
+	}
+	return all[0], len(all) == 1, nil
 }

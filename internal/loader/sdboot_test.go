@@ -41,7 +41,7 @@ var archMenu = folder{
 }
 
 func TestSDBoot(t *testing.T) {
-	menus, ok, err := Find(archMenu, SystemdBoot)
+	menus, ok, err := findOne(archMenu, SystemdBoot)
 	if !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -84,7 +84,7 @@ func TestSDBootOrder(t *testing.T) {
 		"timeout 99999999999999999999\n":        {0, 0, true},
 	} {
 		files["loader/loader.conf"] = config
-		menus, ok, err := Find(files, SystemdBoot)
+		menus, ok, err := findOne(files, SystemdBoot)
 		if !ok || err != nil {
 			t.Fatal(ok, err)
 		}
@@ -99,7 +99,7 @@ func TestSDBootOrder(t *testing.T) {
 			t.Errorf("%q: %v, %s, %t", config, menus.Default, menus.Timeout, menus.Sure)
 		}
 	}
-	if _, ok, err := Find(folder{"loader/loader.conf": "timeout 3\n"}, SystemdBoot); ok || err != nil {
+	if _, ok, err := findOne(folder{"loader/loader.conf": "timeout 3\n"}, SystemdBoot); ok || err != nil {
 		t.Errorf("without entries: %t, %v", ok, err)
 	}
 }
@@ -116,7 +116,7 @@ func FuzzSDBoot(f *testing.F) {
 		if !strings.Contains(name, "/") {
 			files["loader/entries/"+name] = text
 		}
-		menus, ok, err := Find(files, SystemdBoot)
+		menus, ok, err := findOne(files, SystemdBoot)
 		if err != nil || !ok {
 			t.Fatalf("%t, %v", ok, err)
 		}

@@ -38,10 +38,14 @@ func (p *syslinux) finish() Menu {
 			menu.Items = append(menu.Items, p.item(e))
 		}
 	}
+	if !found && start != "" && !p.hasDefault { // a label of another menu starts, too
+		menu.Default = wayTo(menu.Items, func(i Item) bool { return i.ID == start })
+		found = menu.Default != nil
+	}
 	if len(menu.Items) > 0 && menu.Default == nil {
 		menu.Default = []int{0}
 	}
-	// A label of another menu, or a command.
+	// A label that is hidden in another menu, or a command.
 	menu.Sure = found || start == "" || p.shown && isModule(start)
 	return menu
 }
@@ -91,6 +95,7 @@ type syslinux struct {
 type syslinuxMenu struct {
 	title   string
 	label   string // of its line in the menu around it
+	chosen  bool   // its line is the default of the menu around it
 	entries []syslinuxEntry
 }
 
@@ -210,6 +215,8 @@ func (p *syslinux) menu(keyword, value string) {
 		if entry != nil {
 			entry.isDefault = true
 			p.hasDefault = p.hasDefault || len(p.open) == 0
+		} else {
+			p.current.chosen = true
 		}
 	case "EXIT", "QUIT", "GOTO":
 		if entry != nil {
@@ -236,10 +243,12 @@ func (p *syslinux) endMenu() {
 			item.Items = append(item.Items, p.item(e))
 		}
 	}
+	chosen := p.current.chosen
 	p.current = p.open[len(p.open)-1]
 	p.open = p.open[:len(p.open)-1]
+	p.hasDefault = p.hasDefault || chosen && len(p.open) == 0
 	// Without a label of its own: further lines are not about it.
-	p.current.entries = append(p.current.entries, syslinuxEntry{Item: item})
+	p.current.entries = append(p.current.entries, syslinuxEntry{Item: item, isDefault: chosen})
 }
 
 // item returns the item of an entry.

@@ -10,10 +10,13 @@ import (
 // in [SpeakGRUB]. It returns the changed texts by the names that they are included by, "" for the
 // outermost, and false if there is no kernel to be started, or if a text
 // would become longer than there is room for.
-func SpeakSYSLINUX(text, port string, include func(string) (string, bool), room func(name string) int) (changed map[string]string, ok bool) {
+func SpeakSYSLINUX(text string, way []int, port string, include func(string) (string, bool), room func(name string) int) (changed map[string]string, ok bool) {
 	p := readSYSLINUX(text, include)
 	menu := p.finish()
-	path := firstKernel(menu.Items)
+	path := way
+	if path == nil {
+		path = firstKernel(menu.Items)
+	}
 	if path == nil {
 		return nil, false
 	}
@@ -23,6 +26,7 @@ func SpeakSYSLINUX(text, port string, include func(string) (string, bool), room 
 	if p.onTimeout != "" { // a label of any menu, or a command
 		elsewhere = !startsKernel(menu.Items, firstWord(p.onTimeout))
 	}
+	elsewhere = elsewhere || way != nil
 	if elsewhere {
 		head += "ONTIMEOUT " + labelAt(menu.Items, path) + "\n"
 	}
@@ -127,7 +131,7 @@ func changeLines(text, port string, common, onTimeout bool) (edits []edit, spare
 	for _, k := range append(all, current) {
 		at := k.parameters.to
 		switch {
-		case k.module && !k.linux || hasConsole(k.value, port):
+		case port == "" || k.module && !k.linux || hasConsole(k.value, port):
 		case at == 0 && k.kernel > 0 && !common:
 			edits = append(edits, edit{cut{k.kernel, k.kernel}, "\nAPPEND " + consoleParameter(port)})
 		case at > 0 && k.value == "-":

@@ -34,12 +34,12 @@ func TestMenusWrittenHere(t *testing.T) {
 				t.Errorf("%s: the default is %+v after %s", name, m.DefaultItem(), m.Timeout)
 			}
 		}
-		changed, ok := SpeakGRUB(grub, "ttyS0", plenty)
+		changed, ok := SpeakGRUB(grub, nil, "ttyS0", plenty)
 		if n := strings.Count(changed, " $serialconsole"); !ok || n != 4 {
 			t.Errorf("GRUB: %d kernels have a console more, want 4", n)
 		}
 		checkGRUBScript(t, changed)
-		texts, ok := SpeakSYSLINUX(isolinux, "ttyS0", noInclude, func(string) int { return plenty })
+		texts, ok := SpeakSYSLINUX(isolinux, nil, "ttyS0", noInclude, func(string) int { return plenty })
 		m := ParseSYSLINUX(texts[""], noInclude)
 		if !ok || !m.Speaks("ttyS0") || !hasParameter(m.DefaultItem(), "a") {
 			t.Errorf("isolinux: the changed menu is %+v", m)

@@ -28,25 +28,34 @@ func (Boots) Text(io.Writer) error { return nil }
 
 // Boot is one try.
 type Boot struct {
-	Mode       medium.Mode     `json:"mode"`
-	Passed     bool            `json:"passed"`
-	Outcome    string          `json:"outcome"`
-	Line       string          `json:"line"`            // of the console, which decided
-	Serial     boottest.Serial `json:"serial"`          // how the kernel got its console: default, added or unknown
-	Menus      []string        `json:"menus,omitempty"` // files that the boot loader was shown changed
-	Seconds    float64         `json:"seconds"`
-	Console    []string        `json:"console,omitempty"` // the last lines of a failed boot
-	Log        string          `json:"log,omitempty"`     // files that were kept
-	Screenshot string          `json:"screenshot,omitempty"`
-	Error      string          `json:"error,omitempty"` // why it could not be tried
+	Configuration string          `json:"configuration,omitempty"` // of a medium with several
+	Mode          medium.Mode     `json:"mode"`
+	Passed        bool            `json:"passed"`
+	Outcome       string          `json:"outcome"`
+	Line          string          `json:"line"`            // of the console, which decided
+	Serial        boottest.Serial `json:"serial"`          // how the kernel got its console: default, added or unknown
+	Menus         []string        `json:"menus,omitempty"` // files that the boot loader was shown changed
+	Seconds       float64         `json:"seconds"`
+	Console       []string        `json:"console,omitempty"` // the last lines of a failed boot
+	Log           string          `json:"log,omitempty"`     // files that were kept
+	Screenshot    string          `json:"screenshot,omitempty"`
+	Error         string          `json:"error,omitempty"` // why it could not be tried
 
 	Verdict qemu.Verdict `json:"-"`
 	Err     error        `json:"-"` // it could not be tried
 }
 
+// Way is what was started, and how.
+func (r *Boot) Way() string {
+	if r.Configuration == "" {
+		return string(r.Mode)
+	}
+	return r.Configuration + " " + string(r.Mode)
+}
+
 // String is the boot in one line.
 func (r *Boot) String() string {
-	line := fmt.Sprintf("%s: %s after %s", r.Mode, r.Verdict.Outcome, human.Seconds(r.Verdict.Duration))
+	line := fmt.Sprintf("%s: %s after %s", r.Way(), r.Verdict.Outcome, human.Seconds(r.Verdict.Duration))
 	if r.Line != "" {
 		line += ": " + r.Line
 	}
@@ -61,11 +70,11 @@ type NotBootedError struct {
 
 func (e *NotBootedError) Error() string {
 	if e.Boots == 1 {
-		return fmt.Sprintf("the image did not boot: %s %s", e.Failed[0].Mode, e.Failed[0].Verdict.Outcome)
+		return fmt.Sprintf("the image did not boot: %s %s", e.Failed[0].Way(), e.Failed[0].Verdict.Outcome)
 	}
 	var reasons []string
 	for _, r := range e.Failed {
-		reasons = append(reasons, fmt.Sprintf("%s %s", r.Mode, r.Verdict.Outcome))
+		reasons = append(reasons, fmt.Sprintf("%s %s", r.Way(), r.Verdict.Outcome))
 	}
 	return fmt.Sprintf("%d of %d boots failed: %s", len(e.Failed), e.Boots, strings.Join(reasons, ", "))
 }

@@ -42,7 +42,7 @@ func newJUnit(image string, boots []Boot) junitSuites {
 	suite := junitSuite{Name: "livebuild test " + image, Tests: len(boots)}
 	total := 0.0
 	for _, r := range boots {
-		c := junitCase{Class: image, Name: string(r.Mode), Time: junitSeconds(r.Seconds)}
+		c := junitCase{Class: image, Name: r.Way(), Time: junitSeconds(r.Seconds)}
 		total += r.Seconds
 		switch {
 		case r.Err != nil:

@@ -16,12 +16,13 @@ import (
 
 // Plan is what an image would be.
 type Plan struct {
-	Configuration string   `json:"configuration"`
-	Extended      bool     `json:"extended"` // with the ISO module, which it lacks
+	Configuration string   `json:"configuration"` // the one that starts by itself, as are the next ones
+	Extended      bool     `json:"extended"`      // with the ISO module, which it lacks
 	System        string   `json:"system"`
 	BuildSystem   string   `json:"build_system"`
 	Builder       string   `json:"builder"` // who builds for it: "nobody", "this machine", "another machine", "emulation"
 	Toplevel      string   `json:"toplevel"`
+	Systems       []System `json:"systems"` // all on the medium, in the order of the menu
 	File          string   `json:"file"`
 	VolumeID      string   `json:"volume_id"`
 	Modes         []string `json:"modes"`
@@ -36,13 +37,50 @@ type Plan struct {
 	DownloadBytes int64    `json:"download_bytes"`
 }
 
+// System is one of those on a medium.
+type System struct {
+	Configuration string `json:"configuration"`
+	System        string `json:"system"`
+	Extended      bool   `json:"extended"`
+	Default       bool   `json:"default"` // it starts by itself
+	BuildSystem   string `json:"build_system"`
+	Builder       string `json:"builder"`
+	Toplevel      string `json:"toplevel"`
+	Share         *Share `json:"store,omitempty"` // of several, if it is known
+}
+
+// Share is what of the store a system takes, and what of that those before it have not.
+type Share struct {
+	StorePaths int   `json:"store_paths"`
+	StoreBytes int64 `json:"store_bytes"` // as Nix counts, NAR sizes
+	AddedPaths int   `json:"added_paths"`
+	AddedBytes int64 `json:"added_bytes"`
+}
+
+// String is the share in words.
+func (s Share) String() string {
+	return fmt.Sprintf("%s, %s; adds %s, %s",
+		human.Count(s.StorePaths, "store path"), human.Size(s.StoreBytes), human.Count(s.AddedPaths, "store path"), human.Size(s.AddedBytes))
+}
+
+// NewShares are those of systems.
+func NewShares(shares []image.Share) []Share {
+	list := make([]Share, len(shares))
+	for i, s := range shares {
+		list[i] = Share{s.Paths, s.Bytes, s.AddsPaths, s.AddsBytes}
+	}
+	return list
+}
+
 // Entry is one of the boot menus.
 type Entry struct {
-	Menu   string `json:"menu,omitempty"` // the submenu of Options, if it is in one
-	Title  string `json:"title"`
-	Kernel string `json:"kernel"`
-	Initrd string `json:"initrd,omitempty"` // several have a comma between them
-	Line   string `json:"line"`             // the kernel's command line
+	Platform string `json:"platform,omitempty"` // of its machine, on a medium for several: "BIOS", "x64", "aa64"
+	Of       string `json:"of,omitempty"`       // the configuration whose submenu it is in
+	Menu     string `json:"menu,omitempty"`     // the submenu of Options, if it is in one
+	Title    string `json:"title"`
+	Kernel   string `json:"kernel"`
+	Initrd   string `json:"initrd,omitempty"` // several have a comma between them
+	Line     string `json:"line"`             // the kernel's command line
 	// DeviceTree is the file, or the directory of those that can be chosen.
 	DeviceTree string `json:"device_tree,omitempty"`
 }
@@ -62,14 +100,14 @@ var builders = map[nix.BuildsBy]string{
 }
 
 // NewPlan describes a plan, what has to be done before it can be packed, and who does
-// that.
-func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
+// that, by platform.
+func NewPlan(p *image.Plan, missing nix.Missing, by map[string]nix.BuildsBy) *Plan {
 	r := &Plan{
 		Configuration: p.System().Name,
 		Extended:      p.System().Extended,
 		System:        p.System().Platform,
 		BuildSystem:   p.System().BuildPlatform,
-		Builder:       builders[by],
+		Builder:       builders[by[p.System().BuildPlatform]],
 		Toplevel:      p.System().Root().Toplevel.Out,
 		File:          p.FileName(),
 		VolumeID:      p.Medium().VolumeID,
@@ -84,8 +122,14 @@ func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
 		Fetch:         nonNil(missing.Fetch),
 		DownloadBytes: missing.DownloadSize,
 	}
+	for _, sys := range p.Systems() {
+		r.Systems = append(r.Systems, System{
+			Configuration: sys.Name, System: sys.Platform, Extended: sys.Extended, Default: sys == p.System(),
+			BuildSystem: sys.BuildPlatform, Builder: builders[by[sys.BuildPlatform]], Toplevel: sys.Root().Toplevel.Out,
+		})
+	}
 	for _, menu := range p.Medium().Tree.Menus {
-		r.addMenu(menu)
+		r.addMenu(menu, len(p.Medium().Tree.Menus) > 1)
 	}
 	for _, g := range p.Medium().Tree.Grafts {
 		r.Files = append(r.Files, File{Target: "/" + g.Target, Source: g.Source})
@@ -93,25 +137,44 @@ func NewPlan(p *image.Plan, missing nix.Missing, by nix.BuildsBy) *Plan {
 	return r
 }
 
-func (r *Plan) addMenu(menu *boot.Menu) {
+// addMenu adds the entries of a menu, which may be one of several.
+func (r *Plan) addMenu(menu *boot.Menu, several bool) {
+	platform := ""
+	if several {
+		if platform = menu.EFIArch; platform == "" {
+			platform = "BIOS"
+		}
+	}
+	add := func(of, group string, entries ...boot.Entry) {
+		for _, e := range entries {
+			r.Entries = append(r.Entries, Entry{
+				Platform: platform, Of: of, Menu: group, Title: e.Title, Kernel: e.Kernel, Initrd: strings.Join(e.Initrds, ","),
+				Line: e.CommandLine(), DeviceTree: cmp.Or(e.DeviceTree, e.DeviceTrees),
+			})
+		}
+	}
 	for i, system := range menu.Systems {
-		r.add("", system.Entries)
+		of := ""
+		if len(menu.Systems) > 1 {
+			of = system.Name
+		}
+		add(of, "", system.Entries...)
 		if menu.Check != nil && i == menu.Default {
-			r.add("", []boot.Entry{*menu.Check})
+			add("", "", *menu.Check)
 		}
 		for _, group := range system.Options {
-			r.add(group.Title, group.Entries)
+			add(of, group.Title, group.Entries...)
 		}
 	}
 	if menu.Memtest != nil {
-		r.add("", []boot.Entry{*menu.Memtest})
+		add("", "", *menu.Memtest)
 	}
 }
 
-func (r *Plan) add(menu string, entries []boot.Entry) {
-	for _, e := range entries {
-		r.Entries = append(r.Entries, Entry{Menu: menu, Title: e.Title, Kernel: e.Kernel, Initrd: strings.Join(e.Initrds, ","), Line: e.CommandLine(),
-			DeviceTree: cmp.Or(e.DeviceTree, e.DeviceTrees)})
+// AddShares adds what of the store each of the systems takes.
+func (r *Plan) AddShares(shares []image.Share) {
+	for i, share := range NewShares(shares) {
+		r.Systems[i].Share = &share
 	}
 }
 
@@ -127,14 +190,9 @@ func nonNil(list []string) []string {
 func (r *Plan) Text(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	row := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, value) }
-	configuration := r.Configuration
-	if r.Extended {
-		configuration += ", made live"
+	for _, sys := range r.Systems {
+		sys.text(row, len(r.Systems) > 1)
 	}
-	row("configuration", configuration)
-	row("system", r.System)
-	row("built on", r.BuildSystem+", by "+r.Builder)
-	row("toplevel", r.Toplevel)
 	row("file", r.File)
 	row("volume ID", r.VolumeID)
 	row("boots as", strings.Join(r.Modes, ", "))
@@ -167,6 +225,27 @@ func (r *Plan) Text(out io.Writer) error {
 	return w.Flush()
 }
 
+// text writes what is said of a system, which may be one of several.
+func (s System) text(row func(name, value string), several bool) {
+	configuration := s.Configuration
+	if s.Extended {
+		configuration += ", made live"
+	}
+	if several && s.Default {
+		configuration += ", starts by itself"
+	}
+	row("configuration", configuration)
+	row("system", s.System)
+	row("built on", s.BuildSystem+", by "+s.Builder)
+	row("toplevel", s.Toplevel)
+	switch {
+	case s.Share != nil:
+		row("store", s.Share.String())
+	case several:
+		row("store", "what it adds is known when all is built")
+	}
+}
+
 // printPaths prints the first of many paths.
 func printPaths(w io.Writer, paths []string) {
 	const most = 20
@@ -181,26 +260,52 @@ func printPaths(w io.Writer, paths []string) {
 // printMenu prints the entries. Those of the menu Options are the others with
 // something added to the kernel's line, the same to each.
 func (r *Plan) printMenu(w io.Writer) {
-	for _, e := range r.Entries {
+	var menus [][]Entry // of a system on a platform each
+	for i, e := range r.Entries {
+		last := len(menus) - 1
+		if i == 0 || e.Of != menus[last][0].Of || e.Platform != menus[last][0].Platform {
+			menus = append(menus, nil)
+			last++
+		}
+		menus[last] = append(menus[last], e)
+	}
+	platform := ""
+	for _, entries := range menus {
+		indent := "  "
+		if first := entries[0]; first.Platform != platform {
+			platform = first.Platform
+			fmt.Fprintf(w, "for %s\n", platform)
+		}
+		if of := entries[0].Of; of != "" {
+			fmt.Fprintf(w, "%s%s\n", indent, of)
+			indent += "  "
+		}
+		printEntries(w, indent, entries)
+	}
+}
+
+// printEntries prints the entries of a system.
+func printEntries(w io.Writer, indent string, entries []Entry) {
+	for _, e := range entries {
 		if e.Menu != "" {
 			continue
 		}
-		fmt.Fprintf(w, "  %s\n    kernel %s\n", e.Title, e.Kernel)
+		fmt.Fprintf(w, "%s%s\n%s  kernel %s\n", indent, e.Title, indent, e.Kernel)
 		if e.Initrd != "" {
-			fmt.Fprintf(w, "    initrd %s\n", e.Initrd)
+			fmt.Fprintf(w, "%s  initrd %s\n", indent, e.Initrd)
 		}
 		if e.DeviceTree != "" {
-			fmt.Fprintf(w, "    dtb    %s\n", e.DeviceTree)
+			fmt.Fprintf(w, "%s  dtb    %s\n", indent, e.DeviceTree)
 		}
-		fmt.Fprintf(w, "    line   %s\n", e.Line)
+		fmt.Fprintf(w, "%s  line   %s\n", indent, e.Line)
 	}
 	menu := ""
-	for _, e := range r.Entries {
+	for _, e := range entries {
 		if e.Menu == menu {
 			continue
 		}
 		if menu = e.Menu; menu != "" {
-			fmt.Fprintf(w, "  %s > %s: %s\n", boot.OptionsTitle, e.Menu, addition(r.Entries[0].Line, e.Line))
+			fmt.Fprintf(w, "%s%s > %s: %s\n", indent, boot.OptionsTitle, e.Menu, addition(entries[0].Line, e.Line))
 		}
 	}
 }

@@ -41,6 +41,30 @@ func (c *Closure) Sort() {
 	slices.SortFunc(c.Paths, func(a, b PathInfo) int { return cmp.Compare(path.Base(a.Path), path.Base(b.Path)) })
 }
 
+// Of returns the closure of some of the paths.
+func (c *Closure) Of(roots []string) *Closure {
+	at := make(map[string]int, len(c.Paths))
+	for i, p := range c.Paths {
+		at[p.Path] = i
+	}
+	reached := make([]bool, len(c.Paths))
+	for pending := slices.Clone(roots); len(pending) > 0; {
+		last := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		if i, ok := at[last]; ok && !reached[i] {
+			reached[i] = true
+			pending = append(pending, c.Paths[i].References...)
+		}
+	}
+	part := &Closure{}
+	for i, p := range c.Paths {
+		if reached[i] {
+			part.Paths = append(part.Paths, p)
+		}
+	}
+	return part
+}
+
 // OpenError reports a reference out of a closure.
 type OpenError struct {
 	Path, Reference string

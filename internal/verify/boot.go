@@ -16,24 +16,23 @@ func (v *verifier) menus() error {
 	seen := map[string]bool{}
 	for _, t := range v.medium.Trees() {
 		for _, kind := range []loader.Loader{loader.SYSLINUX, loader.GRUB, loader.SystemdBoot} {
-			menus, ok, err := loader.Find(t, kind)
+			all, err := loader.Find(t, kind)
 			if err != nil {
 				if err := v.wrong("boot menu", -1, "", "in the %s: %w", t.Name, err); err != nil {
 					return err
 				}
 				continue
 			}
-			if !ok {
-				continue
-			}
-			found[kind] = found[kind] || menus.StartsKernel()
-			for _, name := range menus.Needed() {
-				if seen[name] {
-					continue
-				}
-				seen[name] = true
-				if err := v.named(t, menus, name); err != nil {
-					return err
+			for _, menus := range all {
+				found[kind] = found[kind] || menus.StartsKernel()
+				for _, name := range menus.Needed() {
+					if seen[name] {
+						continue
+					}
+					seen[name] = true
+					if err := v.named(t, menus, name); err != nil {
+						return err
+					}
 				}
 			}
 		}

@@ -80,7 +80,7 @@ func (a *Asker) Complete(cmd *cobra.Command) {
 			switch n := len(args); {
 			case n < len(kinds):
 				return a.argument(cmd.Context(), cmd, kinds[n], args, word)
-			case last == disk || last == inside: // of which there can be several
+			case last == disk || last == inside || last == configuration && cmd.Name() != "doctor": // of which there can be several
 				return a.argument(cmd.Context(), cmd, last, args, word)
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp

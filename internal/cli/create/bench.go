@@ -29,7 +29,7 @@ func Bench(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts benchOptions
 	cmd := &cobra.Command{
-		Use:   "bench INSTALLABLE [flags]",
+		Use:   "bench INSTALLABLE... [flags]",
 		Short: "Compare compressions on a configuration's own files",
 		Long: `Build a NixOS configuration, pack its store with several compressions, and
 print what each of them takes: time, size, memory, and how fast files are read
@@ -44,7 +44,7 @@ second: what packs faster makes more to write.`,
 		Example: `  livebuild bench .#exampleIso
   livebuild bench .#exampleIso --compression zstd:9 --compression "xz -Xbcj x86"
   livebuild bench .#exampleIso --sample 0`,
-		Args: request.OneInstallable,
+		Args: request.SomeInstallables,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
 				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
@@ -52,7 +52,7 @@ second: what packs faster makes more to write.`,
 			if opts.sample < 0 {
 				return face.Usage(fmt.Errorf("--sample needs a number of megabytes, not %d", opts.sample))
 			}
-			of, err := opts.Parse(args)
+			of, err := opts.ParseAll(args)
 			if err != nil {
 				return err
 			}
@@ -69,13 +69,13 @@ second: what packs faster makes more to write.`,
 	return cmd
 }
 
-func (v verbs) runBench(ctx context.Context, of installable.Installable, opts benchOptions) (err error) {
+func (v verbs) runBench(ctx context.Context, of []installable.Installable, opts benchOptions) (err error) {
 	wanted, err := parseCompressions(opts.compressions)
 	if err != nil {
 		return err
 	}
 	asked := request.Options{Configuration: opts.Configuration}
-	b, err := asked.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
+	b, err := asked.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -44,8 +45,8 @@ const smallestPart = 2 << 20
 const sector = 2048
 
 // create begins the file that the image goes to, in parts if it is to be split.
-func (v verbs) create(of installable.Installable, path string, opts isoOptions) (*image.Output, error) {
-	if build.InsideFlake(of, path) {
+func (v verbs) create(of []installable.Installable, path string, opts isoOptions) (*image.Output, error) {
+	if slices.ContainsFunc(of, func(of installable.Installable) bool { return build.InsideFlake(of, path) }) {
 		v.Console.Warn("the image goes into the folder of the flake, which is not a git repository: " +
 			"from then on Nix copies it to its store with the flake; -o puts it elsewhere")
 	}

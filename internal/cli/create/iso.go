@@ -46,7 +46,7 @@ func ISO(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts isoOptions
 	cmd := &cobra.Command{
-		Use:   "iso INSTALLABLE [flags]",
+		Use:   "iso INSTALLABLE... [flags]",
 		Short: "Build a configuration and write its live image",
 		Long: `Evaluate a NixOS configuration, build it with Nix, and write its live image.
 
@@ -54,6 +54,10 @@ INSTALLABLE is a flake reference and, after a '#', the name of one of its
 nixosConfigurations, as nixos-rebuild takes it, or the path of a Nix file outside
 of flakes. Without a name there must be only one configuration. One that does
 not import nixpkgs' ISO module is made live with it.
+
+Of several INSTALLABLES one image is made, with a menu for each system; what they
+share is on it once. They can be for different platforms: the image then starts
+machines of each. The first starts by itself, or that of --default.
 
 The file gets the name that the configuration gives it, in the current folder. It
 appears when it is complete; an earlier image is replaced only then. --check packs
@@ -72,8 +76,9 @@ The name of the file, or of the disks, is printed on standard output.`,
   livebuild iso .#laptop --ssh-key ~/.ssh/id_ed25519.pub
   livebuild iso ./iso.nix -I nixpkgs=/path/to/nixpkgs
   livebuild iso github:owner/repo#exampleIso --json
+  livebuild iso .#rescue .#installer .#laptop -o all.iso
   livebuild iso .#exampleIso --write /dev/sdb`,
-		Args: request.OneInstallable,
+		Args: request.SomeInstallables,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if opts.jobs < 0 {
 				return face.Usage(fmt.Errorf("--jobs needs a number of workers, not %d", opts.jobs))
@@ -87,7 +92,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 			if flag := face.GivenUnder(machine.AboutBoots, cmd.Flags()); flag != "" && !opts.test {
 				return face.Usage(fmt.Errorf("--%s is about the boots of --test, which is missing", flag))
 			}
-			of, err := opts.Parse(args)
+			of, err := opts.ParseAll(args)
 			switch {
 			case err != nil:
 				return err
@@ -110,6 +115,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.IntVar(&opts.jobs, "jobs", 0, "compress with `N` workers (default: one for each processor)")
 	opts.AddFlags(cmd)
+	opts.AddDefaultFlag(f)
 	face.Under(aboutSize, f, func() {
 		opts.AddSizeFlags(f, &opts.maxSize)
 		f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
@@ -122,7 +128,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	return cmd
 }
 
-func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
+func (v verbs) runISO(ctx context.Context, of []installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	tests, err := opts.tests.Check()
 	if err != nil {
@@ -140,7 +146,7 @@ func (v verbs) runISO(ctx context.Context, of installable.Installable, opts isoO
 	if err != nil {
 		return err
 	}
-	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
+	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}

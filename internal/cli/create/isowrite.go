@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -46,7 +47,7 @@ func (o *isoOptions) checkWrite(f *pflag.FlagSet) error {
 // runISOWrite builds a configuration and packs it straight onto disks. They are
 // opened before the build, which may take long: nothing else gets at them
 // meanwhile, and whoever has to confirm or give a password can leave then.
-func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts isoOptions) (err error) {
+func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, opts isoOptions) (err error) {
 	started := time.Now()
 	reuse, err := v.openReuse(ctx, opts.reuse, opts.server)
 	if err != nil {
@@ -60,7 +61,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	if err != nil {
 		return err
 	}
-	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{Disk: true, Plain: true})
+	b, err := opts.Build(ctx, v.App, of, image.Options{Disk: true, Plain: true})
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 		return err
 	}
 	w := disk.NewWriting(v.App, opts.sticks)
-	if err := w.Open(device.Local(), of.String(), opts.write); err != nil {
+	if err := w.Open(device.Local(), named(of), opts.write); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Release()) }()
@@ -83,7 +84,7 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 		return err
 	}
 	if values != nil && b.Plan().System().StampArea == 0 {
-		return &stamp.NoAreaError{Name: "the image of " + of.String(), MadeHere: true}
+		return &stamp.NoAreaError{Name: "the image of " + named(of), MadeHere: true}
 	}
 	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse.Reuse, Workers: opts.jobs})
 	if err != nil {
@@ -101,6 +102,15 @@ func (v verbs) runISOWrite(ctx context.Context, of installable.Installable, opts
 	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
 }
 
+// named is how people named what an image is made of.
+func named(of []installable.Installable) string {
+	names := make([]string, len(of))
+	for i, one := range of {
+		names[i] = one.String()
+	}
+	return strings.Join(names, " ")
+}
+
 // noModeError says that no machine would start from an image.
 type noModeError struct{ name string }
 
@@ -112,11 +122,14 @@ func (e *noModeError) Error() string {
 // a partition table that the configuration does not ask for, as nixpkgs' ISO module
 // does not by itself.
 func (v verbs) checkStarts(p *image.Plan) error {
-	sys := p.System()
 	if len(p.Medium().Modes) == 0 {
-		return &noModeError{sys.Name}
+		return &noModeError{p.System().Name}
 	}
-	if sys.MakeBIOSBootable && !sys.MakeUSBBootable {
+	bios, usb := false, false
+	for _, sys := range p.Systems() {
+		bios, usb = bios || sys.MakeBIOSBootable, usb || sys.MakeUSBBootable
+	}
+	if bios && !usb {
 		v.Console.Line("isoImage.makeUsbBootable is false: the image gets a partition table all the same, without which no stick starts")
 	}
 	return nil

@@ -19,17 +19,19 @@ func Plan(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts request.Options
 	cmd := &cobra.Command{
-		Use:   "plan INSTALLABLE [flags]",
+		Use:   "plan INSTALLABLE... [flags]",
 		Short: "Show what an image would be, without building",
 		Long: `Evaluate a NixOS configuration and print what its live image would be: boot
 modes, menu entries with their kernel lines, compression, the files of the
 medium, and what Nix would have to build. Nothing is built, so this works for
-any platform.`,
+any platform. Of several systems it says what each adds to those before it, if all
+of them have been built before.`,
 		Example: `  livebuild plan .#exampleIso
+  livebuild plan .#rescue .#installer
   livebuild plan .#exampleIso --json`,
-		Args: request.OneInstallable,
+		Args: request.SomeInstallables,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			of, err := opts.Parse(args)
+			of, err := opts.ParseAll(args)
 			if err != nil {
 				return err
 			}
@@ -37,11 +39,12 @@ any platform.`,
 		},
 	}
 	opts.AddFlags(cmd)
+	opts.AddDefaultFlag(cmd.Flags())
 	return cmd
 }
 
-func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts request.Options) (err error) {
-	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{})
+func (v verbs) runPlan(ctx context.Context, of []installable.Installable, opts request.Options) (err error) {
+	b, err := opts.Build(ctx, v.App, of, image.Options{})
 	if err != nil {
 		return err
 	}
@@ -50,6 +53,7 @@ func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts req
 		return err
 	}
 	missing, err := b.Missing(ctx)
+	known := err == nil
 	if err != nil {
 		var failed *nix.Error
 		if ctx.Err() != nil || !errors.As(err, &failed) {
@@ -58,9 +62,19 @@ func (v verbs) runPlan(ctx context.Context, of installable.Installable, opts req
 		// The plan is worth having where Nix cannot tell, offline for one.
 		v.Console.Warn("what is to be built is not known: " + failed.Message)
 	}
-	by, err := b.Builder(ctx, b.Plan().System().BuildPlatform)
-	if err != nil {
-		return err
+	builders := map[string]nix.BuildsBy{}
+	for _, sys := range b.Plan().Systems() {
+		if builders[sys.BuildPlatform], err = b.Builder(ctx, sys.BuildPlatform); err != nil {
+			return err
+		}
 	}
-	return v.Print(report.NewPlan(b.Plan(), missing, by), opts.JSON)
+	result := report.NewPlan(b.Plan(), missing, builders)
+	if known && len(of) > 1 && len(missing.Build)+len(missing.Fetch)+len(missing.Unknown) == 0 {
+		closure, err := b.Closure(ctx)
+		if err != nil {
+			return err
+		}
+		result.AddShares(b.Plan().Shares(closure))
+	}
+	return v.Print(result, opts.JSON)
 }

@@ -138,7 +138,11 @@ func (a verbs) configurationSide(ctx context.Context, of request.Subject, opts d
 	plan := b.Plan()
 	system := plan.System()
 	menus := planned{}
-	for name, text := range plan.Medium().Tree.Texts() {
+	texts, err := plan.Medium().Tree.Texts()
+	if err != nil {
+		return nil, err
+	}
+	for name, text := range texts {
 		menus[strings.ToLower(name)] = string(text)
 	}
 	arch, _, _ := strings.Cut(system.Platform, "-")

@@ -7,15 +7,77 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/livebuild/livebuild/internal/boottest"
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/report"
 )
 
-// boot tries an image in these modes, as many at once as the host has room for, and tells
+// way is a system that is tried, in some modes.
+type way struct {
+	system   boottest.System
+	modes    []medium.Mode
+	machines boottest.Machines
+}
+
+// waysOf are how the systems of an image are tried. What the host lacks for one is an error.
+func (v verbs) waysOf(ctx context.Context, b *build.Build, t *Boots, systems []boottest.System) ([]way, error) {
+	systems, err := choose(systems, t.systems)
+	if err != nil {
+		return nil, err
+	}
+	var claimed []medium.Mode
+	for _, s := range systems {
+		for _, mode := range s.Modes {
+			if !slices.Contains(claimed, mode) {
+				claimed = append(claimed, mode)
+			}
+		}
+	}
+	wanted, err := t.modesOf(claimed)
+	if err != nil {
+		return nil, err
+	}
+	var ways []way
+	for _, s := range systems {
+		modes := slices.DeleteFunc(slices.Clone(wanted), func(mode medium.Mode) bool { return !slices.Contains(s.Modes, mode) })
+		if len(modes) == 0 {
+			continue
+		}
+		w := way{system: s, modes: modes}
+		for _, same := range ways {
+			if same.system.Arch == s.Arch && same.system.Firmware32 == s.Firmware32 && slices.Equal(same.modes, modes) {
+				w.machines = same.machines
+			}
+		}
+		if w.machines == nil {
+			if w.machines, err = v.hostMachines(ctx, b, t.guest(machineOf(s)), modes); err != nil {
+				return nil, err
+			}
+		}
+		ways = append(ways, w)
+	}
+	return ways, nil
+}
+
+// bootAll tries an image in some ways, one system after the other.
+func (v verbs) bootAll(ctx context.Context, t *Boots, ways []way, m *medium.File, tell func(string) error) (all []report.Boot, err error) {
+	for _, w := range ways {
+		boots, err := v.boot(ctx, t, w, m, tell)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, boots...)
+	}
+	return all, nil
+}
+
+// boot tries a system in its modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (v verbs) boot(ctx context.Context, t *Boots, machines boottest.Machines, m *medium.File, modes []medium.Mode, tell func(string) error) ([]report.Boot, error) {
+func (v verbs) boot(ctx context.Context, t *Boots, w way, m *medium.File, tell func(string) error) ([]report.Boot, error) {
+	machines, modes := w.machines, w.modes
 	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
 		return nil, err
@@ -28,7 +90,7 @@ func (v verbs) boot(ctx context.Context, t *Boots, machines boottest.Machines, m
 	}
 	var results []report.Boot
 	opts := t.options
-	opts.Machines, opts.AtOnce, opts.Progress = machines, atOnce, v.Console
+	opts.Machines, opts.System, opts.AtOnce, opts.Progress = machines, w.system, atOnce, v.Console
 	opts.Done = func(r *boottest.Result) {
 		result := newBootResult(r)
 		v.keep(t, m, &result, r.Log)
@@ -45,7 +107,7 @@ func (v verbs) boot(ctx context.Context, t *Boots, machines boottest.Machines, m
 }
 
 func newBootResult(r *boottest.Result) report.Boot {
-	result := report.Boot{Mode: r.Mode, Passed: r.Passed(), Serial: r.Serial, Menus: r.Menus, Verdict: r.Verdict, Err: r.Err}
+	result := report.Boot{Mode: r.Mode, Configuration: r.System, Passed: r.Passed(), Serial: r.Serial, Menus: r.Menus, Verdict: r.Verdict, Err: r.Err}
 	var unheard *boottest.UnheardError
 	switch {
 	case errors.As(r.Err, &unheard):
@@ -75,7 +137,7 @@ func (v verbs) keep(t *Boots, m *medium.File, r *report.Boot, log []byte) {
 		return
 	}
 	write := func(suffix string, data []byte) string {
-		path := filepath.Join(t.logs, m.Name+"."+string(r.Mode)+suffix)
+		path := filepath.Join(t.logs, m.Name+"."+strings.ReplaceAll(r.Way(), " ", ".")+suffix)
 		if len(data) == 0 {
 			return ""
 		}

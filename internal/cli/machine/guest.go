@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,19 +42,66 @@ func (v verbs) hostMachines(ctx context.Context, b *build.Build, guest qemu.Mach
 	return machines, nil
 }
 
-// planned is the machine that an image is for.
-func planned(p *image.Plan) qemu.Machine {
-	arch, _, _ := strings.Cut(p.System().Platform, "-")
-	m := qemu.Machine{Arch: qemu.Arch(arch), Firmware32: p.System().EFIArch == "ia32"}
-	if arch == "i686" { // runs on the same machine
-		m.Arch = qemu.X86_64
+// planned are the systems of an image that is not there yet.
+func planned(p *image.Plan) []boottest.System {
+	var systems []boottest.System
+	for _, sys := range p.Systems() {
+		arch, _, _ := strings.Cut(sys.Platform, "-")
+		if arch == "i686" { // runs on the same machine
+			arch = string(qemu.X86_64)
+		}
+		s := boottest.System{Arch: arch, Firmware32: sys.EFIArch == "ia32"}
+		if len(p.Systems()) > 1 {
+			s.Name, s.Init = sys.Name, path.Join(sys.Root().Toplevel.Out, "init")
+		}
+		for _, mode := range p.Medium().Modes {
+			if mode.UEFI() && sys.MakeEFIBootable || !mode.UEFI() && sys.MakeBIOSBootable {
+				s.Modes = append(s.Modes, mode)
+			}
+		}
+		systems = append(systems, s)
 	}
-	return m
+	return systems
 }
 
-// machineOf is the machine that an image is for.
-func machineOf(m *medium.File) qemu.Machine {
-	return qemu.Machine{Arch: qemu.Arch(m.Arch), Firmware32: m.Firmware32}
+// chosenError says that an image has no system of a name.
+type chosenError struct {
+	name  string
+	names []string
+}
+
+func (e *chosenError) Error() string {
+	if len(e.names) == 0 {
+		return fmt.Sprintf("the image has one system: --choose %s has nothing to choose from", e.name)
+	}
+	return fmt.Sprintf("the image has no system %q", e.name)
+}
+
+// choose returns those systems of some that are named, or all.
+func choose(systems []boottest.System, names []string) ([]boottest.System, error) {
+	if len(names) == 0 {
+		return systems, nil
+	}
+	var chosen []boottest.System
+	for _, name := range names {
+		n := slices.IndexFunc(systems, func(s boottest.System) bool { return s.Name == name })
+		if n < 0 {
+			e := &chosenError{name: name}
+			for _, s := range systems {
+				if s.Name != "" {
+					e.names = append(e.names, s.Name)
+				}
+			}
+			return nil, e
+		}
+		chosen = append(chosen, systems[n])
+	}
+	return chosen, nil
+}
+
+// machineOf is the machine that a system is for.
+func machineOf(s boottest.System) qemu.Machine {
+	return qemu.Machine{Arch: qemu.Arch(s.Arch), Firmware32: s.Firmware32}
 }
 
 // guestOptions are the flags about the machine that an image is started in.

@@ -2,6 +2,8 @@
 package machine
 
 import (
+	"strings"
+
 	"github.com/livebuild/livebuild/internal/advice"
 	"github.com/livebuild/livebuild/internal/cli/face"
 )
@@ -11,5 +13,11 @@ type verbs struct{ *face.App }
 
 // Hints are advice on the errors of these verbs.
 var Hints = []advice.Row{
+	advice.OnValue(func(e *chosenError) string {
+		if len(e.names) == 0 {
+			return "leave --choose out"
+		}
+		return "name one of " + strings.Join(e.names, ", ")
+	}),
 	advice.On[*portError]("choose another port, or end what uses this one"),
 }

@@ -28,6 +28,7 @@ type runOptions struct {
 	bios, uefi, usb bool
 	ssh             string
 	disk            string
+	choose          string // system
 	console         bool
 	display         string
 	print           bool
@@ -76,6 +77,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.BoolVar(&opts.usb, "usb", false, "start it from a USB stick instead of a disc")
 	f.StringVar(&opts.ssh, "ssh", "", "forward `PORT` of this machine to the guest's SSH server (default: 2222, or a free one)")
 	f.Lookup("ssh").NoOptDefVal = anyPort
+	f.StringVar(&opts.choose, "choose", "", "of several systems, start `NAME` (default: the one that starts by itself)")
 	f.StringVar(&opts.disk, "disk", "", "add an empty disk of `SIZE`, as 20G, to install onto")
 	f.BoolVar(&opts.console, "console", false, "use this terminal as the guest's serial console")
 	v.Formerly(f, "serial", "console", "with other verbs it is the number of a disk")
@@ -101,6 +103,9 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 	if err != nil {
 		return err
 	}
+	if opts.print && opts.choose != "" {
+		return face.Usage(errors.New("--choose has the boot loader shown another menu, which a command line of QEMU cannot"))
+	}
 	if what.Image == "" && opts.print {
 		return face.Usage(errors.New("--print needs an image: one that is built for this is gone afterwards"))
 	}
@@ -122,9 +127,12 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		}
 	}
 	// All that can be missing here is found out about before the build.
-	of, claimed := claims(m, b)
-	guest.Arch, guest.Firmware32 = of.Arch, of.Firmware32
-	mode, err := opts.mode(claimed)
+	of, err := opts.system(m, b)
+	if err != nil {
+		return err
+	}
+	guest.Arch, guest.Firmware32 = qemu.Arch(of.Arch), of.Firmware32
+	mode, err := opts.mode(of.Modes)
 	if err != nil {
 		return err
 	}
@@ -153,22 +161,34 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	}
-	return v.attend(ctx, m, mode, guest, opts.print)
+	return v.attend(ctx, m, of, mode, guest, opts.print)
 }
 
-// claims are the machine and the boot modes of an image, or of a configuration's.
-func claims(m *medium.File, b *build.Build) (qemu.Machine, []medium.Mode) {
-	if b != nil {
-		return planned(b.Plan()), b.Plan().Medium().Modes
+// system is what is started of an image, or of a configuration's.
+func (o *runOptions) system(m *medium.File, b *build.Build) (boottest.System, error) {
+	if o.choose == "" && m != nil {
+		return boottest.System{Arch: m.Arch, Firmware32: m.Firmware32, Modes: m.Modes}, nil
 	}
-	return machineOf(m), m.Modes
+	var systems []boottest.System
+	var err error
+	if b != nil {
+		systems = planned(b.Plan())
+	} else if systems, err = boottest.Systems(m.Medium); err != nil {
+		return boottest.System{}, err
+	}
+	if o.choose != "" {
+		if systems, err = choose(systems, []string{o.choose}); err != nil {
+			return boottest.System{}, err
+		}
+	}
+	return systems[0], nil
 }
 
 // mostProcessors is how many a guest gets where they cost nothing.
 const mostProcessors = 4
 
 // attend starts the machine and leaves it to the user, or prints how to.
-func (v verbs) attend(ctx context.Context, m *medium.File, mode medium.Mode, guest qemu.Machine, printOnly bool) (err error) {
+func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, mode medium.Mode, guest qemu.Machine, printOnly bool) (err error) {
 	if printOnly {
 		if guest.Image, err = filepath.Abs(m.Path); err != nil {
 			return err
@@ -180,13 +200,17 @@ func (v verbs) attend(ctx context.Context, m *medium.File, mode medium.Mode, gue
 		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	if guest.Serial == qemu.SerialTerminal {
-		start, err := boottest.Prepare(m, mode)
+	if guest.Serial == qemu.SerialTerminal || of.Init != "" {
+		prepare := boottest.PrepareMute
+		if guest.Serial == qemu.SerialTerminal {
+			prepare = boottest.Prepare
+		}
+		start, err := prepare(m, of, mode)
 		if err != nil {
 			return err
 		}
 		guest = start.Machine(guest)
-		if len(start.Menus) > 0 {
+		if len(start.Menus) > 0 && guest.Serial == qemu.SerialTerminal {
 			v.Console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
 		}
 	} else if guest.Image, err = filepath.Abs(m.Path); err != nil {

@@ -27,6 +27,7 @@ const AboutBoots = "Boots, with --test"
 type TestOptions struct {
 	guestOptions
 	modes   []string
+	choose  []string
 	expect  string
 	reject  string
 	timeout time.Duration
@@ -83,6 +84,7 @@ const testTimeout = "test-timeout" // --timeout is Nix's
 func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
+	f.StringArrayVar(&o.choose, "choose", nil, "of several systems, boot `NAME` only (repeatable)")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
 	f.DurationVar(&o.timeout, testTimeout, 0, "give up on a boot after `TIME` (default: 5m, 20m where the processor is emulated)")
@@ -94,6 +96,7 @@ func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 // Boots are what is to be tried, checked.
 type Boots struct {
 	modes   []medium.Mode // empty: those that the image claims
+	systems []string      // names; empty: all that it has
 	options boottest.Options
 	memory  int // MiB
 	jobs    int // 0: as many as the host allows
@@ -106,6 +109,7 @@ type Boots struct {
 func (o *TestOptions) Check() (*Boots, error) {
 	t := &Boots{
 		options: boottest.Options{Limit: o.timeout},
+		systems: o.choose,
 		jobs:    o.jobs,
 		network: !o.noNetwork,
 		logs:    o.logs,
@@ -160,15 +164,15 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	modes, err := t.modesOf(m.Modes)
+	systems, err := boottest.Systems(m.Medium)
 	if err != nil {
 		return err
 	}
-	machines, err := v.hostMachines(ctx, nil, t.guest(machineOf(m)), modes)
+	ways, err := v.waysOf(ctx, nil, t, systems)
 	if err != nil {
 		return err
 	}
-	boots, err := v.boot(ctx, t, machines, m, modes, v.Teller(opts.json))
+	boots, err := v.bootAll(ctx, t, ways, m, v.Teller(opts.json))
 	if err != nil {
 		return err
 	}
@@ -178,7 +182,7 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 	}
 	failed := failure(boots)
 	result := report.Boots{
-		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: machines.Accel(), Passed: failed == nil, Boots: boots,
+		File: absolute, VolumeID: m.Volume.ID, Arch: m.Arch, Accel: ways[0].machines.Accel(), Passed: failed == nil, Boots: boots,
 	}
 	err = errors.Join(v.Print(result, opts.json), opts.summary.Write(result))
 	if opts.junit != "" {

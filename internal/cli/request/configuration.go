@@ -89,6 +89,31 @@ func OneInstallable(cmd *cobra.Command, args []string) error {
 	return face.CheckOne(args, "which configuration? an installable is missing", "one installable is wanted, not %d")
 }
 
+// SomeInstallables wants installables, which --file stands for, too.
+func SomeInstallables(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return nil
+	}
+	return OneInstallable(cmd, args)
+}
+
+// ParseAll reads what names the configurations of one medium: arguments that SomeInstallables
+// admits, and --file. Its error is a *face.UsageError.
+func (o *Configuration) ParseAll(args []string) ([]installable.Installable, error) {
+	if len(args) == 0 {
+		of, err := o.Parse(nil)
+		return []installable.Installable{of}, err
+	}
+	all := make([]installable.Installable, len(args))
+	for i := range args {
+		var err error
+		if all[i], err = o.Parse(args[i : i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // Parse reads what names the configuration: arguments that
 // OneInstallable admits, and --file. Its error is a *face.UsageError.
 func (o *Configuration) Parse(args []string) (of installable.Installable, err error) {

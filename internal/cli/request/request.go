@@ -3,6 +3,7 @@
 package request
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,12 @@ type Options struct {
 	compression string
 	autoFits    bool // --compression auto is known
 	JSON        bool
+	chosen      string // of several systems
+}
+
+// AddDefaultFlag adds the flag that chooses one of several systems.
+func (o *Options) AddDefaultFlag(f *pflag.FlagSet) {
+	f.StringVar(&o.chosen, "default", "", "of several systems, `NAME` starts by itself (default: the first)")
 }
 
 // compressionAuto is the word for the fastest compression that makes an image small enough.
@@ -62,6 +69,7 @@ func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Insta
 		return nil, err
 	}
 	changes.Stamp = images.StampArea != nil && *images.StampArea > 0
+	images.Default = cmp.Or(o.chosen, images.Default)
 	switch {
 	case o.Auto() && !o.autoFits:
 		return nil, face.Usage(errors.New("--compression auto chooses by the size of an image that is packed to a file: 'livebuild iso --max-size' does"))
