@@ -32,7 +32,7 @@ func (term *terminal) talk(t testing.TB, c call, args []string, steps ...step) o
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	deadline := time.After(patience)
-	seen := 0 // what was shown before the last answer
+	seen, last := 0, 0 // what was shown before the last answer, and in all
 	for {
 		select {
 		case <-ended:
@@ -46,6 +46,9 @@ func (term *terminal) talk(t testing.TB, c call, args []string, steps ...step) o
 			t.Fatalf("the program does not end; the terminal shows\n%q", term.shown.String())
 		case <-time.After(10 * time.Millisecond):
 			text := term.shown.String()
+			if len(text) > last {
+				last, deadline = len(text), time.After(patience)
+			}
 			if len(steps) == 0 || !strings.Contains(text[seen:], steps[0].shown) {
 				continue
 			}

@@ -115,13 +115,14 @@ func (a *app) run(ctx context.Context, args []string) error {
 	root.SetArgs(args)
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	if err := root.ExecuteContext(ctx); err != nil {
-		if !started {
-			return face.Usage(plainUsage(err))
-		}
-		return err
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !started {
+		err = face.Usage(plainUsage(err))
 	}
-	return nil
+	if usage, ok := errors.AsType[*face.UsageError](err); ok && cmd != root {
+		usage.Command = cmd.CommandPath()
+	}
+	return err
 }
 
 // withoutNix are the verbs that have flags of their own by the names of Nix's.
@@ -166,12 +167,10 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
   livebuild verify /dev/sdb
   livebuild run .#exampleIso
   livebuild test nixos.iso`,
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		// An error is one line.
-		DisableSuggestions: true,
-		Args:               cobra.NoArgs,
+		Version:            version(),
+		SilenceUsage:       true,
+		SilenceErrors:      true,
+		DisableSuggestions: true, // an error is one line
 		RunE:               func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetOut(a.Out)
@@ -198,6 +197,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 	)
 	root.AddCommand(guide.Topics(a.App)...)
 	guide.Completion(a.App, root)
+	guess(root)
 	asker := ask.New(a.App)
 	for _, cmd := range root.Commands() {
 		asker.Fill(cmd)

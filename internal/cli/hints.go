@@ -14,7 +14,8 @@ import (
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = slices.Concat(adapt.Hints, create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints, face.Hints)
+var ownHints = slices.Concat(adapt.Hints, create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints,
+	[]advice.Row{advice.OnValue((*unknownError).hint)}, face.Hints)
 
 // hintFor is the advice on an error.
 func hintFor(err error) string { return advice.For(err, ownHints...) }

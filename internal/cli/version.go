@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -22,7 +23,7 @@ func (a *app) versionCommand() *cobra.Command {
 the bytes of an image depend. Built without cgo, livebuild has compressors in Go
 alone: they pack less densely, and there is none for xz.`,
 		Example: "  livebuild version",
-		Args:    cobra.NoArgs,
+		Args:    face.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintf(a.Out, "livebuild %s\n%s\n", version(), compressions())
 			return err

@@ -23,7 +23,7 @@ What is on a disk is read from it where that is allowed, and else what udev
 knows.`,
 		Example: `  livebuild devices
   livebuild devices --json`,
-		Args: cobra.NoArgs,
+		Args: face.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			disks, err := device.Local().Disks()
 			if err != nil {

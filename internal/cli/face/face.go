@@ -28,13 +28,24 @@ type App struct {
 }
 
 // UsageError is an error in how livebuild was called.
-type UsageError struct{ Err error }
+type UsageError struct {
+	Err     error
+	Command string // that was called, as "livebuild iso"; "" if that is not known
+}
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
 // Usage makes an error one of how livebuild was called.
-func Usage(err error) error { return &UsageError{err} }
+func Usage(err error) error { return &UsageError{Err: err} }
+
+// NoArgs refuses arguments.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("'%s' takes no arguments, and %q is one", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
 
 // Is says whether an error is, or wraps, one of type E.
 func Is[E error](err error) bool {

@@ -1,6 +1,10 @@
 package face
 
-import "github.com/livebuild/livebuild/internal/advice"
+import (
+	"fmt"
+
+	"github.com/livebuild/livebuild/internal/advice"
+)
 
 // Hints are advice on the errors of this package. They come last: an error of usage wraps what is
 // wrong, on which there can be better advice.
@@ -13,5 +17,10 @@ var Hints = []advice.Row{
 	}),
 	advice.On[*SummaryError]("make its folder first, or name another file with --summary"),
 	advice.On[*NoPassphraseError]("--passphrase-file FILE names a file that begins with the passphrase"),
-	advice.On[*UsageError](advice.Usage),
+	advice.OnValue(func(e *UsageError) string {
+		if e.Command != "" {
+			return fmt.Sprintf("'%s --help' says what it takes", e.Command)
+		}
+		return advice.Usage
+	}),
 }

@@ -41,7 +41,7 @@ configurations by asking Nix, images, sticks, compressions with their levels.
 completer that is set for other commands.
 
     livebuild completion nushell | save --force ($nu.default-config-dir | path join autoload livebuild.nu)`,
-			Args:                  cobra.NoArgs,
+			Args:                  face.NoArgs,
 			DisableFlagsInUseLine: true,
 			ValidArgsFunction:     cobra.NoFileCompletions,
 			RunE: func(*cobra.Command, []string) error {
