@@ -41,7 +41,7 @@ var house = map[string]room{
 		"the verb that finds out what this machine lacks",
 		[]string{
 			"internal/build", "internal/cli/face", "internal/cli/request", "internal/console", "internal/device", "internal/doctor", "internal/human",
-			"internal/image", "internal/report",
+			"internal/image", "internal/installable", "internal/report",
 		},
 	},
 	"internal/doctor": {
@@ -91,7 +91,7 @@ var house = map[string]room{
 		"the verbs that start an image in virtual machines",
 		[]string{
 			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/request", "internal/human",
-			"internal/image", "internal/medium", "internal/qemu", "internal/report",
+			"internal/image", "internal/installable", "internal/medium", "internal/qemu", "internal/report",
 		},
 	},
 	"internal/cli/request": {
