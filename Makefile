@@ -29,7 +29,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
+.PHONY: all build man setup mini guest systemd binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -51,6 +51,10 @@ mini: setup
 # The system of the virtual machine that has devices which this machine may lack.
 guest: mini
 	testdata/guest/make-guest.sh $(WORK)/guest $(WORK)/cache
+
+# Debian 13 as a system with systemd in both stages, to judge units by that livebuild adds.
+systemd: mini
+	testdata/systemd/make-tree.sh $(WORK)/systemd $(WORK)/cache/trixie $(WORK)/cache
 
 # The emulation that builds for aarch64 take. Where it cannot be had, tests of such images
 # are skipped, which is said at the end again.
@@ -76,10 +80,10 @@ lint:
 	@git ls-files '*.sh' | xargs -n 1 bash -n
 
 # What the tests of the program need, and that whatever they miss is an error.
-TEST := LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_TEST_ALL=1
+TEST := LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_SYSTEMD=$(WORK)/systemd LIVEBUILD_TEST_ALL=1
 
 # Two boots at a time, whatever the number of processors.
-test: setup mini guest binfmt lint race
+test: setup mini guest systemd binfmt lint race
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
 	$(TEST) go test -count=1 -timeout 60m -parallel 2 ./...
 	cd cmd/dist && go test -count=1 ./...

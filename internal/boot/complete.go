@@ -123,6 +123,9 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options)
 		}
 		content = append(content, fat.File{Path: script, Data: made[script]})
 	}
+	if t.knowsVentoy() {
+		content = append(content, fat.File{Path: ventoyPath, Data: []byte(ventoyText)})
+	}
 	for _, program := range t.programs() {
 		data, err := store.ReadFile(program.Source, programMax)
 		if err != nil {

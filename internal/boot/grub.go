@@ -9,12 +9,11 @@ import (
 // Paths of the medium that the loaders name. Their case counts: GRUB reads
 // ISO 9660 names as they are.
 const (
-	efiDir       = "EFI/BOOT"
-	markerPath   = "EFI/nixos-installer-image"
-	themeDir     = efiDir + "/grub-theme"
-	fontPath     = efiDir + "/unicode.pf2"
-	splashPath   = efiDir + "/efi-background.png"
-	loopbackPath = "boot/grub/loopback.cfg"
+	efiDir     = "EFI/BOOT"
+	markerPath = "EFI/nixos-installer-image"
+	themeDir   = efiDir + "/grub-theme"
+	fontPath   = efiDir + "/unicode.pf2"
+	splashPath = efiDir + "/efi-background.png"
 )
 
 // gfxModes are tried in turn; "auto" alone may choose the smallest.

@@ -174,7 +174,7 @@ func (p platform) newMenu(all choice) (*Menu, error) {
 	}
 	used := labels{}
 	for _, s := range p.systems {
-		m.FindISO = m.FindISO || !s.SystemdInitrd
+		m.FindISO = m.FindISO || !s.SystemdInitrd || s.LoopbackUnit
 		section, err := newSection(s, used, len(p.systems) > 1)
 		if err != nil {
 			return nil, err

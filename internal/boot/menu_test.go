@@ -336,6 +336,8 @@ func TestGrubVariants(t *testing.T) {
 			[]string{"set menu_color_normal=cyan/blue"}, []string{"background", "GUI mode"}},
 		{"text mode", func(s *nixos.System) { s.ForceTextMode = true }, []string{"set textmode=true\nexport textmode"}, nil},
 		{"systemd initrd", func(s *nixos.System) { s.SystemdInitrd = true }, nil, []string{"isoboot", "iso_path"}},
+		{"systemd initrd that finds files", func(s *nixos.System) { s.SystemdInitrd, s.LoopbackUnit = true, true },
+			[]string{`set isoboot="findiso=${iso_path}"`, "initrd", " ${isoboot} "}, nil},
 		{"no rEFInd", func(s *nixos.System) { s.Refind = "" }, nil, []string{"rEFInd", "1234-5678"}},
 		{"old memtest", func(s *nixos.System) { s.Memtest.EFI = false }, nil, []string{"memtest"}},
 		{"no memtest", func(s *nixos.System) { s.Memtest = nil }, nil, []string{"memtest"}},

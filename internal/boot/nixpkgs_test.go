@@ -467,3 +467,78 @@ func words(line string) []string {
 	}
 	return all
 }
+
+// TestNixpkgsLoopback puts the unit for images in files into the two kinds of stage 1 that
+// nixpkgs has. Of systemd's, all is in the initrd that the unit needs.
+func TestNixpkgsLoopback(t *testing.T) {
+	tree := os.Getenv(nixpkgsVariable)
+	if tree == "" {
+		judge.LeaveOut(t, "nixpkgs", nixpkgsVariable+" names no tree of NixOS 24.05")
+	}
+	n, file, _ := nixpkgs(t, tree)
+	file.Name = "minimal"
+	systems := map[bool]*nixos.System{}
+	for _, with := range []bool{false, true} {
+		s, err := nixos.Evaluate(t.Context(), n, file, nixos.Changes{Loopback: with}, evalcache.Cache{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		systems[with] = s
+	}
+	if systems[true].LoopbackUnit || systems[true].Root().Toplevel != systems[false].Root().Toplevel {
+		t.Errorf("a scripted stage 1 is changed: %+v", systems[true])
+	}
+	of := file
+	of.Name = "systemd"
+	for _, with := range []bool{false, true} {
+		s, err := nixos.Evaluate(t.Context(), n, of, nixos.Changes{Loopback: with}, evalcache.Cache{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.LoopbackUnit != with || !s.SystemdInitrd {
+			t.Errorf("asked for: %t; the system has a unit: %t, and systemd in stage 1: %t", with, s.LoopbackUnit, s.SystemdInitrd)
+		}
+	}
+	here, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said struct {
+		Unit, Script, Modules, Losetup string
+		StorePaths, Programs           []string
+	}
+	if err := n.EvalExpression(t.Context(), fmt.Sprintf(`
+		let
+		  final = (import %[1]s).systemd.extendModules { modules = [ (import %[2]s/nixos/loopback.nix) ]; };
+		  initrd = final.config.boot.initrd.systemd;
+		  modules = builtins.head (builtins.filter (p: builtins.isAttrs p && p ? rootModules) initrd.storePaths);
+		in {
+		  Unit = initrd.units."livebuild-find-image.service".text;
+		  Script = initrd.services.livebuild-find-image.script;
+		  StorePaths = map (p: builtins.unsafeDiscardStringContext "${p}") initrd.storePaths;
+		  Modules = builtins.unsafeDiscardStringContext "${modules}";
+		  Losetup = builtins.unsafeDiscardStringContext "${initrd.package.util-linux}/bin/losetup";
+		  Programs = map (p: p.pname or "") initrd.initrdBin ++ builtins.attrNames initrd.extraBin;
+		}`, file.File, here), &said); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"ConditionKernelCommandLine=|findiso\n", "ConditionPathExists=|/sys/firmware/acpi/tables/VTOY\n", "DefaultDependencies=false\n",
+		"After=systemd-udevd.service systemd-modules-load.service\n", "Before=sysroot-iso.mount shutdown.target\n",
+	} {
+		if !strings.Contains(said.Unit, want) {
+			t.Errorf("the unit lacks %q:\n%s", want, said.Unit)
+		}
+	}
+	for _, path := range []string{said.Modules, said.Losetup} {
+		if !slices.Contains(said.StorePaths, path) || !strings.Contains(said.Script, path) {
+			t.Errorf("%s is not both in the initrd and in the script", path)
+		}
+	}
+	// What else the script calls, in the folders of its PATH.
+	for _, program := range []string{"coreutils", "kmod", "systemd", "mount", "umount"} {
+		if !slices.Contains(said.Programs, program) {
+			t.Errorf("the initrd has no %s, but %q", program, said.Programs)
+		}
+	}
+}

@@ -88,6 +88,7 @@ func NewTree(chosen int, systems ...*nixos.System) (*Tree, error) {
 	if t.systems.efi().MakeEFIBootable {
 		t.addEFI()
 	}
+	t.addLoopback()
 	t.addMemtest()
 	if t.HasSums() {
 		t.add(Graft{Target: medium.Sums, Late: true})
@@ -212,9 +213,6 @@ func (t *Tree) addEFI() {
 	}
 	if s.GRUBTheme != "" {
 		t.add(Graft{Target: themeDir, Source: s.GRUBTheme, What: themeWhat})
-	}
-	if slices.ContainsFunc(t.Menus, func(m *Menu) bool { return m.EFIArch != "" && m.FindISO }) {
-		t.add(Graft{Target: loopbackPath, Data: []byte("source /" + grubConfig + "\n")})
 	}
 }
 

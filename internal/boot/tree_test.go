@@ -49,6 +49,10 @@ func TestTree(t *testing.T) {
 		{"BIOS alone", func(s *nixos.System) { s.MakeEFIBootable = false }, slices.Concat(both, bios)},
 		{"systemd initrd", func(s *nixos.System) { s.SystemdInitrd = true },
 			slices.Concat(both, bios, without(efi, "boot/grub/loopback.cfg"))},
+		{"systemd initrd that finds files", func(s *nixos.System) { s.SystemdInitrd, s.LoopbackUnit = true, true },
+			slices.Concat(both, bios, efi, []string{"ventoy.dat"})},
+		{"systemd initrd that finds files, BIOS alone", func(s *nixos.System) { s.SystemdInitrd, s.LoopbackUnit, s.MakeEFIBootable = true, true, false },
+			slices.Concat(both, bios, []string{"ventoy.dat"})},
 		{"aarch64", func(s *nixos.System) {
 			s.MakeBIOSBootable, s.IsX86, s.EFIArch, s.Memtest = false, false, "aa64", nil
 			s.Refind = "/nix/store/refind/refind_aa64.efi"

@@ -82,3 +82,15 @@ func readBootFile(ctx context.Context, m *medium.Medium, name string, isKernel b
 	}
 	return BootFile{}, fs.ErrNotExist
 }
+
+// fromFile tells what can start an image that is a file on a disk, as far as its files promise: a
+// GRUB that reads its loopback.cfg, and Ventoy without a change of the initrd.
+func fromFile(m *medium.Medium) []string {
+	by := []string{}
+	for _, file := range []struct{ path, by string }{{"boot/grub/loopback.cfg", "loopback.cfg"}, {"ventoy.dat", "Ventoy"}} {
+		if _, err := m.Files().Find(file.path); err == nil {
+			by = append(by, file.by)
+		}
+	}
+	return by
+}

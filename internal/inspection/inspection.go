@@ -28,6 +28,7 @@ type Image struct {
 	Arch        string        `json:"arch"`       // "" if it is not known
 	Firmware32  bool          `json:"firmware32"` // it needs UEFI firmware of 32 bits
 	Modes       []medium.Mode `json:"modes"`
+	FromFile    []string      `json:"from_file"` // what starts it if it is a file on a disk: "loopback.cfg", "Ventoy"
 	ElTorito    []BootEntry   `json:"el_torito"`
 	BootCode    bool          `json:"boot_code"` // the MBR holds a program
 	Partitions  []Partition   `json:"partitions"`
@@ -93,7 +94,7 @@ func Read(ctx context.Context, m *medium.Medium, c *contents.Contents) (*Image, 
 	v := m.Volume
 	i := &Image{
 		Size: m.Size, VolumeID: v.ID, VolumeSize: v.Size, MadeBy: madeBy(m), Publisher: v.Publisher, Application: v.Application,
-		Arch: m.Arch, Firmware32: m.Firmware32, Modes: append([]medium.Mode{}, m.Modes...), BootCode: v.BootCode,
+		Arch: m.Arch, Firmware32: m.Firmware32, Modes: append([]medium.Mode{}, m.Modes...), BootCode: v.BootCode, FromFile: fromFile(m),
 		ElTorito: []BootEntry{}, Partitions: []Partition{}, Doubts: []string{}, EFI: []EFISystem{}, Menus: []Menu{}, Kernels: []Kernel{},
 		FileSystems: []FileSystem{},
 	}

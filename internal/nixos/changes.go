@@ -38,6 +38,9 @@ type Changes struct {
 	// Stamp has a stage 1 of systemd copy what a further initrd brings, where the
 	// configuration can be extended.
 	Stamp bool
+	// Loopback has a stage 1 of systemd find a medium that is a file on a disk, where the
+	// configuration can be extended.
+	Loopback bool
 }
 
 // StaticIP is the address of a network interface.
@@ -195,7 +198,9 @@ func (c Changes) settings() (string, error) {
 		StaticIPs    []staticIP `json:"staticIPs,omitempty"`
 		MediaCheck   bool       `json:"mediaCheck,omitempty"`
 		Stamp        bool       `json:"stamp,omitempty"`
-	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck, Stamp: c.Stamp}
+		Loopback     bool       `json:"loopback,omitempty"`
+	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
+		Stamp: c.Stamp, Loopback: c.Loopback}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

@@ -88,19 +88,31 @@ let
   wanted = if variant == null && !isLive then "iso" else variant;
   ofVariant = if wanted != null && variants ? ${wanted} then [ variants.${wanted} ] else [ ];
 
-  added =
+  changed =
     (if isLive then [ ] else [ files.live ])
     ++ ofVariant
     ++ (
       if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
     )
     ++ (if stamp then [ files.stamp ] else [ ]);
-  asked = builtins.removeAttrs changes ([ "stamp" ] ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ]));
+  added = changed ++ (if loopback then [ files.loopback ] else [ ]);
+  asked = builtins.removeAttrs changes (
+    [
+      "stamp"
+      "loopback"
+    ]
+    ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ])
+  );
   # One that cannot be extended may have the medium's volume ID all the same.
   hasSharedID =
     changes ? sharedVolumeID && !extensible && base.config.isoImage.volumeID or null == changes.sharedVolumeID;
-  # A help, for which no configuration is refused.
+  # Helps, for which no configuration is refused.
   stamp = (changes.stamp or false) && extensible;
+  # One that nothing is changed of otherwise, and whose stage 1 is scripted, stays as it is.
+  loopback =
+    (changes.loopback or false)
+    && extensible
+    && (changed != [ ] || (withModules.config.boot.initrd.systemd.enable or false));
   extensible = base ? extendModules;
   final = if added == [ ] then withModules else withModules.extendModules { modules = added; };
 
@@ -117,6 +129,7 @@ let
     extended = !isLive;
     mediaCheck = changes.mediaCheck or false;
     stampUnit = stamp;
+    loopbackUnit = loopback;
   };
 
   refuse = kind: more: { error = more // { inherit kind; }; };

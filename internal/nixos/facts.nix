@@ -11,9 +11,10 @@
   # Whether livebuild has added the ISO module.
   extended,
   # Whether the medium can be checked before anything is started from it, and whether
-  # stage 1 was given a unit for what is stamped onto it.
+  # stage 1 was given a unit for what is stamped onto it, and one for a medium in a file.
   mediaCheck,
   stampUnit,
+  loopbackUnit,
   # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
@@ -313,6 +314,11 @@ let
     systemdInitrd = cfg.boot.initrd.systemd.enable or false;
     # Where stage 1 looks for the medium.
     isoDevice = cfg.fileSystems."/iso".device or null;
+    # Whether it was given a unit that makes a disk of a file there.
+    loopbackUnit =
+      loopbackUnit
+      && system.systemdInitrd
+      && builtins.match "/dev/disk/by-label/.*" (toString system.isoDevice) != null;
 
     configurations = shown;
     inherit contents storeContents realise;

@@ -86,6 +86,10 @@ type System struct {
 	// device that it mounts on /iso.
 	SystemdInitrd bool   `json:"systemdInitrd"`
 	ISODevice     string `json:"isoDevice"`
+	// LoopbackUnit says that a stage 1 of systemd finds a medium that is a file on a disk, by
+	// findiso= on the kernel's command line or by what Ventoy says. The scripted one knows
+	// findiso= itself.
+	LoopbackUnit bool `json:"loopbackUnit"`
 
 	// Configurations are the configuration itself, then its specialisations,
 	// depth first, each level in the order of the names.

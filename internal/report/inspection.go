@@ -45,6 +45,7 @@ func (r Inspection) Text(out io.Writer) error {
 		modes = "nothing: it starts no machine"
 	}
 	row("boots as", modes)
+	row("starts from a file", fromFile(r.FromFile))
 	r.boot(w)
 	r.menus(w)
 	for _, k := range r.Kernels {
@@ -181,4 +182,18 @@ func (r Inspection) menuEntries(w io.Writer, entries []inspection.Entry, indent,
 		}
 		r.menuEntries(w, e.Entries, indent+"  ", first)
 	}
+}
+
+// fromFile says by what an image can be started that is a file on a disk.
+func fromFile(by []string) string {
+	var words []string
+	for _, name := range by {
+		if name == "loopback.cfg" {
+			name = "by another GRUB (loopback.cfg)"
+		} else {
+			name = "by " + name + ", as it is"
+		}
+		words = append(words, name)
+	}
+	return strings.Join(words, ", ")
 }

@@ -157,6 +157,33 @@ rec {
     find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd
   '';
 
+  # Some kernel modules and what they depend on, as in nixpkgs.
+  makeModulesClosure =
+    {
+      rootModules,
+      kernel,
+      firmware,
+      allowMissing ? false,
+    }:
+    build "linux-modules" { rootModules = toString rootModules; inherit allowMissing; } ''
+      version=$(ls ${kernel}/lib/modules)
+      to=$out/lib/modules/$version
+      mkdir -p "$to"
+      cd ${kernel}/lib/modules/$version
+      add() {
+        file=$(find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1)
+        [ -n "$file" ] || return 1
+        [ ! -e "$to/$file" ] || return 0
+        mkdir -p "$to/$(dirname "$file")"
+        cp "$file" "$to/$file"
+        for needed in $(tr '\0' '\n' < "$file" | sed -n 's/^depends=//p' | tr ',' ' '); do add "$needed"; done
+      }
+      for name in $rootModules; do
+        add "$name" || [ -n "$allowMissing" ] || grep -q "/$(echo "$name" | sed 's/[-_]/[-_]/g').ko" modules.builtin || exit 1
+      done
+      depmod -b "$out" "$version"
+    '';
+
   # The second stage and the listing it checks the store with.
   check = build "mini-check" { } ''
     mkdir -p $out/bin

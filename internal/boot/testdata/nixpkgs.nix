@@ -124,6 +124,23 @@ rec {
       }
     ];
 
+    # Systemd in stage 1, and where newer releases have the medium then.
+    systemd = system "x86_64-linux" [
+      (installer "installation-cd-minimal")
+      (
+        { config, ... }:
+        {
+          boot.initrd.systemd.enable = true;
+          # With the priorities of the installer and of the ISO module.
+          fileSystems = nixpkgsLib.mkOverride 60 {
+            "/iso" = nixpkgsLib.mkOverride 60 {
+              device = nixpkgsLib.mkForce "/dev/disk/by-label/${config.isoImage.volumeID}";
+            };
+          };
+        }
+      )
+    ];
+
     bios = system "x86_64-linux" [
       (module "iso-image")
       {

@@ -32,6 +32,7 @@ type Configuration struct {
 	sshKeys      []string
 	staticIPs    []string
 	mediaCheck   bool
+	loopback     bool
 	stampArea    string
 	stamped      *pflag.Flag // of stampArea
 }
@@ -61,6 +62,8 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	o.stamped = f.Lookup("stamp-area")
 	f.BoolVar(&o.mediaCheck, "media-check", false,
 		"add a boot menu entry that checks the medium before anything is started from it")
+	f.BoolVar(&o.loopback, "loopback", true,
+		"have a stage 1 of systemd find an image that is a file on a disk, as GRUB and Ventoy start it; a scripted one does without being changed")
 }
 
 // area is what --stamp-area says, or nil without it.
@@ -167,7 +170,7 @@ func (o *Configuration) changes() (c nixos.Changes, err error) {
 	if o.noLive && o.variant != "" {
 		return c, errors.New("--no-live and --image-variant exclude each other")
 	}
-	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck}
+	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck, Loopback: o.loopback}
 	for _, text := range o.modules {
 		file, err := nixos.ModuleFile(text)
 		if err != nil {
