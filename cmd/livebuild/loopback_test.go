@@ -43,6 +43,9 @@ func (c carrier) disk(t testing.TB, image string) string {
 		judge(t, "mtools", "mcopy", "-i", part, image, "::"+c.file)
 	default:
 		part = testdisk.Sparse(t, size)
+		if err := os.Mkdir(filepath.Join(folder, "root"), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		writeFile(t, filepath.Join(folder, "root", c.file), readFile(t, image))
 		judge(t, "e2fsprogs", "mkfs.ext4", "-q", "-d", filepath.Join(folder, "root"), part)
 	}

@@ -223,7 +223,8 @@ in
     };
     system.build.initialRamdisk = stage1;
     system.build.toplevel = pkgs.build "nixos-system-judge" { } ''
-      mkdir -p $out
+      mkdir -p $out/roots
+      for root in ${toString config.environment.systemPackages}; do ln -s $root $out/roots/; done
       ln -s ${tree}/usr/lib/systemd/systemd $out/init
       ln -s ${stage2} $out/etc
       ln -s ${pkgs.kernel} $out/kernel
