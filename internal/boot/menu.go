@@ -174,7 +174,7 @@ func (p platform) newMenu(all choice) (*Menu, error) {
 	}
 	used := labels{}
 	for _, s := range p.systems {
-		m.FindISO = m.FindISO || !s.SystemdInitrd || s.LoopbackUnit
+		m.FindISO = m.FindISO || s.FindsFile()
 		section, err := newSection(s, used, len(p.systems) > 1)
 		if err != nil {
 			return nil, err
@@ -224,7 +224,7 @@ func newSection(s *nixos.System, used labels, several bool) (Section, error) {
 // entryOf returns an entry of a system, with what the system's stage 1 takes.
 func entryOf(s *nixos.System, c nixos.Configuration, label string, extra []string) Entry {
 	e := newEntry(c, label, extra)
-	e.FindISO = !s.SystemdInitrd
+	e.FindISO = s.FindsFile()
 	if s.StampArea > 0 {
 		// The last, over all that the others bring.
 		e.Initrds = append(e.Initrds, "/"+medium.StampArea)

@@ -192,3 +192,6 @@ func (s *System) Shown() []Configuration {
 	}
 	return shown
 }
+
+// FindsFile reports whether stage 1 finds a medium that is a file on a disk, by findiso=.
+func (s *System) FindsFile() bool { return !s.SystemdInitrd || s.LoopbackUnit }
