@@ -23,7 +23,7 @@ buildGoModule rec {
   };
 
   # "make vendor-hash" writes it.
-  vendorHash = "sha256-Sxma3XVFbWNtzBTty5kpwXTc8kqd1xrMHzlR3+IZjQA=";
+  vendorHash = "sha256-HQoSrxnqNnG/n+M0lrMdN5k8jPobB1jertqzACxVeCY=";
 
   subPackages = [ "cmd/livebuild" ];
 

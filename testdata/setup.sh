@@ -15,7 +15,8 @@ build="gcc libc6-dev pkg-config liblzma-dev libdeflate-dev liblz4-dev"
 demo="nix-bin git ca-certificates debian-archive-keyring qemu-system-x86 ovmf"
 test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstools exfatprogs gdisk fdisk
     grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 bzip2 zip openssl file busybox-static cpio ipxe-qemu systemd minisign signify-openbsd openssh-client zbar-tools mandoc man-db groff-base bash-completion zsh fish mount xfsprogs e2fsprogs
-    util-linux lvm2 dmsetup chromium fonts-dejavu-core qemu-system-arm qemu-efi-aarch64 qemu-user-static ovmf-ia32"
+    util-linux lvm2 dmsetup chromium fonts-dejavu-core qemu-system-arm qemu-efi-aarch64 qemu-user-static ovmf-ia32
+    sbsigntool shim-unsigned shim-signed gpgv gnupg"
 
 dist="gcc-aarch64-linux-gnu libc6-dev-arm64-cross git debian-archive-keyring dpkg rpm lintian"
 
@@ -45,7 +46,7 @@ as_root() {
 # tools_without_dpkg: the programs of all sections that are not on PATH.
 tools_without_dpkg() {
     for tool in gcc pkg-config nix git qemu-system-x86_64 qemu-system-aarch64 qemu-aarch64-static mksquashfs rdsquashfs xorriso isoinfo \
-        mtools mkfs.vfat sgdisk fdisk grub-script-check xz zstd lz4 zip cpio openssl file minisign signify-openbsd ssh-keygen zbarimg mandoc man groff zsh fish dpkg-deb apt-get; do
+        mtools mkfs.vfat sgdisk sbverify gpgv fdisk grub-script-check xz zstd lz4 zip cpio openssl file minisign signify-openbsd ssh-keygen zbarimg mandoc man groff zsh fish dpkg-deb apt-get; do
         command -v "$tool" >/dev/null || echo "$tool"
     done
 }

@@ -90,15 +90,15 @@ var house = map[string]room{
 	"internal/cli/machine": {
 		"the verbs that start an image in virtual machines",
 		[]string{
-			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/request", "internal/human",
-			"internal/image", "internal/installable", "internal/medium", "internal/qemu", "internal/report",
+			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/request", "internal/efivar", "internal/human",
+			"internal/image", "internal/installable", "internal/medium", "internal/qemu", "internal/report", "internal/secureboot",
 		},
 	},
 	"internal/cli/request": {
 		"how verbs are asked for the image of a configuration, and the build that this begins",
 		[]string{
 			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/manifest", "internal/medium",
-			"internal/nixos", "internal/stamp", "pkg/squashfs/codec",
+			"internal/nixos", "internal/secureboot", "internal/stamp", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/adapt": {
@@ -129,7 +129,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/difference",
 			"internal/doctor", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium",
-			"internal/nix", "internal/qemu", "internal/stamp", "internal/trial", "internal/verify",
+			"internal/nix", "internal/qemu", "internal/secureboot", "internal/stamp", "internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
@@ -137,8 +137,8 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human", "internal/image",
 			"internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium",
-			"internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/signature", "internal/stamp", "internal/storefs",
-			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/efivar", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
+			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -168,12 +168,20 @@ var house = map[string]room{
 		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
 			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
-			"internal/progress", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/progress", "internal/secureboot", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 		},
 	},
 	"internal/boot": {
 		"menus and boot trees: isolinux, GRUB, the EFI system partition",
-		[]string{"internal/medium", "internal/nixos", "internal/storefs", "pkg/fat"},
+		[]string{"internal/medium", "internal/nixos", "internal/secureboot", "internal/storefs", "pkg/fat"},
+	},
+	"internal/secureboot": {
+		"what makes a medium start where Secure Boot is on, and proves that one does: keys, signatures, shims",
+		[]string{"internal/medium", "pkg/authenticode"},
+	},
+	"internal/efivar": {
+		"the variables of UEFI firmware for virtual machines, with the keys of Secure Boot",
+		nil,
 	},
 	"internal/evalcache": {
 		"what evaluations said, by what they were made of",
@@ -286,7 +294,7 @@ var house = map[string]room{
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",
-		[]string{"internal/loader", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu"},
+		[]string{"internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu"},
 	},
 	"internal/loader": {
 		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",
@@ -366,6 +374,10 @@ var house = map[string]room{
 	"pkg/hybridiso": {
 		"ISO 9660 with Rock Ridge, Joliet, El Torito, and partition tables by `pkg/gpt`; writer and reader",
 		[]string{"pkg/gpt", "pkg/internal/fsfile"},
+	},
+	"pkg/authenticode": {
+		"the signatures of programs for UEFI firmware, in PE/COFF: reads, checks, makes them",
+		nil,
 	},
 	"pkg/gpt": {
 		"MBR and GPT, both copies; writer and reader; what of an MBR is a program",

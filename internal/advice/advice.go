@@ -44,7 +44,7 @@ const Usage = "'livebuild --help' lists verbs, 'livebuild VERB --help' their fla
 // tables has one for each package whose errors get to the user, in the file of its name.
 // Every exported error has its row, which cmd/livebuild tests.
 var tables = [][]Row{
-	installableHints, nixHints, nixosHints, bootHints, storefsHints, imageHints, manifestHints, signatureHints, mediumHints, contentsHints, inspectionHints, qemuHints, boottestHints,
+	installableHints, nixHints, nixosHints, bootHints, secureBootHints, storefsHints, imageHints, manifestHints, signatureHints, mediumHints, contentsHints, inspectionHints, qemuHints, boottestHints,
 	deviceHints, transferHints, webHints, imagefileHints, verifyHints, stampHints, doctorHints, reportHints, trialHints, templateHints,
 }
 

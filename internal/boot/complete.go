@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/internal/storefs"
 	"github.com/livebuild/livebuild/pkg/fat"
 )
@@ -22,24 +24,12 @@ const programMax = 64 << 20
 
 // Options change what Complete makes. The zero value changes nothing.
 type Options struct {
-	// Sign, if set, is given each program that the firmware starts, by its path on
-	// the medium, and returns it signed.
-	Sign func(ctx context.Context, path string, program []byte) ([]byte, error)
+	// Seal signs what is started and read where Secure Boot is on. Systems with
+	// SecureBoot need one, and no others take one.
+	Seal *secureboot.Seal
 
 	// Manifest is what medium.Manifest holds; if it is nil, there is no such file.
 	Manifest []byte
-}
-
-// sign returns a program as it is to be on the medium.
-func (o Options) sign(ctx context.Context, path string, program []byte) ([]byte, error) {
-	if o.Sign == nil {
-		return program, nil
-	}
-	signed, err := o.Sign(ctx, path, program)
-	if err != nil {
-		return nil, fmt.Errorf("signing /%s: %w", path, err)
-	}
-	return signed, nil
 }
 
 // Complete returns the files of the medium, sorted by path, after everything in
@@ -62,7 +52,7 @@ func (t *Tree) Complete(ctx context.Context, store *storefs.FS, opts Options) ([
 			}
 			g.Data = opts.Manifest
 		}
-		if data, ok := made[g.Target]; ok && (g.Pending || opts.Sign != nil) {
+		if data, ok := made[g.Target]; ok && (g.Pending || opts.Seal != nil) {
 			g.Source, g.Data = "", data
 		}
 		if err := m.graft(g); err != nil {
@@ -76,7 +66,11 @@ func (t *Tree) Complete(ctx context.Context, store *storefs.FS, opts Options) ([
 			}
 		}
 	}
-	return m.sorted()
+	files, err := m.sorted()
+	if err != nil || opts.Seal == nil {
+		return files, err
+	}
+	return t.signFiles(files, store, opts.Seal)
 }
 
 // noIsolinux says why a file of isolinux is none.
@@ -108,6 +102,9 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options)
 	if t.EFIImage == "" {
 		return nil, nil
 	}
+	if (t.systems.efi().SecureBoot != nil) != (opts.Seal != nil) {
+		return nil, errors.New("systems for Secure Boot, and no others, take a seal")
+	}
 	fonts, err := filesBelow(store, Graft{Source: t.systems.efi().GRUBTheme, What: themeWhat}, ".pf2")
 	if err != nil {
 		return nil, err
@@ -126,21 +123,26 @@ func (t *Tree) makePending(ctx context.Context, store *storefs.FS, opts Options)
 	if t.knowsVentoy() {
 		content = append(content, fat.File{Path: ventoyPath, Data: []byte(ventoyText)})
 	}
+	if opts.Seal != nil {
+		return made, t.seal(ctx, store, opts.Seal, made, content)
+	}
 	for _, program := range t.programs() {
 		data, err := store.ReadFile(program.Source, programMax)
 		if err != nil {
 			return nil, unreadable(err, program.What, program.Source)
 		}
-		if data, err = opts.sign(ctx, program.Target, data); err != nil {
-			return nil, err
-		}
 		made[program.Target] = data
 		content = append(content, fat.File{Path: program.Target, Data: data})
 	}
+	return made, t.makeESP(ctx, made, content)
+}
+
+// makeESP adds the EFI system partition to what was made.
+func (t *Tree) makeESP(ctx context.Context, made map[string][]byte, content []fat.File) (err error) {
 	if made[espPath], err = espImage(ctx, content); err != nil {
-		return nil, fmt.Errorf("making the EFI system partition: %w", err)
+		return fmt.Errorf("making the EFI system partition: %w", err)
 	}
-	return made, nil
+	return nil
 }
 
 // programs are those that the firmware starts. Both the medium and the EFI system
@@ -150,7 +152,7 @@ func (t *Tree) programs() (all []Graft) {
 		if p.efiArch == "" {
 			continue
 		}
-		all = append(all, Graft{Target: loaderPath(p.efiArch), Source: p.grub().GRUB.Core, What: "GRUB's program"})
+		all = append(all, Graft{Target: t.grubPath(p.efiArch), Source: p.grub().GRUB.Core, What: "GRUB's program"})
 		if refind := p.refind(); refind != "" {
 			all = append(all, Graft{Target: efiDir + "/" + path.Base(refind), Source: refind, What: refindWhat})
 		}

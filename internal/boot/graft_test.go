@@ -99,48 +99,6 @@ func TestTooManyFiles(t *testing.T) {
 	}
 }
 
-// TestSign has every program signed that the firmware starts, wherever it is.
-func TestSign(t *testing.T) {
-	l := newLab(t)
-	s := l.installer()
-	_, plain := l.complete(s)
-	tree, err := NewTree(0, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var asked []string
-	signed, err := tree.Complete(t.Context(), l.files(), Options{Manifest: []byte("{}\n"), Sign: func(_ context.Context, path string, program []byte) ([]byte, error) {
-		asked = append(asked, path)
-		return append([]byte("signed "), program...), nil
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs := []string{"EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/refind_x64.efi"}
-	if !slices.Equal(asked, programs) {
-		t.Errorf("signed were %q, want %q", asked, programs)
-	}
-	for i, f := range signed {
-		switch program := slices.Contains(programs, f.Path); {
-		case f.Path != plain[i].Path:
-			t.Fatalf("the files are others: %s in the place of %s", f.Path, plain[i].Path)
-		case program && (f.Source != "" || !strings.HasPrefix(string(f.Data), "signed ")):
-			t.Errorf("%s is not signed", f.Path)
-		case f.Path == espPath:
-			if got := strings.Count(string(f.Data), "signed "); got != len(programs) {
-				t.Errorf("the EFI system partition has %d signed programs", got)
-			}
-		case !program && (f.Source != plain[i].Source || string(f.Data) != string(plain[i].Data)):
-			t.Errorf("%s is another with signed programs", f.Path)
-		}
-	}
-	refused := errors.New("the key is lost")
-	_, err = tree.Complete(t.Context(), l.files(), Options{Sign: func(context.Context, string, []byte) ([]byte, error) { return nil, refused }})
-	if !errors.Is(err, refused) || !strings.Contains(err.Error(), "/EFI/BOOT/BOOTX64.EFI") {
-		t.Errorf("Complete = %v, want that signing failed", err)
-	}
-}
-
 // secret is what the machine keeps to itself: beside the store, and in a path of it
 // that the image does not need.
 const secret = "-----BEGIN OPENSSH PRIVATE KEY-----"

@@ -23,6 +23,10 @@ const gfxModes = "1920x1200,1920x1080,1366x768,1280x800,1280x720,1200x1920,1024x
 type script struct {
 	bytes.Buffer
 	depth int
+
+	// unrestricted lets everybody start the entries, where a superuser alone may edit
+	// them (GRUB manual, "Authentication and authorisation").
+	unrestricted bool
 }
 
 func (s *script) line(format string, args ...any) {
@@ -31,6 +35,9 @@ func (s *script) line(format string, args ...any) {
 
 // block writes a compound command around what body writes.
 func (s *script) block(open string, body func(), close string) {
+	if command, _, _ := strings.Cut(open, " "); s.unrestricted && (strings.HasSuffix(command, "entry") || command == "submenu") {
+		open = strings.TrimSuffix(open, "{") + "--unrestricted {"
+	}
 	s.line("%s", open)
 	s.depth++
 	body()
@@ -45,7 +52,7 @@ func (s *script) block(open string, body func(), close string) {
 // has an environment of its own, and would fall back to graphics and forget the
 // image file.
 func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
-	s := &script{}
+	s := &script{unrestricted: m.Closed}
 	timeout := -1 // wait
 	if m.Timeout != nil {
 		timeout = *m.Timeout
@@ -86,7 +93,13 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 			}, "}")
 		}
 	}
-	if m.Check != nil {
+	switch {
+	case m.Check == nil:
+	case m.Verified:
+		// GRUB would want a signature of the store image, too, and room for all of it in
+		// memory. So the first stage checks, as it does with isolinux.
+		m.entry(s, m.isolinuxCheck())
+	default:
 		m.checkEntry(s)
 	}
 	if len(m.Systems) == 1 {
@@ -117,8 +130,10 @@ func (m *Menu) options(s *script, fonts []string, system Section) {
 func (m *Menu) preamble(s *script, fonts []string) {
 	s.line("# The medium is what has this file.")
 	s.line("search --set=root --file /%s", markerPath)
-	s.line("insmod gfxterm")
-	s.line("insmod png")
+	if !m.Verified { // its program has them, and may not load others
+		s.line("insmod gfxterm")
+		s.line("insmod png")
+	}
 	s.line("set gfxpayload=keep")
 	s.line("set gfxmode=%s", gfxModes)
 	s.line(`if [ "$textmode" == "false" ]; then`)

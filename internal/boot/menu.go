@@ -8,8 +8,8 @@
 // where the module's behaviour is a known fault; each place says so.
 //
 // A [Menu] and a [Tree] are values that exist before anything is built. What
-// needs built files is added by [Tree.Complete]. Not supported: signed loaders,
-// firmware other than PC BIOS and UEFI.
+// needs built files is added by [Tree.Complete]. Not supported: firmware
+// other than PC BIOS and UEFI.
 package boot
 
 import (
@@ -64,6 +64,10 @@ type Menu struct {
 	// FindISO tells that stage 1 looks for the image file named by findiso=, so
 	// that another GRUB can start it from a file.
 	FindISO bool
+
+	// Verified says that GRUB verifies what it reads, and Closed that nobody can edit
+	// its entries or type commands.
+	Verified, Closed bool
 }
 
 // Section is the menu of one system.
@@ -168,6 +172,9 @@ func (p platform) newMenu(all choice) (*Menu, error) {
 		Theme:              all.efi().GRUBTheme != "",
 		Background:         all.efi().EFISplashImage != "",
 		Default:            max(0, slices.Index(p.systems, all.chosen())),
+	}
+	if how := all.efi().SecureBoot; how != nil {
+		m.Verified, m.Closed = true, !how.Edit
 	}
 	if refind := p.refind(); refind != "" {
 		m.Refind = path.Base(refind)

@@ -89,6 +89,9 @@ func NewTree(chosen int, systems ...*nixos.System) (*Tree, error) {
 		t.addEFI()
 	}
 	t.addLoopback()
+	if err := t.addSecureBoot(); err != nil {
+		return nil, err
+	}
 	t.addMemtest()
 	if t.HasSums() {
 		t.add(Graft{Target: medium.Sums, Late: true})

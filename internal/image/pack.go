@@ -198,7 +198,7 @@ func (m Medium) layout(ctx context.Context, src Sources, squashfsMax int64) (lay
 // volume is what is on the medium, the file of the store first.
 func (m Medium) volume(ctx context.Context, src Sources) (image hybridiso.Image, err error) {
 	built := src.Files
-	completed, err := m.Tree.Complete(ctx, built, boot.Options{Manifest: src.Manifest})
+	completed, err := m.Tree.Complete(ctx, built, boot.Options{Manifest: src.Manifest, Seal: m.Seal})
 	if err != nil {
 		return image, err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -74,6 +75,11 @@ type Medium struct {
 	// Seed is what the image's identifiers are derived from: equal images have
 	// equal ones, different images different ones.
 	Seed [16]byte
+	// Seal signs what is started and read where Secure Boot is on; nil for a medium that
+	// does not start there.
+	Seal *secureboot.Seal
+	// SBAT is what GRUB says of itself to a shim; nil without one.
+	SBAT secureboot.SBAT
 }
 
 // Options change what a configuration says.
@@ -89,6 +95,8 @@ type Options struct {
 	// StampArea is how many bytes the image has for what is stamped onto it later;
 	// nil for DefaultStampArea.
 	StampArea *int64
+	// Seal signs for Secure Boot, of a configuration that was evaluated for that.
+	Seal *secureboot.Seal
 	// Plain leaves the image as machines read it, even if the configuration
 	// says that it is to be compressed as a whole.
 	Plain bool
@@ -156,6 +164,9 @@ func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 		Epoch:    epoch,
 		Zstd:     zstd,
 	}
+	if err := p.medium.seal(opts.Seal, systems); err != nil {
+		return nil, err
+	}
 	p.medium.Seed = p.seed()
 	for i, sys := range systems {
 		for _, source := range sys.Sources { // which exist, and have to stay
@@ -165,6 +176,30 @@ func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// seal takes what signs, for the machines that the systems start on by UEFI.
+func (m *Medium) seal(seal *secureboot.Seal, systems []*nixos.System) (err error) {
+	if seal == nil {
+		return nil
+	}
+	var archs []string
+	for _, sys := range systems {
+		if sys.MakeEFIBootable {
+			archs = append(archs, sys.EFIArch)
+		}
+	}
+	if m.Seal, err = seal.For(archs...); err != nil {
+		return err
+	}
+	for _, sys := range systems {
+		if sys.MakeEFIBootable {
+			if m.SBAT, err = m.Seal.SBAT(sys.GRUB.Version); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Check finds out before the build whether this program can pack the image: it
@@ -230,6 +265,10 @@ func (p *Plan) seed() (seed [16]byte) {
 	}
 	for _, m := range p.medium.Modes {
 		write(string(m))
+	}
+	// Not the key that signs files: one that is made for this image alone is another each time.
+	if p.medium.Seal != nil {
+		write(string(p.medium.Seal.Certificate()))
 	}
 	copy(seed[:], h.Sum(nil))
 	return seed

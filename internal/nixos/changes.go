@@ -41,6 +41,14 @@ type Changes struct {
 	// Loopback has a stage 1 of systemd find a medium that is a file on a disk, where the
 	// configuration can be extended.
 	Loopback bool
+	// SecureBoot has GRUB verify what it reads; nil for one that does not.
+	SecureBoot *SecureBoot
+}
+
+// SecureBoot says how the boot loader of an image is for Secure Boot.
+type SecureBoot struct {
+	Shim bool `json:"shim"` // a shim starts it
+	Edit bool `json:"edit"` // menu entries can be edited, and commands typed
 }
 
 // StaticIP is the address of a network interface.
@@ -192,15 +200,16 @@ func (c Changes) settings() (string, error) {
 		DNS          []string `json:"dns,omitempty"`
 	}
 	settings := struct {
-		VolumeID     string     `json:"volumeID,omitempty"`
-		KernelParams []string   `json:"kernelParams,omitempty"`
-		SSHKeys      []string   `json:"sshKeys,omitempty"`
-		StaticIPs    []staticIP `json:"staticIPs,omitempty"`
-		MediaCheck   bool       `json:"mediaCheck,omitempty"`
-		Stamp        bool       `json:"stamp,omitempty"`
-		Loopback     bool       `json:"loopback,omitempty"`
+		VolumeID     string      `json:"volumeID,omitempty"`
+		KernelParams []string    `json:"kernelParams,omitempty"`
+		SSHKeys      []string    `json:"sshKeys,omitempty"`
+		StaticIPs    []staticIP  `json:"staticIPs,omitempty"`
+		MediaCheck   bool        `json:"mediaCheck,omitempty"`
+		Stamp        bool        `json:"stamp,omitempty"`
+		Loopback     bool        `json:"loopback,omitempty"`
+		SecureBoot   *SecureBoot `json:"secureBoot,omitempty"`
 	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
-		Stamp: c.Stamp, Loopback: c.Loopback}
+		Stamp: c.Stamp, Loopback: c.Loopback, SecureBoot: c.SecureBoot}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

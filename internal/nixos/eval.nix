@@ -100,6 +100,7 @@ let
     [
       "stamp"
       "loopback"
+      "secureBoot"
     ]
     ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ])
   );
@@ -130,6 +131,7 @@ let
     mediaCheck = changes.mediaCheck or false;
     stampUnit = stamp;
     loopbackUnit = loopback;
+    secureBoot = changes.secureBoot or null;
   };
 
   refuse = kind: more: { error = more // { inherit kind; }; };

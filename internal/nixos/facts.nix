@@ -15,6 +15,8 @@
   mediaCheck,
   stampUnit,
   loopbackUnit,
+  # How it is for Secure Boot: { shim, edit }; null if it is not.
+  secureBoot,
   # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
@@ -171,6 +173,7 @@ let
       {
         package = "${grubPkgs.grub2_efi}";
         target = grubPkgs.grub2_efi.grubTarget;
+        version = grubPkgs.grub2_efi.version or "";
         core = "${
           files.grub {
             builder = (files.machine { inherit pkgs machine; }).grub2_efi;
@@ -178,6 +181,7 @@ let
             package = grubPkgs.grub2_efi;
             target = grubPkgs.grub2_efi.grubTarget;
             inherit mediaCheck;
+            secured = if secureBoot == null then null else files.secureboot secureBoot;
             deviceTrees = builtins.any (c: c.showConfiguration && (c.deviceTree != null || c.deviceTrees != null)) shown;
           }
         }";
@@ -310,7 +314,7 @@ let
       memtest86
       ;
 
-    inherit mediaCheck stampUnit;
+    inherit mediaCheck stampUnit secureBoot;
     systemdInitrd = cfg.boot.initrd.systemd.enable or false;
     # Where stage 1 looks for the medium.
     isoDevice = cfg.fileSystems."/iso".device or null;

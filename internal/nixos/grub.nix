@@ -16,6 +16,8 @@
   deviceTrees,
   # Whether it has an entry that checks the medium.
   mediaCheck,
+  # What it is for Secure Boot, as secureboot.nix says; null without.
+  secured,
 }:
 let
   # All that the loader can do: the medium has no further modules.
@@ -30,7 +32,8 @@ let
   ]
   # Has the command devicetree.
   ++ (if deviceTrees then [ "fdt" ] else [ ])
-  ++ (if mediaCheck then [ "hashsum" "gcry_sha512" "progress" "read" ] else [ ])
+  ++ (if mediaCheck && secured == null then [ "hashsum" "gcry_sha512" "progress" "read" ] else [ ])
+  ++ (if secured == null then [ ] else secured.modules)
   # Graphics of old firmware, which GRUB has for x86 alone.
   ++ (if builtins.match "(x86_64|i386)-efi" target != null then [ "efi_uga" ] else [ ]);
 in
@@ -44,5 +47,6 @@ derivation {
     "--format=${target}"
     "--output=${builtins.placeholder "out"}"
   ]
+  ++ (if secured == null then [ ] else secured.arguments)
   ++ modules;
 }

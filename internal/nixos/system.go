@@ -82,6 +82,9 @@ type System struct {
 	// StampArea is how many bytes the medium has for what is stamped onto it later.
 	StampArea int64 `json:"-"`
 
+	// SecureBoot says how GRUB verifies what it reads; nil if it does not.
+	SecureBoot *SecureBoot `json:"secureBoot"`
+
 	// SystemdInitrd tells the two kinds of stage 1 apart; ISODevice is the
 	// device that it mounts on /iso.
 	SystemdInitrd bool   `json:"systemdInitrd"`
@@ -158,7 +161,8 @@ type StorePath struct {
 type GRUB struct {
 	// Package has lib/grub/<Target> and share/grub, for the image's platform.
 	Package string `json:"package"`
-	Target  string `json:"target"` // "x86_64-efi"
+	Target  string `json:"target"`  // "x86_64-efi"
+	Version string `json:"version"` // "2.12"; empty if the package does not tell
 	// Core is GRUB's program, a file, with the modules that the menu needs in it. It
 	// looks for its menu in /EFI/BOOT of the device that it is loaded from.
 	Core string `json:"core"`

@@ -29,6 +29,7 @@ func (e *ProgramError) Unwrap() error { return e.Err }
 type FirmwareError struct {
 	Arch   Arch
 	Bits32 bool    // firmware of 32 bits was wanted
+	Secure bool    // firmware with Secure Boot was wanted
 	Tried  []Flash // the pairs of files that were looked for
 }
 
@@ -45,6 +46,9 @@ func (e *FirmwareError) Error() string {
 	bits := ""
 	if e.Bits32 {
 		bits = " of 32 bits"
+	}
+	if e.Secure {
+		bits += " with Secure Boot"
 	}
 	return fmt.Sprintf("no UEFI firmware%s for %s in %s", bits, e.Arch, strings.Join(dirs, ", "))
 }

@@ -57,6 +57,31 @@ var firmwareFiles32 = []Flash{
 	{"/usr/share/edk2-ovmf/ia32/OVMF_CODE.fd", "/usr/share/edk2-ovmf/ia32/OVMF_VARS.fd"},
 }
 
+// secureFirmwareFiles are those that insist on Secure Boot if they have keys, with variables that have
+// none. That of 32 bits is among firmwareFiles32.
+var secureFirmwareFiles = map[Arch][]Flash{
+	X86_64: {
+		// Debian, Ubuntu
+		{"/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"},
+		{"/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"},
+		// Fedora
+		{"/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"},
+		// Arch
+		{"/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"},
+		// openSUSE
+		{"/usr/share/qemu/ovmf-x86_64-smm-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-vars.bin"},
+	},
+	AArch64: {
+		// Debian from 13 on, Ubuntu
+		{"/usr/share/AAVMF/AAVMF_CODE.secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+	},
+}
+
+// bundledSecureFirmware is that of QEMU itself.
+var bundledSecureFirmware = map[Arch]Flash{
+	X86_64: {"edk2-x86_64-secure-code.fd", "edk2-i386-vars.fd"},
+}
+
 // bundledFirmware names the firmware that QEMU installs itself, in share/qemu beside its bin:
 // on NixOS, and wherever QEMU was built from its sources.
 var bundledFirmware = map[Arch]Flash{
@@ -70,10 +95,15 @@ var bundledFirmware32 = Flash{"edk2-i386-code.fd", "edk2-i386-vars.fd"}
 // may bring its own. The error is a [FirmwareError] if there is none.
 func (m Machine) findFirmware(exists func(string) bool) (Flash, error) {
 	candidates, bundled := firmwareFiles[m.Arch], bundledFirmware[m.Arch]
-	if m.Firmware32 {
+	switch {
+	case m.Firmware32 && m.SecureBoot:
+		candidates, bundled = firmwareFiles32[:1], Flash{Code: "edk2-i386-secure-code.fd", Vars: "edk2-i386-vars.fd"}
+	case m.Firmware32:
 		candidates, bundled = firmwareFiles32, bundledFirmware32
+	case m.SecureBoot:
+		candidates, bundled = secureFirmwareFiles[m.Arch], bundledSecureFirmware[m.Arch]
 	}
-	if m.Program != "" {
+	if m.Program != "" && bundled != (Flash{}) {
 		share := filepath.Join(filepath.Dir(filepath.Dir(m.Program)), "share", "qemu")
 		candidates = append(candidates[:len(candidates):len(candidates)], Flash{
 			Code: filepath.Join(share, bundled.Code),
@@ -85,7 +115,7 @@ func (m Machine) findFirmware(exists func(string) bool) (Flash, error) {
 			return f, nil
 		}
 	}
-	return Flash{}, &FirmwareError{Arch: m.Arch, Bits32: m.Firmware32, Tried: candidates}
+	return Flash{}, &FirmwareError{Arch: m.Arch, Bits32: m.Firmware32, Secure: m.SecureBoot, Tried: candidates}
 }
 
 func isRegular(path string) bool {

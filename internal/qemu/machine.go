@@ -99,6 +99,7 @@ type Machine struct {
 	Arch       Arch
 	Firmware   Firmware
 	Firmware32 bool   // UEFI is of 32 bits, as on some computers with an x86_64 processor
+	SecureBoot bool   // UEFI is one that keeps its variables from the guest, so that their keys decide what starts
 	Image      string // absolute path of the raw image that the medium holds, never written to; "" for no medium
 	Medium     Medium
 	Served     nbd.Disk // what the medium holds instead of Image: this process answers each reading of it; nil for none
@@ -156,6 +157,8 @@ func (m Machine) check() error {
 		return fmt.Errorf("%s machines have no firmware of 32 bits", m.Arch)
 	case m.Firmware == UEFI && (m.Flash.Code == "" || m.Flash.Vars == ""):
 		return fmt.Errorf("machine with UEFI lacks its firmware files")
+	case m.SecureBoot && m.Firmware != UEFI:
+		return fmt.Errorf("%s knows no Secure Boot", m.Firmware)
 	case m.MemoryMiB < 0:
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
 	case m.Image != "" && !filepath.IsAbs(m.Image): // QEMU might take it for a protocol
@@ -193,6 +196,9 @@ func (m Machine) platform() []string {
 		if m.Arch == AArch64 {
 			machine = "virt,gic-version=host"
 		}
+	}
+	if m.SecureBoot && m.Arch == X86_64 {
+		machine += ",smm=on"
 	}
 	args := []string{"-machine", machine, "-cpu", cpu, "-accel", string(accel)}
 	if m.Even && accel == TCG {
@@ -269,10 +275,15 @@ func (m Machine) pflash() []string {
 	if m.Firmware != UEFI {
 		return nil
 	}
-	return []string{
-		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file=" + escape(m.Flash.Code),
-		"-drive", "if=pflash,format=raw,unit=1,snapshot=on,file=" + escape(m.Flash.Vars),
+	var args []string
+	if m.SecureBoot && m.Arch == X86_64 {
+		// Its system management mode alone can write to them (OvmfPkg/README, "SMM_REQUIRE").
+		args = []string{"-global", "driver=cfi.pflash01,property=secure,value=on"}
 	}
+	return append(args,
+		"-drive", "if=pflash,format=raw,unit=0,readonly=on,file="+escape(m.Flash.Code),
+		"-drive", "if=pflash,format=raw,unit=1,snapshot=on,file="+escape(m.Flash.Vars),
+	)
 }
 
 const sectorSize = 512

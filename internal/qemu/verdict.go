@@ -20,6 +20,7 @@ const (
 	NoBootDevice                  // the firmware found nothing to boot
 	PoweredOff                    // the machine went off before the expected text
 	Silent                        // nothing was said after the firmware, within the time limit
+	Refused                       // something was not started because no signature vouched for it
 )
 
 // String describes the outcome as the end of a sentence about the guest.
@@ -41,6 +42,8 @@ func (o Outcome) String() string {
 		return "powered off before the expected text"
 	case Silent:
 		return "said nothing on its serial console"
+	case Refused:
+		return "was refused by Secure Boot"
 	default:
 		return "did not come up in time"
 	}
@@ -65,6 +68,8 @@ func (o Outcome) Name() string {
 		return "powered-off"
 	case Silent:
 		return "silent"
+	case Refused:
+		return "refused"
 	default:
 		return "timed-out"
 	}
@@ -74,6 +79,7 @@ func (o Outcome) Name() string {
 type Verdict struct {
 	Outcome  Outcome
 	Line     string        // the console's line that decided, "" if none did
+	Link     string        // of the chain of Secure Boot that refused, as "the firmware refused the boot loader"; or ""
 	Console  []string      // the console's last lines, as plain text
 	Screen   []byte        // the display as PNG, of a guest that did not come up; nil if there is none
 	Duration time.Duration // from the start of QEMU to the decision
@@ -84,8 +90,11 @@ func (v Verdict) OK() bool { return v.Outcome == Passed }
 
 // String describes the verdict in one line.
 func (v Verdict) String() string {
-	if v.Line == "" {
+	switch {
+	case v.Line == "":
 		return v.Outcome.String()
+	case v.Link != "":
+		return fmt.Sprintf("%s, %s: %s", v.Outcome, v.Link, v.Line)
 	}
 	return fmt.Sprintf("%s: %s", v.Outcome, v.Line)
 }
@@ -122,6 +131,38 @@ var failures = []struct {
 	{NoBootDevice, regexp.MustCompile(`^Shell>`)},
 }
 
+// links are what the links of the chain of Secure Boot say when they refuse the next one. The firmware
+// says so of each boot option, and goes on to others: here there is no other that could do.
+var links = []struct {
+	link    string
+	pattern *regexp.Regexp
+}{
+	// EDK2: EFI_ACCESS_DENIED of LoadImage
+	{"the firmware refused the boot loader", regexp.MustCompile(`^BdsDxe: failed to (load|start) Boot.*: (Access Denied|Security Violation)`)},
+	// shim: verify_image; a window, or a line
+	{"the shim refused the boot loader", regexp.MustCompile(`Verification failed: .*Security Violation|Security Policy Violation|Failed to load image.*(Security Violation|Access Denied)|start_image\(\) returned (Security Violation|Access Denied)`)},
+	// GRUB: kern/efi/sb.c, kern/verifiers.c
+	{"the boot loader wants a shim to verify the kernel", regexp.MustCompile(`shim_lock protocol not found`)},
+	{"the boot loader has nothing to verify the kernel with", regexp.MustCompile(`verification requested but nobody cares`)},
+	{"the shim refused the kernel", regexp.MustCompile(`bad shim signature`)},
+	// GRUB: commands/pgp.c
+	{"the boot loader refused a file that was changed", regexp.MustCompile(`\bbad signature`)},
+	{"the boot loader refused a file that another key signed", regexp.MustCompile(`public key [0-9a-f]+ not found`)},
+	{"the boot loader refused a file without a signature", regexp.MustCompile("^error: .*\\.sig' not found")},
+	// GRUB: loader/efi/linux.c
+	{"the firmware refused the kernel", regexp.MustCompile(`^error: .*cannot load image`)},
+}
+
+// refusal is the link of the chain that a line of the console says has refused, or empty.
+func refusal(line string) string {
+	for _, l := range links {
+		if l.pattern.MatchString(line) {
+			return l.link
+		}
+	}
+	return ""
+}
+
 // handOver matches what firmware says when it starts a boot loader.
 var handOver = regexp.MustCompile(`^Booting from |^BdsDxe: (loading|starting) `)
 
@@ -138,6 +179,9 @@ func (w Watch) judge(line string) (Outcome, bool) {
 	}
 	if w.Reject != nil && w.Reject.MatchString(line) {
 		return Rejected, true
+	}
+	if refusal(line) != "" {
+		return Refused, true
 	}
 	for _, f := range failures {
 		if f.pattern.MatchString(line) {

@@ -48,6 +48,9 @@ func (w Watch) watch(ctx context.Context, output <-chan []byte, off <-chan struc
 		outcome, ok := w.judge(line)
 		if ok {
 			verdict.Outcome, verdict.Line = outcome, line
+			if outcome == Refused {
+				verdict.Link = refusal(line)
+			}
 		}
 		return ok
 	}

@@ -35,6 +35,8 @@ type Plan struct {
 	Build         []string `json:"build"` // derivations
 	Fetch         []string `json:"fetch"` // store paths
 	DownloadBytes int64    `json:"download_bytes"`
+
+	SecureBoot *SecureBoot `json:"secure_boot,omitempty"` // null: the image is not for it
 }
 
 // System is one of those on a medium.
@@ -131,6 +133,7 @@ func NewPlan(p *image.Plan, missing nix.Missing, by map[string]nix.BuildsBy) *Pl
 	for _, menu := range p.Medium().Tree.Menus {
 		r.addMenu(menu, len(p.Medium().Tree.Menus) > 1)
 	}
+	r.SecureBoot = plannedSecureBoot(p)
 	for _, g := range p.Medium().Tree.Grafts {
 		r.Files = append(r.Files, File{Target: "/" + g.Target, Source: g.Source})
 	}
@@ -198,6 +201,13 @@ func (r *Plan) Text(out io.Writer) error {
 	row("boots as", strings.Join(r.Modes, ", "))
 	row("compression", r.Compression)
 	row("menu waits", human.Wait(r.Timeout))
+	for i, line := range r.SecureBoot.lines() {
+		if i == 0 {
+			row("Secure Boot", line)
+		} else {
+			row("", line)
+		}
+	}
 	for i, root := range r.StoreContents {
 		if i == 0 {
 			row("store roots", root)

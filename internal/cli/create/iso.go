@@ -121,6 +121,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 		f.Var(&opts.split, "split", "write parts, each smaller than `SIZE`, and a file of checksums; the first part stands for the image")
 	})
 	face.Under(wire.AboutServers, f, func() { opts.server.AddFlags(f) })
+	opts.AddSecureBootFlags(f)
 	face.Under(AboutPapers, f, func() { opts.papers.addFlags(f) })
 	face.Under(disk.AboutDisks, f, func() { opts.sticks.AddFlags(f) })
 	face.Under("Stamped onto the disks of --write, for the live system", f, func() { opts.stamp.AddFlags(f, true) })

@@ -40,6 +40,7 @@ of them have been built before.`,
 	}
 	opts.AddFlags(cmd)
 	opts.AddDefaultFlag(cmd.Flags())
+	opts.AddSecureBootFlags(cmd.Flags())
 	return cmd
 }
 

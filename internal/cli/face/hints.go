@@ -16,7 +16,7 @@ var Hints = []advice.Row{
 		return advice.TwoSteps
 	}),
 	advice.On[*SummaryError]("make its folder first, or name another file with --summary"),
-	advice.On[*NoPassphraseError]("--passphrase-file FILE names a file that begins with the passphrase"),
+	advice.On[*NoPassphraseError]("--passphrase-file FILE, and of a key for Secure Boot --secure-boot-passphrase-file FILE, names a file that begins with the passphrase"),
 	advice.OnValue(func(e *UsageError) string {
 		if e.Command != "" {
 			return fmt.Sprintf("'%s --help' says what it takes", e.Command)

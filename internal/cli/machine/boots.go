@@ -76,7 +76,7 @@ func (v verbs) bootAll(ctx context.Context, t *Boots, ways []way, m *medium.File
 
 // boot tries a system in its modes, as many at once as the host has room for, and tells
 // the result of each when it is known.
-func (v verbs) boot(ctx context.Context, t *Boots, w way, m *medium.File, tell func(string) error) ([]report.Boot, error) {
+func (v verbs) boot(ctx context.Context, t *Boots, w way, m *medium.File, tell func(string) error) (_ []report.Boot, err error) {
 	machines, modes := w.machines, w.modes
 	atOnce, err := machines[modes[0]].SideBySide(len(modes), runtime.NumCPU())
 	if err != nil {
@@ -88,6 +88,11 @@ func (v verbs) boot(ctx context.Context, t *Boots, w way, m *medium.File, tell f
 	if err := t.makeFolder(); err != nil {
 		return nil, err
 	}
+	machines, remove, err := t.trust.give(machines, m, v.Console.Line)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
 	var results []report.Boot
 	opts := t.options
 	opts.Machines, opts.System, opts.AtOnce, opts.Progress = machines, w.system, atOnce, v.Console

@@ -20,4 +20,5 @@ var Hints = []advice.Row{
 		return "name one of " + strings.Join(e.names, ", ")
 	}),
 	advice.On[*portError]("choose another port, or end what uses this one"),
+	advice.On[*unsignedError]("'livebuild iso --secure-boot-key' makes images that are; --trust FILE names a certificate all the same, to see what refuses"),
 }

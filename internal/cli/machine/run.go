@@ -25,6 +25,7 @@ import (
 type runOptions struct {
 	request.Options
 	guestOptions
+	secure          secureOptions
 	bios, uefi, usb bool
 	ssh             string
 	disk            string
@@ -70,8 +71,10 @@ system writes to its medium or to its disk is gone afterwards.`,
 		},
 	}
 	opts.AddBuildFlags(cmd)
+	opts.AddSecureBootFlags(cmd.Flags())
 	opts.guestOptions.addFlags(cmd, "m", "2G")
 	f := cmd.Flags()
+	opts.secure.addFlags(f)
 	f.BoolVar(&opts.bios, "bios", false, "start it by BIOS")
 	f.BoolVar(&opts.uefi, "uefi", false, "start it by UEFI (default, if the image can)")
 	f.BoolVar(&opts.usb, "usb", false, "start it from a USB stick instead of a disc")
@@ -106,6 +109,17 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 	if opts.print && opts.choose != "" {
 		return face.Usage(errors.New("--choose has the boot loader shown another menu, which a command line of QEMU cannot"))
 	}
+	trust, err := opts.secure.read()
+	if err != nil {
+		return err
+	}
+	switch guest.SecureBoot = trust != nil; {
+	case guest.SecureBoot && opts.bios:
+		return face.Usage(errors.New("--bios and --secure-boot exclude each other: a BIOS knows none"))
+	case guest.SecureBoot && opts.print:
+		return face.Usage(errors.New("--print and --secure-boot exclude each other: the keys of the firmware are in a file that is gone afterwards"))
+	}
+	opts.uefi = opts.uefi || guest.SecureBoot
 	if what.Image == "" && opts.print {
 		return face.Usage(errors.New("--print needs an image: one that is built for this is gone afterwards"))
 	}
@@ -161,7 +175,12 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		}
 		defer func() { err = errors.Join(err, m.Close()) }()
 	}
-	return v.attend(ctx, m, of, mode, guest, opts.print)
+	machines, remove, err := trust.give(boottest.Machines{mode: guest}, m, v.Console.Line)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	return v.attend(ctx, m, of, mode, machines[mode], opts.print)
 }
 
 // system is what is started of an image, or of a configuration's.

@@ -26,6 +26,7 @@ const AboutBoots = "Boots, with --test"
 // TestOptions are the flags about boots that are judged.
 type TestOptions struct {
 	guestOptions
+	secure  secureOptions
 	modes   []string
 	choose  []string
 	expect  string
@@ -62,7 +63,8 @@ console and a screenshot are kept as NAME.MODE.log and NAME.MODE.png. The exit
 status is 3 if the image did not boot, and 1 if it could not be tried.`,
 		Example: `  livebuild test nixos.iso
   livebuild test nixos.iso --modes uefi-usb --expect 'sshd.*listening'
-  livebuild test nixos.iso --junit report.xml --logs logs/`,
+  livebuild test nixos.iso --junit report.xml --logs logs/
+  livebuild test nixos.iso --secure-boot`,
 		Args: face.OneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return v.runTest(cmd.Context(), args[0], opts)
@@ -90,6 +92,7 @@ func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.timeout, testTimeout, 0, "give up on a boot after `TIME` (default: 5m, 20m where the processor is emulated)")
 	o.timed = f.Lookup(testTimeout)
 	o.guestOptions.addFlags(cmd, "", "1G")
+	o.secure.addFlags(f)
 	f.StringVar(&o.logs, "logs", "", "keep the consoles of all boots, and what failed ones show, in `FOLDER`")
 }
 
@@ -101,6 +104,7 @@ type Boots struct {
 	memory  int // MiB
 	jobs    int // 0: as many as the host allows
 	network bool
+	trust   *trust // nil without Secure Boot
 	logs    string // folder for what is kept
 	keepAll bool   // and not of failed boots alone
 }
@@ -144,6 +148,9 @@ func (o *TestOptions) Check() (*Boots, error) {
 		return nil, face.Usage(fmt.Errorf("the time for a boot is one such as 90s or 5m, not %s", o.timeout))
 	}
 	var err error
+	if t.trust, err = o.secure.read(); err != nil {
+		return nil, err
+	}
 	t.memory, err = o.memoryMiB()
 	return t, err
 }
@@ -196,7 +203,7 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 
 // guest is the machine to try an image in that is for another one.
 func (t *Boots) guest(m qemu.Machine) qemu.Machine {
-	m.MemoryMiB, m.Network = t.memory, t.network
+	m.MemoryMiB, m.Network, m.SecureBoot = t.memory, t.network, t.trust != nil
 	return m
 }
 
@@ -206,9 +213,16 @@ func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 		if err := mode.Check(claimed); err != nil {
 			return nil, err
 		}
+		if t.trust != nil && !mode.UEFI() {
+			return nil, face.Usage(fmt.Errorf("--modes %s: a BIOS knows no Secure Boot", mode))
+		}
 	}
 	if len(t.modes) > 0 {
 		return t.modes, nil
 	}
-	return claimed, nil
+	modes := t.trust.modes(claimed)
+	if len(modes) == 0 {
+		return nil, medium.UEFICD.Check(claimed)
+	}
+	return modes, nil
 }

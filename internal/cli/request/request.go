@@ -24,6 +24,7 @@ type Options struct {
 	Configuration
 	compression string
 	autoFits    bool // --compression auto is known
+	secureBoot  SecureBoot
 	JSON        bool
 	chosen      string // of several systems
 }
@@ -42,6 +43,9 @@ func (o *Options) AddSizeFlags(f *pflag.FlagSet, size *Size) {
 	o.autoFits = true
 	f.Var(size, "max-size", "fail, before packing if that can be known, unless the file is smaller than `SIZE`, as in 2GiB, with --compression auto: choose what makes it so")
 }
+
+// AddSecureBootFlags adds to the flags of [Options.AddFlags] those of images for Secure Boot.
+func (o *Options) AddSecureBootFlags(f *pflag.FlagSet) { o.secureBoot.AddFlags(f) }
 
 // Auto reports whether a compression is to be chosen, which takes a size to stay below.
 func (o *Options) Auto() bool { return o.compression == compressionAuto }
@@ -70,6 +74,7 @@ func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Insta
 	}
 	changes.Stamp = images.StampArea != nil && *images.StampArea > 0
 	images.Default = cmp.Or(o.chosen, images.Default)
+	changes.SecureBoot = o.secureBoot.changes()
 	switch {
 	case o.Auto() && !o.autoFits:
 		return nil, face.Usage(errors.New("--compression auto chooses by the size of an image that is packed to a file: 'livebuild iso --max-size' does"))
@@ -85,6 +90,9 @@ func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Insta
 		if images.Epoch, err = image.ParseEpoch(epoch); err != nil {
 			return nil, err
 		}
+	}
+	if images.Seal, err = o.secureBoot.seal(ctx, a); err != nil {
+		return nil, err
 	}
 	return build.New(ctx, of, build.Options{
 		Nix:     a.NixFlags,
