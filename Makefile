@@ -29,7 +29,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest systemd binfmt test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
+.PHONY: all build man setup mini guest systemd binfmt nushell test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -61,6 +61,10 @@ systemd: mini
 binfmt: setup
 	testdata/binfmt.sh || true
 
+# A shell that commands are completed in, which Debian lacks. Without it a test is left out.
+nushell:
+	testdata/nushell.sh $(WORK)/nushell || true
+
 # What linting takes, at these versions; Go fetches and builds it.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    := golang.org/x/tools/cmd/deadcode@v0.52.0
@@ -80,10 +84,10 @@ lint:
 	@git ls-files '*.sh' | xargs -n 1 bash -n
 
 # What the tests of the program need, and that whatever they miss is an error.
-TEST := LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_SYSTEMD=$(WORK)/systemd LIVEBUILD_TEST_ALL=1
+TEST := PATH="$(WORK)/nushell/bin:$$PATH" LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_SYSTEMD=$(WORK)/systemd LIVEBUILD_TEST_ALL=1
 
 # Two boots at a time, whatever the number of processors.
-test: setup mini guest systemd binfmt lint race
+test: setup mini guest systemd binfmt nushell lint race
 	CGO_ENABLED=0 go test -count=1 ./pkg/squashfs/codec
 	$(TEST) go test -count=1 -timeout 60m -parallel 2 ./...
 	cd cmd/dist && go test -count=1 ./...

@@ -213,7 +213,7 @@ say $'\x15livebuild plan --accept\t'; await --accept-flake-config`)
 	})
 	t.Run("nushell", func(t *testing.T) {
 		if _, err := exec.LookPath("nu"); err != nil {
-			need.LeaveOut(t, "nushell", "nu is not on the PATH; Debian 12 has none")
+			need.LeaveOut(t, "nushell", "nu is not on the PATH; testdata/nushell.sh gets it by npm")
 		}
 		file := filepath.Join(t.TempDir(), "livebuild.nu")
 		writeFile(t, file, []byte(livebuild(t, "completion", "nushell").stdout))
