@@ -145,11 +145,20 @@ func TestFetch(t *testing.T) {
 		folder := t.TempDir()
 		file := filepath.Join(folder, "image.iso")
 		writeFile(t, file, before)
-		for sum, warned := range map[string]bool{sha256Of(before): true, sha256Of(after): false} {
-			writeFile(t, file+".sha256", []byte(sum+"  image.iso\n"))
+		const others = "  image.iso\n0000000000000000000000000000000000000000000000000000000000000000  other.iso\n"
+		for was, test := range map[string]struct{ is, says string }{
+			sha256Of(before) + "  image.iso\n": {sha256Of(after) + "  image.iso\n", file + ".sha256 was of another image"},
+			sha256Of(after) + " *image.iso\n":  {sha256Of(after) + " *image.iso\n", ""},
+			sha256Of(before) + others:          {sha256Of(before) + others, "warning: " + file + ".sha256 is of another image"},
+		} {
+			writeFile(t, file, before)
+			writeFile(t, file+".sha256", []byte(was))
 			o := livebuild(t, "fetch", m.url+"/x/image.iso", "-o", file)
-			if o.status != 0 || strings.Contains(o.stderr, "warning: "+file+".sha256 is of another image") != warned {
-				t.Errorf("status %d\n%s", o.status, o.stderr)
+			if said := strings.Contains(o.stderr, "of another image"); o.status != 0 || said != (test.says != "") || !strings.Contains(o.stderr, test.says) {
+				t.Errorf("status %d, want it to say %q\n%s", o.status, test.says, o.stderr)
+			}
+			if got := string(readFile(t, file+".sha256")); got != test.is {
+				t.Errorf("of the checksum %q became %q, want %q", was, got, test.is)
 			}
 		}
 	})

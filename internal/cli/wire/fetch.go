@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -51,6 +52,7 @@ appears when it is complete and right.
 A SHA-256 given by --sha256, or else one in URL.sha256 or in SHA256SUMS beside it, is
 that of the whole image, and is checked; so is a signature beside it with --key.
 Without, the image is as good as the connection; the result says what vouches for it.
+A checksum beside FILE that was of an earlier image is written anew.
 
 Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY, passwords those of
 ~/.netrc.`,
@@ -119,7 +121,7 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	if err := image.OpenCatalog(face.CacheFolder()).AddForeign(path); err != nil {
 		app.Console.Warn(err.Error()) // a help for the next one, not more
 	}
-	warnOfSum(app, path, got.SHA256)
+	renewSum(ctx, app, path, got.SHA256)
 	done := report.Download{
 		URL:        src.URL,
 		Size:       src.Size,
@@ -137,17 +139,33 @@ func fetch(ctx context.Context, app *face.App, address string, opts fetchOptions
 	return app.Print(done, opts.json)
 }
 
-// warnOfSum says that a checksum beside a downloaded image, which nobody removes, is of another one.
-func warnOfSum(app *face.App, path, sum string) {
+// renewSum writes the checksum beside an image anew, if there is one, and it is of another image: that
+// which was in the place of the one that was downloaded. Where it cannot be, that is said.
+func renewSum(ctx context.Context, app *face.App, path, sum string) {
 	file, err := imagefile.Open(path)
 	if err != nil {
 		return // it was downloaded all the same
 	}
 	defer file.Close()
 	beside, err := file.FindSum()
-	if err == nil && beside != nil && beside.Algorithm == imagefile.SHA256 && !beside.OfImage && beside.Sum != sum {
-		app.Console.Warn(beside.Source + " is of another image than the one that is there now: fetch it, too, or remove it")
+	if err != nil || beside == nil || beside.Algorithm != imagefile.SHA256 || beside.OfImage || beside.Sum == sum {
+		return
 	}
+	own := beside.Source == imagefile.SumsName(path)
+	if own {
+		own, err = imagefile.SumsOnlyOf(path)
+	}
+	if own && err == nil {
+		err = face.WriteFile(ctx, beside.Source, func(w io.Writer) error {
+			_, err := io.WriteString(w, imagefile.SumLine(sum, filepath.Base(path)))
+			return err
+		})
+		if err == nil {
+			app.Console.Line(beside.Source + " was of another image, and has the sum of this one now")
+			return
+		}
+	}
+	app.Console.Warn(beside.Source + " is of another image than the one that is there now: fetch it, too, or remove it")
 }
 
 // Seeds are files that may have something of an image that goes to a path: the one that is to be
