@@ -81,17 +81,22 @@ func TestReadme(t *testing.T) {
 		script = strings.ReplaceAll(script, old, new)
 	}
 	instead("github:livebuild/livebuild", "path:"+own)
-	instead("&& cd my-image ", "&& cd my-image && sed -i 's|github:NixOS/nixpkgs/[a-z.0-9-]*|path:"+nixpkgs+"|' flake.nix ")
+	instead("init my-image ", "init my-image && "+need.Path(t, "sed", "sed")+" -i 's|github:NixOS/nixpkgs/[a-z.0-9-]*|path:"+nixpkgs+"|' my-image/flake.nix ")
 	instead("/dev/sdX", s.path)
-	instead("test live.iso ", "test live.iso --modes bios-cd,uefi-usb --expect 'MINI-RESULT PASS' ") // TestBoot boots in all
+	instead(" --test ", " --test --modes bios-cd,uefi-usb --expect 'MINI-RESULT PASS' ") // TestBoot boots in all
 
+	// Nix, and nothing else.
+	path := withoutQEMU(t)
+	if err := os.Remove(filepath.Join(strings.TrimPrefix(path, "PATH="), "git")); err != nil {
+		t.Fatal(err)
+	}
 	c := call{
 		dir:  folder,
-		env:  []string{"NIX_CONFIG=" + nixConfig + "\nextra-experimental-features = nix-command flakes", "HOME=" + folder},
-		with: []string{"bash", "-eu", "-c", "shopt -s expand_aliases\n" + script, "bash"},
+		env:  []string{"NIX_CONFIG=" + nixConfig + "\nextra-experimental-features = nix-command flakes", "HOME=" + folder, path},
+		with: []string{need.Path(t, "bash", "bash"), "-eu", "-c", "shopt -s expand_aliases\n" + script, "bash"},
 	}
 	o := newTerminal(t).talk(t, c, nil, step{"Type ", filepath.Base(s.path) + "\r"})
-	for _, want := range []string{"bios-cd: came up after", "uefi-usb: came up after", filepath.Base(s.path), "verified"} {
+	for _, want := range []string{"got QEMU from the configuration's nixpkgs", "bios-cd: came up after", "uefi-usb: came up after", filepath.Base(s.path), "verified"} {
 		if !strings.Contains(o.stderr, want) {
 			t.Errorf("the terminal lacks %q", want)
 		}
@@ -99,8 +104,8 @@ func TestReadme(t *testing.T) {
 	if o.status != 0 || t.Failed() {
 		t.Fatalf("status %d of\n%s\n%s", o.status, script, o.stderr)
 	}
-	s.check(t, readFile(t, filepath.Join(folder, "my-image/live.iso")))
-	if got := livebuild(t, "inspect", filepath.Join(folder, "my-image/live.iso")).stdout; !strings.Contains(got, "zstd") {
+	s.check(t, readFile(t, filepath.Join(folder, "live.iso")))
+	if got := livebuild(t, "inspect", filepath.Join(folder, "live.iso")).stdout; !strings.Contains(got, "zstd") {
 		t.Errorf("the template's compression is lost:\n%s", got)
 	}
 }
