@@ -104,7 +104,7 @@ func (b codeBlock) shell() string {
 const onlyAsked = `#!/bin/bash
 set -u
 ask=
-case ${1-} in run|test|write|devices|fetch|doctor|bench|completion|init|stamp|sign) ask=yes ;; esac
+case ${1-} in run|test|write|devices|fetch|doctor|bench|completion|init|stamp|sign|serve) ask=yes ;; esac
 args=() help=--help
 for arg; do
     case $arg in

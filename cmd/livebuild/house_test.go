@@ -16,10 +16,10 @@ var house = map[string]room{
 	"internal/cli": {
 		"the verbs put together; exit statuses; nothing else but its rooms reads flags or the environment",
 		[]string{
-			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/ask", "internal/cli/begin", "internal/cli/create",
-			"internal/cli/disk", "internal/cli/examine", "internal/cli/face", "internal/cli/guide", "internal/cli/look", "internal/cli/machine",
-			"internal/cli/wire", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report",
-			"internal/transfer", "internal/trial", "pkg/squashfs/codec",
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/ask", "internal/cli/begin", "internal/cli/create", "internal/cli/disk",
+			"internal/cli/examine", "internal/cli/face", "internal/cli/guide", "internal/cli/look", "internal/cli/machine", "internal/cli/net",
+			"internal/cli/wire", "internal/console", "internal/device", "internal/human", "internal/nix", "internal/report", "internal/transfer",
+			"internal/trial", "pkg/squashfs/codec",
 		},
 	},
 	"internal/cli/guide": {
@@ -99,6 +99,14 @@ var house = map[string]room{
 		[]string{
 			"internal/build", "internal/cli/face", "internal/image", "internal/installable", "internal/manifest", "internal/medium",
 			"internal/nixos", "internal/secureboot", "internal/stamp", "pkg/squashfs/codec",
+			"internal/netboot", "internal/nix", "internal/report",
+		},
+	},
+	"internal/cli/net": {
+		"the verbs that have machines started over the network",
+		[]string{
+			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/request", "internal/human", "internal/image",
+			"internal/imagefile", "internal/installable", "internal/netboot", "internal/nixos", "internal/report", "internal/stamp", "internal/trial",
 		},
 	},
 	"internal/cli/adapt": {
@@ -130,6 +138,7 @@ var house = map[string]room{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/difference",
 			"internal/doctor", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium",
 			"internal/nix", "internal/qemu", "internal/secureboot", "internal/stamp", "internal/trial", "internal/verify",
+			"internal/netboot",
 		},
 	},
 	"internal/advice": {
@@ -139,14 +148,23 @@ var house = map[string]room{
 			"internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium",
 			"internal/efivar", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
 			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/squashfs", "pkg/squashfs/codec",
+			"internal/netboot", "pkg/cpio",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
 		[]string{
-			"internal/evalcache", "internal/image", "internal/installable", "internal/manifest", "internal/nix", "internal/nixos", "internal/progress",
-			"internal/store", "internal/storefs", "pkg/squashfs/codec",
+			"internal/evalcache", "internal/image", "internal/installable", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
+			"internal/progress", "internal/store", "internal/storefs", "pkg/squashfs/codec",
 		},
+	},
+	"internal/netboot": {
+		"a folder from which machines start over the network: its files, the script for iPXE, the server",
+		[]string{"internal/manifest"},
+	},
+	"internal/initrd": {
+		"what a boot loader puts into memory, with the store of a system in it: where that lies",
+		[]string{"pkg/cpio"},
 	},
 	"internal/manifest": {
 		"the paper of an image: what it was made of, with what, and how; as JSON",
@@ -169,6 +187,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/secureboot", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
+			"internal/initrd", "pkg/cpio",
 		},
 	},
 	"internal/boot": {
@@ -245,12 +264,13 @@ var house = map[string]room{
 	},
 	"internal/imagefile": {
 		"an image in a file: compressed or not, whole or not, with its checksum",
-		[]string{"internal/progress", "pkg/gpt"},
+		[]string{"internal/initrd", "internal/progress", "pkg/cpio", "pkg/gpt"},
 	},
 	"internal/medium": {
 		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
 		[]string{
-			"internal/imagefile", "internal/manifest", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso",
+			"pkg/squashfs",
 		},
 	},
 	"internal/transfer": {

@@ -46,6 +46,15 @@ func maxCommandLine(platform string) int {
 	return size - 1
 }
 
+// CheckCommandLine refuses what a kernel of a platform would not get all of, given by words; title
+// is what it belongs to. The error is a *CommandLineError.
+func CheckCommandLine(title, platform string, params []string) error {
+	if size, limit := len(strings.Join(params, " ")), maxCommandLine(platform); size > limit {
+		return &CommandLineError{Title: title, Size: size, Limit: limit, Taker: "a kernel for " + platform}
+	}
+	return nil
+}
+
 // maxIsolinuxLine is how long the line may be that the menu of isolinux makes of an
 // entry; it starts nothing that is longer (MAX_CMDLINE_LEN in com32/include/menu.h and
 // execute in com32/elflink/ldlinux/execute.c of SYSLINUX 6.04).

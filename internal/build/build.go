@@ -134,7 +134,7 @@ func (b *Build) tell(systems []*nixos.System) {
 	for _, system := range systems {
 		config = append(config, system.FlakeConfig...)
 		if system.Extended {
-			progress.Note(b.options.Sink, MadeLive{system.Name})
+			progress.Note(b.options.Sink, MadeLive{system.Name, system.Netboot})
 		}
 		for _, w := range system.Warnings {
 			if len(systems) > 1 {

@@ -2,9 +2,11 @@ package build
 
 // What a build tells its sink, beside the words that are Nix's own.
 type (
-	// MadeLive says that a configuration lacks the ISO module and gets it.
+	// MadeLive says that a configuration lacks the ISO module and gets it, or the one for
+	// systems that start from memory.
 	MadeLive struct {
 		Configuration string `json:"configuration"`
+		FromMemory    bool   `json:"from_memory,omitempty"`
 	}
 	// Evaluated says what was found.
 	Evaluated struct {

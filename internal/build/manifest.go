@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/manifest"
@@ -85,6 +86,10 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 	}
 	for _, mode := range b.plan.Medium().Modes {
 		m.Settings.Modes = append(m.Settings.Modes, string(mode))
+	}
+	if b.plan.Initrd() != nil {
+		boot := b.Boot(nil)
+		m.Boot = &manifest.Boot{Kernel: boot.Kernel, Initrds: boot.Initrds, CommandLine: strings.Join(boot.Params, " ")}
 	}
 	m.Changes, err = changes(b.options.Changes)
 	return m, err

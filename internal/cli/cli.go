@@ -24,6 +24,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/guide"
 	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/net"
 	"github.com/livebuild/livebuild/internal/cli/wire"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/nix"
@@ -187,6 +188,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 an image did not boot,
 		disk.Devices(a.App), disk.Write(a.App),
 		wire.Fetch(a.App),
 		adapt.Stamp(a.App),
+		net.Netboot(a.App), net.Serve(a.App),
 		look.Verify(a.App),
 		machine.Run(a.App), machine.Test(a.App),
 		look.Inspect(a.App), look.Diff(a.App), look.Ls(a.App), look.Cat(a.App), look.Extract(a.App),

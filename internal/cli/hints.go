@@ -10,11 +10,12 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/look"
 	"github.com/livebuild/livebuild/internal/cli/machine"
+	"github.com/livebuild/livebuild/internal/cli/net"
 	"github.com/livebuild/livebuild/internal/cli/wire"
 )
 
 // ownHints are advice on the errors of the command line itself.
-var ownHints = slices.Concat(adapt.Hints, create.Hints, disk.Hints, look.Hints, machine.Hints, wire.Hints,
+var ownHints = slices.Concat(adapt.Hints, create.Hints, disk.Hints, look.Hints, machine.Hints, net.Hints, wire.Hints,
 	[]advice.Row{advice.OnValue((*unknownError).hint)}, face.Hints)
 
 // hintFor is the advice on an error.

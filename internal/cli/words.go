@@ -14,8 +14,14 @@ import (
 func words(fact any) string {
 	switch f := fact.(type) {
 	case build.MadeLive:
+		if f.FromMemory {
+			return f.Configuration + " is made live with nixpkgs' netboot module; --no-live refuses that"
+		}
 		return f.Configuration + " does not import the ISO module and is made live with it; --no-live refuses that"
 	case build.Evaluated:
+		if f.VolumeID == "" {
+			return fmt.Sprintf("evaluated %s: %s%s", f.Configuration, f.System, map[bool]string{true: ", as evaluated before"}[f.Known])
+		}
 		if f.Known {
 			return fmt.Sprintf("%s, %s, %s: as evaluated before", f.Configuration, f.System, f.VolumeID)
 		}

@@ -116,6 +116,9 @@ func openVolume(m *medium.Medium) (source, error) {
 	case medium.Squashfs:
 		r, err := squashfs.Open(m.ReaderAt(), m.Size)
 		return squash{r}, err
+	case medium.Initrd:
+		s, err := m.Store()
+		return squash{s.Reader}, err
 	case medium.Disk:
 		return empty{}, nil
 	}

@@ -12,8 +12,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/initrd"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/store"
+	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
@@ -170,7 +172,13 @@ func storeImage(f *imagefile.File) (*io.SectionReader, error) {
 	if image == nil {
 		return nil, fmt.Errorf("is compressed by %s as a whole", f.Format)
 	}
-	return medium.FindStore(image, f.FileSize)
+	section, err := medium.FindStore(image, f.FileSize)
+	if errors.Is(err, hybridiso.ErrNoVolume) {
+		if carried, err := initrd.FindStore(image, f.FileSize); err == nil {
+			return carried, nil
+		}
+	}
+	return section, err
 }
 
 // common returns the paths of the closure that an image says it has, with the

@@ -163,6 +163,15 @@ func (o *Output) WriteAt(p []byte, offset int64) (int, error) { return o.file.Wr
 // Truncate cuts the file, or makes it longer by zeros.
 func (o *Output) Truncate(size int64) error { return o.file.Truncate(size) }
 
+// Size is how many bytes the file has.
+func (o *Output) Size() (int64, error) {
+	info, err := o.file.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
 // Outer returns the file itself, into which the kernel can copy.
 func (o *Output) Outer() (w io.WriterAt, offset int64) { return o.file, 0 }
 

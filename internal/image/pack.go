@@ -58,15 +58,21 @@ type Packing struct {
 	store  *Store
 	medium Medium
 	tree   *squashfs.Tree
-	layout *hybridiso.Layout
+	layout *hybridiso.Layout // nil of an initrd
 
 	storeMax int64 // bytes of the file of the store, at most
+
+	initrd *Initrd     // nil of a medium
+	files  *storefs.FS // that stage 1 is copied from
 }
 
 // Prepare looks at everything that will be packed, without reading what is in
 // the store's files. What has not changed since an earlier image, which may be
 // nil, will be taken from there.
 func (p *Plan) Prepare(ctx context.Context, src Sources, earlier *Earlier) (*Packing, error) {
+	if p.initrd != nil {
+		return p.prepareInitrd(ctx, src, earlier)
+	}
 	return Prepare(ctx, p.store, p.medium, src, earlier)
 }
 
@@ -84,26 +90,42 @@ func Prepare(ctx context.Context, store *Store, medium Medium, src Sources, earl
 	if err != nil {
 		return nil, err
 	}
-	return &Packing{store, medium, tree, layout, storeMax}, nil
+	return &Packing{store: store, medium: medium, tree: tree, layout: layout, storeMax: storeMax}, nil
 }
 
 // MaxSize is the most that the image can have, in bytes.
-func (p *Packing) MaxSize() int64 { return p.layout.Size(p.storeMax) }
+func (p *Packing) MaxSize() int64 { return p.size(p.storeMax) }
 
 // SizeWith is the size of the image if its squashfs has that one, in bytes.
-func (p *Packing) SizeWith(squashfs int64) int64 { return p.layout.Size(squashfs + p.indexSize()) }
+func (p *Packing) SizeWith(squashfs int64) int64 { return p.size(squashfs + p.indexSize()) }
 
-// indexSize is what goes behind the squashfs, in bytes.
-func (p *Packing) indexSize() int64 { return index.Size(p.layout.Extents(p.storeMax)) }
+// size is that of the image if the file of the store has so many bytes.
+func (p *Packing) size(store int64) int64 {
+	if p.initrd != nil {
+		return p.initrd.carrier.Size(store)
+	}
+	return p.layout.Size(store)
+}
+
+// indexSize is what goes behind the squashfs, in bytes. An initrd has no index.
+func (p *Packing) indexSize() int64 {
+	if p.initrd != nil {
+		return 0
+	}
+	return index.Size(p.layout.Extents(p.storeMax))
+}
 
 // ReadsBack says that the store is read again, for its sum, when it is written: the
 // writer to which an image goes as it is has to be an io.ReaderAt.
-func (p *Packing) ReadsBack() bool { return p.medium.Tree.HasSums() }
+func (p *Packing) ReadsBack() bool { return p.initrd == nil && p.medium.Tree.HasSums() }
 
 // Write writes the image to w in one pass: the boot files, the squashfs into
 // its place, what has to come after it, and the head. What is not finished is
 // no image.
 func (p *Packing) Write(ctx context.Context, w io.WriterAt, opts PackOptions) (Result, error) {
+	if p.initrd != nil {
+		return p.initrd.write(ctx, w, p, opts)
+	}
 	if p.medium.Zstd && p.ReadsBack() {
 		return p.writeTwice(ctx, w, opts)
 	}

@@ -31,6 +31,7 @@ type Plan struct {
 	chosen  int // index of the one that starts by itself
 	store   *Store
 	medium  Medium
+	initrd  *Initrd // nil of a medium
 	realise []nix.Target
 }
 
@@ -102,6 +103,9 @@ type Options struct {
 	Plain bool
 	// Default is the configuration that starts by itself, of several; empty for the first.
 	Default string
+	// Apart has the store of a system that starts without a medium in an archive of its
+	// own, instead of behind stage 1.
+	Apart bool
 }
 
 // DefaultEpoch is the date that nixpkgs gives to the files of an image:
@@ -139,6 +143,9 @@ func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 	compression, err := compression(systems, opts)
 	if err != nil {
 		return nil, err
+	}
+	if systems[0].Netboot {
+		return newInitrdPlan(systems[0], opts, NewStore(compression, epoch), epoch)
 	}
 	if systems, err = withStampArea(systems, opts.StampArea); err != nil {
 		return nil, err

@@ -14,6 +14,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/initrd"
+	"github.com/livebuild/livebuild/pkg/cpio"
 )
 
 // Format is how a file is compressed.
@@ -148,9 +151,25 @@ func newFile(path string, f *os.File) (*File, error) {
 	return file, err
 }
 
-// format finds out how the file is compressed. One that has nothing but
-// skippable frames is that of zstd, and empty.
+// format finds out how the file is compressed. Of an initrd with a store it is the beginning
+// alone that is.
 func (f *File) format() (Format, error) {
+	format, err := f.firstFormat()
+	if format == Plain || err != nil {
+		return format, err
+	}
+	switch _, err := initrd.FindStore(f.file, f.FileSize); {
+	case err == nil:
+		return Plain, nil
+	case !errors.Is(err, cpio.ErrNotCarried):
+		return Plain, err
+	}
+	return format, nil
+}
+
+// firstFormat finds out by what the file begins with. One that has nothing but
+// skippable frames is that of zstd, and empty.
+func (f *File) firstFormat() (Format, error) {
 	start := make([]byte, max(longestMagic, skippableHeader))
 	for offset, frames := int64(0), 0; frames < maxSkippable; frames++ {
 		n, err := f.file.ReadAt(start, offset)

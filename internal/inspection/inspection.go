@@ -206,6 +206,20 @@ func (i *Image) readFileSystems(ctx context.Context, m *medium.Medium, c *conten
 		i.FileSystems = append(i.FileSystems, system)
 		return err
 	}
+	if m.Form == medium.Initrd {
+		s, err := m.Store()
+		if err != nil {
+			return err
+		}
+		section, err := m.StoreSection()
+		if err != nil {
+			return err
+		}
+		system, err := count(ctx, s.Reader)
+		system.Path, system.Size = "/", section.Size()
+		i.FileSystems = append(i.FileSystems, system)
+		return err
+	}
 	roots, err := c.Find("/", true)
 	if err != nil {
 		return err

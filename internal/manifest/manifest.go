@@ -55,6 +55,9 @@ type Manifest struct {
 	Others  []Configuration `json:"others,omitempty"`
 	Default string          `json:"default,omitempty"`
 
+	// Boot is how a boot loader or kexec starts a system without a medium; nil of an image.
+	Boot *Boot `json:"boot,omitempty"`
+
 	Settings   Settings    `json:"settings"`
 	Changes    Changes     `json:"changes"`
 	Roots      []string    `json:"roots"`       // store paths that the others are the closure of
@@ -99,10 +102,17 @@ type System struct {
 	Initrd   string   `json:"initrd"`
 }
 
+// Boot names files beside the manifest, and what the kernel is told.
+type Boot struct {
+	Kernel      string   `json:"kernel"`
+	Initrds     []string `json:"initrds"`      // in the order in which they are loaded
+	CommandLine string   `json:"command_line"` // without initrd=
+}
+
 // Settings are how the image was made.
 type Settings struct {
 	VolumeID    string   `json:"volume_id"`
-	Modes       []string `json:"modes"`                // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb"
+	Modes       []string `json:"modes"`                // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb", "netboot-bios", "netboot-uefi", "kexec"
 	Compression string   `json:"compression"`          // of the store, as --compression takes it
 	BlockSize   int      `json:"block_size"`           // of the store, in bytes
 	Codec       string   `json:"codec"`                // identity of the encoder: equal ones make equal bytes

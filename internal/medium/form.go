@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/livebuild/livebuild/internal/initrd"
 	"github.com/livebuild/livebuild/pkg/gpt"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -18,6 +19,7 @@ type Form int
 const (
 	Disc     Form = iota // it begins with an ISO 9660 volume, wherever it is copied to
 	Squashfs             // a squashfs alone, as of a store or of a root file system
+	Initrd               // what a boot loader puts into memory, with the squashfs of a store in it
 	Disk                 // partitions, an EFI system partition among them, and no volume
 )
 
@@ -30,6 +32,11 @@ func (m *Medium) otherForm() error {
 		m.Form = Squashfs
 		m.trees = []*Tree{{Name: "volume", src: m.r}}
 		return err
+	}
+	if _, err := initrd.FindStore(m.r, m.Size); err == nil {
+		m.Form = Initrd
+		m.trees = []*Tree{{Name: "volume", src: m.r}}
+		return nil
 	}
 	disk, err := gpt.Read(io.NewSectionReader(m.r, 0, m.Size), m.Size)
 	if err != nil {

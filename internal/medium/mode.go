@@ -16,13 +16,34 @@ const (
 	BIOSUSB Mode = "bios-usb"
 	UEFICD  Mode = "uefi-cd"
 	UEFIUSB Mode = "uefi-usb"
+
+	NetbootBIOS Mode = "netboot-bios" // what follows is fetched over the network, by iPXE
+	NetbootUEFI Mode = "netboot-uefi"
+	Kexec       Mode = "kexec" // another system starts it
 )
 
-// AllModes returns every boot mode.
-func AllModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
+// AllModes returns every boot mode, those of a medium first.
+func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Kexec) }
+
+// MediumModes returns every mode of an image that a machine reads from a medium.
+func MediumModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
+
+// NetworkModes are those of a system that starts without a medium, by iPXE or by kexec.
+func NetworkModes(x86, kexec bool) []Mode {
+	switch {
+	case kexec:
+		return []Mode{Kexec}
+	case x86:
+		return []Mode{NetbootBIOS, NetbootUEFI}
+	}
+	return []Mode{NetbootUEFI}
+}
 
 // UEFI reports whether UEFI firmware starts the image, otherwise a PC BIOS does.
-func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB }
+func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB || m == NetbootUEFI }
+
+// Netboot reports whether what starts comes over the network.
+func (m Mode) Netboot() bool { return m == NetbootBIOS || m == NetbootUEFI }
 
 // USB reports whether the image is on a stick, otherwise on a disc.
 func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB }

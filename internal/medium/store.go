@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/initrd"
 	"github.com/livebuild/livebuild/internal/store"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -17,7 +18,7 @@ import (
 
 // StoreImage is the file of a NixOS medium that holds the store. Stage 1 knows it by this name
 // (nixos/modules/installer/cd-dvd/iso-image.nix).
-const StoreImage = "nix-store.squashfs"
+const StoreImage = initrd.Store
 
 // Manifest is the file of a medium that says what it was made of, if livebuild made it; package
 // manifest has its form.
@@ -62,6 +63,9 @@ func FindStore(r io.ReaderAt, size int64) (*io.SectionReader, error) {
 func (m *Medium) StoreSection() (*io.SectionReader, error) {
 	if m.Form == Disc {
 		return FindStore(m.r, m.Size)
+	}
+	if m.Form == Initrd {
+		return initrd.FindStore(m.r, m.Size)
 	}
 	if m.Form == Squashfs {
 		r, err := squashfs.Open(io.NewSectionReader(m.r, 0, m.Size), m.Size)

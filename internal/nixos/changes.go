@@ -12,8 +12,21 @@ import (
 	"github.com/livebuild/livebuild/internal/installable"
 )
 
+// Form is what is made of a configuration.
+type Form string
+
+// The forms: an image of a medium, and what a boot loader fetches over the network or kexec
+// starts, which is all in memory.
+const (
+	ISO     Form = "iso"
+	Netboot Form = "netboot"
+	Kexec   Form = "kexec"
+)
+
 // Changes are made to a configuration for one image alone.
 type Changes struct {
+	// Form is what is made of the configuration; empty for ISO.
+	Form Form
 	// NoLive refuses a configuration without the ISO module, which is otherwise
 	// added.
 	NoLive bool

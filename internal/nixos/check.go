@@ -12,6 +12,15 @@ const maxVolumeID = 32
 
 // check refuses what can be evaluated but not booted.
 func (s *System) check() error {
+	if s.Netboot {
+		if reason := nameFault(s.ImageName); reason != "" {
+			return &NameError{"system.nixos.distroId or system.nixos.label", s.ImageName, reason}
+		}
+		if reason := nameFault(s.KernelFile); reason != "" {
+			return &NameError{"system.boot.loader.kernelFile", s.KernelFile, reason}
+		}
+		return s.checkSources()
+	}
 	if err := CheckVolumeID(s.VolumeID); err != nil {
 		return err
 	}
@@ -47,6 +56,9 @@ func (s *System) checkSources() error {
 	}
 	if s.Memtest != nil {
 		sources = append(sources, source{"boot.loader.grub.memtest86", s.Memtest.File})
+	}
+	if s.KexecTools != nil {
+		sources = append(sources, source{"pkgs.pkgsStatic.busybox", s.KexecTools.Busybox}, source{"pkgs.pkgsStatic.kexec-tools", s.KexecTools.Kexec})
 	}
 	for _, c := range s.Configurations {
 		sources = append(sources, source{"system.build.toplevel", c.Toplevel.Out},

@@ -52,11 +52,16 @@ func (e *NotNixOSError) Error() string {
 type NotExtensibleError struct {
 	Name    string
 	Missing bool // the ISO module, which would have to be added
+	// FromMemory tells that the netboot module would have to be added.
+	FromMemory bool
 }
 
 func (e *NotExtensibleError) Error() string {
 	need := "take the changes asked for"
-	if e.Missing {
+	switch {
+	case e.FromMemory:
+		need = "be made to start from memory: that takes nixpkgs' netboot module"
+	case e.Missing:
 		need = "be made live: it does not import nixpkgs' ISO image module"
 	}
 	return fmt.Sprintf("configuration %q has no extendModules, so it cannot %s", e.Name, need)

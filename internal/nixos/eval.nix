@@ -20,6 +20,8 @@
   changes ? { },
   # Whether a configuration without the ISO module is made live.
   extend ? true,
+  # What is made of it: "iso", "netboot" or "kexec".
+  form ? "iso",
   # The one of its image.modules to make the image with; null for none, or for "iso"
   # where the configuration lacks the ISO module.
   variant ? null,
@@ -79,17 +81,26 @@ let
 
   # The configuration with the user's modules, then with the ISO module, too.
   withModules = if modules == [ ] then base else base.extendModules { inherit modules; };
-  isLive = hasISOModule withModules;
+  overNetwork = form != "iso";
+  isLive = hasISOModule withModules || overNetwork && withModules ? options.netboot.storeContents;
 
   # Since 25.05 a configuration keeps settings for its images apart, for
   # system.build.images. Its variant "iso" is the ISO module and those for the image.
   hasVariants = withModules ? options.image.modules;
   variants = if hasVariants then withModules.config.image.modules else { };
-  wanted = if variant == null && !isLive then "iso" else variant;
+  wanted = if variant == null && !isLive && !overNetwork then "iso" else variant;
   ofVariant = if wanted != null && variants ? ${wanted} then [ variants.${wanted} ] else [ ];
 
   changed =
-    (if isLive then [ ] else [ files.live ])
+    (if isLive then [ ] else [ files.portable ])
+    ++ (
+      if overNetwork then
+        [ (files.netboot { installed = !isLive; }) ]
+      else if isLive then
+        [ ]
+      else
+        [ files.live ]
+    )
     ++ ofVariant
     ++ (
       if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
@@ -112,6 +123,7 @@ let
   # One that nothing is changed of otherwise, and whose stage 1 is scripted, stays as it is.
   loopback =
     (changes.loopback or false)
+    && !overNetwork
     && extensible
     && (changed != [ ] || (withModules.config.boot.initrd.systemd.enable or false));
   extensible = base ? extendModules;
@@ -123,16 +135,27 @@ let
     builtins.filter (a: !a.assertion) (final.config.assertions or [ ])
   );
 
-  facts = files.facts {
-    inherit files machine;
-    base = final;
-    name = chosen;
-    extended = !isLive;
-    mediaCheck = changes.mediaCheck or false;
-    stampUnit = stamp;
-    loopbackUnit = loopback;
-    secureBoot = changes.secureBoot or null;
-  };
+  facts =
+    if overNetwork then
+      files.netbootfacts {
+        inherit files;
+        base = final;
+        name = chosen;
+        extended = !isLive;
+        stampUnit = stamp;
+        kexec = form == "kexec";
+      }
+    else
+      files.facts {
+        inherit files machine;
+        base = final;
+        name = chosen;
+        extended = !isLive;
+        mediaCheck = changes.mediaCheck or false;
+        stampUnit = stamp;
+        loopbackUnit = loopback;
+        secureBoot = changes.secureBoot or null;
+      };
 
   refuse = kind: more: { error = more // { inherit kind; }; };
   refuseChosen = kind: more: refuse kind (more // { name = chosen; });
@@ -153,7 +176,9 @@ else if variant != null && ofVariant == [ ] then
 else if !isLive && !extend then
   refuseChosen "no-iso-module" { }
 else if added != [ ] && !extensible then
-  refuseChosen "not-extensible" { reason = if isLive then "changes" else "iso-module"; }
+  refuseChosen "not-extensible" { 
+    reason = if overNetwork then form else if isLive then "changes" else "iso-module";
+  }
 else if !isNixOS then
   refuseChosen "not-nixos" { found = kindOf final; }
 else if failed != [ ] then

@@ -1,6 +1,7 @@
 package nixos
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -130,12 +131,13 @@ func function(names []string, machine string, with Changes) (string, error) {
     modules = [%s ];
     changes = builtins.fromJSON %s;
     extend = %t;
+    form = %s;
     variant = %s;
     machine = %s;
     inherit files;
   };
   inherit files;
-}`, &list, orNull(sharedID), &modules, nix.Quote(changes), !with.NoLive, orNull(with.Variant), orNull(machine)), nil
+}`, &list, orNull(sharedID), &modules, nix.Quote(changes), !with.NoLive, nix.Quote(string(cmp.Or(with.Form, ISO))), orNull(with.Variant), orNull(machine)), nil
 }
 
 // orNull returns a string literal, or null for the empty string.
@@ -195,7 +197,7 @@ func (r *refusal) typed(asked, variant string) error {
 	case "not-nixos":
 		return &NotNixOSError{Name: r.Name, Found: r.Found}
 	case "not-extensible":
-		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module"}
+		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot) || r.Reason == string(Kexec)}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
 	case "no-iso-module":

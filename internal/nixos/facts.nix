@@ -206,60 +206,35 @@ let
     else
       null;
 
-  # What must be in the store before the image can be written. Concatenating
-  # strings unites their contexts, several outputs of one derivation included.
-  context = builtins.getContext (
-    builtins.concatStringsSep "\n" (
-      [ "${cfg.system.build.toplevel}" ]
-      ++ builtins.concatMap (
-        c:
-        [
-          c.toplevel.out
-          c.kernel
-          c.initrd
-        ]
-        ++ c.kernelParams
-        ++ builtins.filter (x: x != null) [
-          c.deviceTree
-          c.deviceTrees
-        ]
-      ) shown
-      ++ storeContents
-      ++ map (x: x.source) contents
-      ++ builtins.filter (x: x != null) (
-        [
-          splashImage
-          efiSplashImage
-          grubTheme
-          syslinux
-          refind
-        ]
-        ++ (if grub == null then [ ] else [ grub.package grub.core ])
-        ++ (if memtest86 == null then [ ] else [ memtest86.file ])
-      )
+  # What must be in the store before the image can be written.
+  needed = files.needed (
+    [ "${cfg.system.build.toplevel}" ]
+    ++ builtins.concatMap (
+      c:
+      [
+        c.toplevel.out
+        c.kernel
+        c.initrd
+      ]
+      ++ c.kernelParams
+      ++ builtins.filter (x: x != null) [
+        c.deviceTree
+        c.deviceTrees
+      ]
+    ) shown
+    ++ storeContents
+    ++ map (x: x.source) contents
+    ++ builtins.filter (x: x != null) (
+      [
+        splashImage
+        efiSplashImage
+        grubTheme
+        syslinux
+        refind
+      ]
+      ++ (if grub == null then [ ] else [ grub.package grub.core ])
+      ++ (if memtest86 == null then [ ] else [ memtest86.file ])
     )
-  );
-
-  selectContext =
-    keep:
-    builtins.listToAttrs (
-      builtins.concatMap (
-        n:
-        if keep context.${n} then
-          [
-            {
-              name = n;
-              value = context.${n};
-            }
-          ]
-        else
-          [ ]
-      ) (builtins.attrNames context)
-    );
-
-  # An empty list of outputs stands for all of them.
-  realise = builtins.mapAttrs (_: c: if c.allOutputs or false then [ ] else c.outputs) (
-    selectContext (c: c ? outputs || c ? allOutputs)
   );
 
   system = {
@@ -325,9 +300,8 @@ let
       && builtins.match "/dev/disk/by-label/.*" (toString system.isoDevice) != null;
 
     configurations = shown;
-    inherit contents storeContents realise;
-    # Already in the store, nothing to build: sources of the flake.
-    sources = builtins.attrNames (selectContext (c: c.path or false));
+    inherit contents storeContents;
+    inherit (needed) realise sources;
 
     warnings =
       (cfg.warnings or [ ])

@@ -1,6 +1,6 @@
 # A module that makes an ordinary configuration a live one: nixpkgs' ISO module, of
-# the configuration's own nixpkgs, and in place of what belongs to an installed
-# system the settings with which it starts from a medium.
+# the configuration's own nixpkgs, and the settings with which it starts from a medium.
+# What belongs to an installed system, portable.nix takes away.
 #
 # It overrides with the priority of nixpkgs' installers, so that lib.mkForce still
 # has the last word.
@@ -17,11 +17,6 @@ let
 
   # lib.mkImageMediaOverride
   override = lib.mkOverride 60;
-
-  # Every boot loader that this nixpkgs has. Renamed options are hidden.
-  loaders = lib.filterAttrs (
-    _: o: (o._type or null) != "option" && o ? enable && (o.enable.visible or true) != false
-  ) options.boot.loader;
 
   # Up to 25.05 the ISO module names the medium as the scripted stage 1 finds it.
   knowsSystemd = lib.hasInfix "boot.initrd.systemd.enable" (builtins.readFile isoModule);
@@ -55,28 +50,6 @@ in
       # The module adds its file systems to the host's, which the medium does not
       # have: stage 1 would wait for them.
       fileSystems = override config.lib.isoFileSystems;
-      swapDevices = override [ ];
-      boot.initrd.luks.devices = override { };
-      boot.resumeDevice = override "";
-
-      boot.loader = builtins.mapAttrs (_: _: { enable = override false; }) loaders // {
-        timeout = override 10;
-      };
-
-      # What finds the medium on machines that the host is not.
-      boot.initrd.availableKernelModules = [
-        "ahci"
-        "ehci_pci"
-        "nvme"
-        "sd_mod"
-        "sr_mod"
-        "uas"
-        "usb_storage"
-        "virtio_blk"
-        "virtio_pci"
-        "virtio_scsi"
-        "xhci_pci"
-      ];
     }
     (when (options ? boot.initrd.systemd.enable && !knowsSystemd) {
       boot.initrd.systemd.enable = override false;
@@ -85,15 +58,5 @@ in
     (when (!(options ? image.baseName)) {
       isoImage.isoName = lib.mkDefault "nixos-${host}-${config.system.nixos.label}-${platform.system}.iso";
     })
-
-    # Modules that look for the file systems of the installed system.
-    (when (options ? boot.initrd.clevis.enable) { boot.initrd.clevis.enable = override false; })
-    (when (options ? boot.zfs.extraPools) { boot.zfs.extraPools = override [ ]; })
-    (when (options ? services.btrfs.autoScrub.enable) {
-      services.btrfs.autoScrub.enable = override false;
-    })
-    (when (options ? boot.lanzaboote.enable) { boot.lanzaboote.enable = override false; })
-    (when (options ? disko.enableConfig) { disko.enableConfig = override false; })
-    (when (options ? environment.persistence) { environment.persistence = override { }; })
   ];
 }

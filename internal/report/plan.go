@@ -11,6 +11,7 @@ import (
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/netboot"
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
@@ -130,6 +131,10 @@ func NewPlan(p *image.Plan, missing nix.Missing, by map[string]nix.BuildsBy) *Pl
 			BuildSystem: sys.BuildPlatform, Builder: builders[by[sys.BuildPlatform]], Toplevel: sys.Root().Toplevel.Out,
 		})
 	}
+	if initrd := p.Initrd(); initrd != nil {
+		r.addInitrd(p, initrd)
+		return r
+	}
 	for _, menu := range p.Medium().Tree.Menus {
 		r.addMenu(menu, len(p.Medium().Tree.Menus) > 1)
 	}
@@ -138,6 +143,20 @@ func NewPlan(p *image.Plan, missing nix.Missing, by map[string]nix.BuildsBy) *Pl
 		r.Files = append(r.Files, File{Target: "/" + g.Target, Source: g.Source})
 	}
 	return r
+}
+
+// addInitrd adds how a system without a medium starts.
+func (r *Plan) addInitrd(p *image.Plan, initrd *image.Initrd) {
+	root := p.System().Root()
+	files := []string{netboot.Initrd}
+	r.Files = []File{{initrd.Kernel, root.Kernel}, {netboot.Initrd, root.Initrd}}
+	if initrd.Apart {
+		files = append(files, netboot.Store)
+		r.Files = append(r.Files, File{Target: netboot.Store})
+	}
+	r.Entries = append(r.Entries, Entry{
+		Title: root.DistroName + " " + root.Label, Kernel: initrd.Kernel, Initrd: strings.Join(files, ","), Line: strings.Join(initrd.Params, " "),
+	})
 }
 
 // addMenu adds the entries of a menu, which may be one of several.
@@ -197,10 +216,14 @@ func (r *Plan) Text(out io.Writer) error {
 		sys.text(row, len(r.Systems) > 1)
 	}
 	row("file", r.File)
-	row("volume ID", r.VolumeID)
+	if r.VolumeID != "" {
+		row("volume ID", r.VolumeID)
+	}
 	row("boots as", strings.Join(r.Modes, ", "))
 	row("compression", r.Compression)
-	row("menu waits", human.Wait(r.Timeout))
+	if r.VolumeID != "" {
+		row("menu waits", human.Wait(r.Timeout))
+	}
 	for i, line := range r.SecureBoot.lines() {
 		if i == 0 {
 			row("Secure Boot", line)

@@ -66,9 +66,9 @@ func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the stamp has %d bytes, and the image has room for %d", e.Size, e.Room)
 }
 
-// Encode returns the bytes of an area of that size with a stamp of the items. Equal items
-// make equal bytes. The error is a *TooLargeError if they do not fit.
-func Encode(items Items, tool string, size int64) ([]byte, error) {
+// Archive returns a stamp of the items as an initrd of its own, for systems that are loaded without a
+// medium. Equal items make equal bytes.
+func Archive(items Items, tool string) ([]byte, error) {
 	files := items.files()
 	s := Stamp{Version: version, Tool: tool, Items: items.entries(), Payload: digest(files)}
 	text, err := json.Marshal(s)
@@ -76,7 +76,16 @@ func Encode(items Items, tool string, size int64) ([]byte, error) {
 		return nil, err
 	}
 	own := cpio.Member{Name: manifest, Mode: cpio.ModeRegular | 0o400, Data: text}
-	data := cpio.Archive(cpio.WithFolders(append([]cpio.Member{own}, files...)))
+	return cpio.Archive(cpio.WithFolders(append([]cpio.Member{own}, files...))), nil
+}
+
+// Encode returns the bytes of an area of that size with a stamp of the items. Equal items
+// make equal bytes. The error is a *TooLargeError if they do not fit.
+func Encode(items Items, tool string, size int64) ([]byte, error) {
+	data, err := Archive(items, tool)
+	if err != nil {
+		return nil, err
+	}
 	if int64(len(data)) > size {
 		var b bytes.Buffer
 		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)

@@ -41,8 +41,18 @@ const (
 // Locate says what the byte at an offset of an image belongs to, as far as the image itself tells.
 func Locate(ctx context.Context, m *medium.Medium, offset int64) Place {
 	v := &verifier{ctx: ctx, medium: m, size: ImageSize(m)}
-	if m.Form == medium.Squashfs {
+	switch m.Form {
+	case medium.Squashfs:
 		return v.inStore(offset)
+	case medium.Initrd:
+		section, err := m.StoreSection()
+		if err != nil {
+			return Place{Structure: "initrd"}
+		}
+		if _, start, size := section.Outer(); offset >= start && offset < start+size {
+			return v.inStore(offset)
+		}
+		return Place{Structure: "initrd"}
 	}
 	entries, err := v.volume(0) // whose findings nobody is told
 	if err != nil {

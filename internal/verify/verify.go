@@ -119,7 +119,7 @@ func Verify(ctx context.Context, m *medium.Medium, opts Options) (Report, error)
 // steps are what is checked, in order.
 func (v *verifier) steps() []func() error {
 	switch v.medium.Form {
-	case medium.Squashfs:
+	case medium.Squashfs, medium.Initrd:
 		return []func() error{v.openStore, v.storePaths, v.squashfs}
 	case medium.Disk:
 		return []func() error{v.tables, v.partitions, v.menus}

@@ -15,7 +15,7 @@ shift 2
 [ $# -gt 0 ] || set -- amd64
 
 mkdir -p "$dir"
-for file in "$here"/*.nix "$here"/manifest.sh "$here"/stage1.sh "$here"/stage2.sh "$here"/modules.list "$here"/splash.png.base64; do
+for file in "$here"/*.nix "$here"/manifest.sh "$here"/stage1.sh "$here"/stage2.sh "$here"/kexec.sh "$here"/modules.list "$here"/splash.png.base64; do
     cp "$file" "$dir/"
 done
 rm -rf "$dir/nixos"

@@ -142,7 +142,13 @@ rec {
   # Sorted names, one time stamp, owner root: the archive is a function of its content.
   initrd = initrdWith { };
 
-  initrdWith = { postMountCommands ? "" }: build "initrd-linux-6.1" { inherit postMountCommands; } ''
+  initrdWith =
+    {
+      postMountCommands ? "",
+      # The file of the initrd with the store, of a system that starts without a medium.
+      storeFile ? "",
+    }:
+    build "initrd-linux-6.1" { inherit postMountCommands storeFile; } ''
     mkdir -p root/bin root/dev root/proc root/sys root/run $out
     cp ${debian}/bin/busybox root/bin/busybox
     cp -R ${debian}/lib root/lib
@@ -152,6 +158,7 @@ rec {
     cp ${script ./stage1.sh} root/init
     chmod 755 root/init
     [ -z "$postMountCommands" ] || printf %s "$postMountCommands" > root/post-mount
+    [ -z "$storeFile" ] || printf %s "$storeFile" > root/store-file
     cd root
     find . -exec touch -h -d @1 {} +
     find . | sort | cpio -o -H newc -R 0:0 --ignore-devno --renumber-inodes | gzip -9n > $out/initrd
@@ -220,6 +227,18 @@ rec {
         mkdir -p $out/share
         cp -R ${debian}/syslinux $out/share/syslinux
       '';
+
+      # Programs that run on whatever system is there. Debian's kexec brings its libraries along.
+      pkgsStatic = {
+        inherit busybox;
+        kexec-tools = build "kexec-tools-2.0.25" { } ''
+          mkdir -p $out/bin
+          cp ${script ./kexec.sh} $out/bin/kexec
+          chmod 755 $out/bin/kexec
+          tar -c -C ${debian}/kexec . |
+            gzip -9n | base64 >> $out/bin/kexec
+        '';
+      };
 
       # For 32-bit firmware on 64-bit processors; Debian has all modules in one tree here.
       pkgsi686Linux.grub2_efi = grubOf "grub-2.06-i686" "i386-efi";

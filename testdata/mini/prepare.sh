@@ -12,6 +12,7 @@
 #   lib/modules/V/     the modules named in modules.list and what they depend on
 #   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
 #   syslinux/          isolinux.bin, isohdpfx.bin and the .c32 modules (amd64 only)
+#   kexec/             kexec, its dynamic linker and its libraries (amd64 only)
 #   dtbs/              device trees of three boards and of QEMU's (arm64 only, needs QEMU)
 set -eu
 
@@ -62,7 +63,11 @@ cache=$(cd "$3/$arch" && pwd)
 packages="busybox-static grub-efi-$arch-bin grub-common
     libc6 liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0"
 case $arch in
-amd64) packages="$packages isolinux syslinux-common grub-efi-ia32-bin" ;;
+amd64)
+    # kexec asks Xen, if that is there.
+    xen="libxenmisc4.17 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxentoolcore1 libxentoollog1"
+    packages="$packages isolinux syslinux-common grub-efi-ia32-bin kexec-tools $xen"
+    ;;
 arm64) command -v qemu-system-aarch64 >/dev/null || die "qemu-system-aarch64 is missing (package qemu-system-arm)" ;;
 esac
 
@@ -121,6 +126,17 @@ for library in libc.so.6 libm.so.6 liblzma.so.5 libdevmapper.so.1.02.1 libselinu
 done
 
 if [ "$arch" = amd64 ]; then
+    mkdir -p "$out/kexec"
+    member kexec-tools './sbin/kexec'
+    for package in $xen; do
+        member "$package" '*.so.*'
+    done
+    cp "$unpacked/sbin/kexec" "$out/kexec/kexec"
+    cp "$unpacked/$loader" "$out/kexec/ld.so"
+    for library in libc.so.6 $(cd "$unpacked" && find . -name 'libxen*.so.*' -printf '%f\n' | sort -u); do
+        cp -L "$(find "$unpacked" -name "$library" | head -n 1)" "$out/kexec/$library"
+    done
+
     mkdir -p "$out/syslinux"
     member isolinux './usr/lib/ISOLINUX/isolinux.bin' './usr/lib/ISOLINUX/isohdpfx.bin'
     member syslinux-common './usr/lib/syslinux/modules/bios/*.c32'

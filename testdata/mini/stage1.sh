@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # First stage of the mini live system: find the medium by its volume label, mount its
-# store image, and hand over to the program that init= names.
+# store image, or the one that the initrd has, and hand over to the program that init= names.
 export PATH=/bin
 
 say() {
@@ -48,22 +48,12 @@ for word in $(cat /proc/cmdline); do
     copytoram) copytoram=1 ;;
     esac
 done
-[ -n "$label" ] || fail "no root=LABEL= on the command line"
+[ -e /store-file ] || [ -n "$label" ] || fail "no root=LABEL= on the command line"
 [ -n "$init" ] || fail "no init= on the command line"
 
 while read -r module; do
     modprobe -q "$module"
 done </modules.list
-
-# USB devices appear some time after their controller's driver.
-device=
-tries=0
-until device=$(findfs "LABEL=$label" 2>/dev/null) && [ -n "$device" ]; do
-    tries=$((tries + 1))
-    [ $tries -le 150 ] || fail "no medium labelled $label"
-    sleep 0.2
-done
-say "MEDIUM $device"
 
 root=/mnt-root
 mkdir -p $root
@@ -71,17 +61,34 @@ mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
 mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
     $root/proc $root/sys $root/dev $root/run $root/tmp
 
-# A stick may also be a FAT file system with the medium's files copied to it.
-if [ -n "$copytoram" ]; then
-    mkdir -p /tmp-iso
-    mount -r -t iso9660 "$device" /tmp-iso || mount -r -t vfat "$device" /tmp-iso || fail "mounting $device"
-    cp -R /tmp-iso/* $root/iso/ || fail "copying $device to memory"
-    umount /tmp-iso
+if [ -e /store-file ]; then
+    store=$root/$(cat /store-file)
+    say "MEDIUM none"
+    [ -e "$store" ] || fail "there is no $store"
 else
-    mount -r -t iso9660 "$device" $root/iso || mount -r -t vfat "$device" $root/iso || fail "mounting $device"
+    # USB devices appear some time after their controller's driver.
+    device=
+    tries=0
+    until device=$(findfs "LABEL=$label" 2>/dev/null) && [ -n "$device" ]; do
+        tries=$((tries + 1))
+        [ $tries -le 150 ] || fail "no medium labelled $label"
+        sleep 0.2
+    done
+    say "MEDIUM $device"
+
+    # A stick may also be a FAT file system with the medium's files copied to it.
+    if [ -n "$copytoram" ]; then
+        mkdir -p /tmp-iso
+        mount -r -t iso9660 "$device" /tmp-iso || mount -r -t vfat "$device" /tmp-iso || fail "mounting $device"
+        cp -R /tmp-iso/* $root/iso/ || fail "copying $device to memory"
+        umount /tmp-iso
+    else
+        mount -r -t iso9660 "$device" $root/iso || mount -r -t vfat "$device" $root/iso || fail "mounting $device"
+    fi
+    store=$root/iso/nix-store.squashfs
 fi
 
-mount -r -t squashfs -o loop $root/iso/nix-store.squashfs $root/nix/.ro-store || fail "mounting nix-store.squashfs"
+mount -r -t squashfs -o loop "$store" $root/nix/.ro-store || fail "mounting $store"
 mount -t tmpfs -o mode=0755 tmpfs $root/nix/.rw-store
 mkdir -p $root/nix/.rw-store/store $root/nix/.rw-store/work
 mount -t overlay -o "lowerdir=$root/nix/.ro-store,upperdir=$root/nix/.rw-store/store,workdir=$root/nix/.rw-store/work" \

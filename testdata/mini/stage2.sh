@@ -64,9 +64,9 @@ if [ -d /run/livebuild/stamp ]; then
     ip -o address show | sed 's/^/MINI-ADDRESS /'
 fi
 
-say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
+[ ! -e /iso/nix-store.squashfs ] || say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
 (cd /iso && find . | sort) | sed 's/^/MINI-ISO /'
-find /iso/boot -type f -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/MINI-BOOTFILE /'
+[ ! -e /iso/boot ] || find /iso/boot -type f -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/MINI-BOOTFILE /'
 
 # The registration: a grammar, then its content against the store and the lists.
 registration=/nix/store/nix-path-registration

@@ -40,6 +40,8 @@ var wanted = map[string][]kind{
 	"plan":    {configuration},
 	"bench":   {configuration},
 	"doctor":  {configuration | optional},
+	"netboot": {configuration},
+	"serve":   {folder},
 	"run":     {image | configuration},
 	"test":    {image},
 	"write":   {image, disk},

@@ -109,7 +109,7 @@ The name of the file, or of the disks, is printed on standard output.`,
 	f.StringArrayVar(&opts.write, "write", nil, "write to the disk `DEVICE` instead of a file; once for each disk")
 	f.BoolVar(&opts.check, "check", false, "pack a second time, afresh and in another order, and put the image in place only if all bytes are the same")
 	f.BoolVar(&opts.test, "test", false, "boot the image as 'livebuild test' does, and put it in place only if it comes up")
-	f.StringVar(&opts.reuse, "reuse", reuseAuto, "take what has not changed from an earlier `IMAGE`, a file or the URL of one: auto is the file to be replaced or one built before, none packs all afresh")
+	request.AddReuseFlag(f, &opts.reuse, ", a file or the URL of one")
 	f.BoolVar(&opts.dryRun, "dry-run", false, "print the plan and build nothing, as 'livebuild plan' does")
 	opts.summary.AddFlag(f)
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")

@@ -2,7 +2,6 @@ package create
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -10,8 +9,6 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/request"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
-	"github.com/livebuild/livebuild/internal/nix"
-	"github.com/livebuild/livebuild/internal/report"
 )
 
 // Plan is the verb.
@@ -44,38 +41,6 @@ of them have been built before.`,
 	return cmd
 }
 
-func (v verbs) runPlan(ctx context.Context, of []installable.Installable, opts request.Options) (err error) {
-	b, err := opts.Build(ctx, v.App, of, image.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close()) }()
-	if err := b.Evaluate(ctx); err != nil {
-		return err
-	}
-	missing, err := b.Missing(ctx)
-	known := err == nil
-	if err != nil {
-		var failed *nix.Error
-		if ctx.Err() != nil || !errors.As(err, &failed) {
-			return err
-		}
-		// The plan is worth having where Nix cannot tell, offline for one.
-		v.Console.Warn("what is to be built is not known: " + failed.Message)
-	}
-	builders := map[string]nix.BuildsBy{}
-	for _, sys := range b.Plan().Systems() {
-		if builders[sys.BuildPlatform], err = b.Builder(ctx, sys.BuildPlatform); err != nil {
-			return err
-		}
-	}
-	result := report.NewPlan(b.Plan(), missing, builders)
-	if known && len(of) > 1 && len(missing.Build)+len(missing.Fetch)+len(missing.Unknown) == 0 {
-		closure, err := b.Closure(ctx)
-		if err != nil {
-			return err
-		}
-		result.AddShares(b.Plan().Shares(closure))
-	}
-	return v.Print(result, opts.JSON)
+func (v verbs) runPlan(ctx context.Context, of []installable.Installable, opts request.Options) error {
+	return opts.PrintPlan(ctx, v.App, of, image.Options{})
 }

@@ -35,6 +35,9 @@ type Configuration struct {
 	loopback     bool
 	stampArea    string
 	stamped      *pflag.Flag // of stampArea
+
+	// Form is what is made of the configuration; flags about a medium are there for one alone.
+	Form nixos.Form
 }
 
 func (o *Configuration) AddFlags(cmd *cobra.Command) {
@@ -53,11 +56,16 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 		"make the image with the `VARIANT` of image.modules, as nixos-rebuild build-image does (default: iso, where the ISO module is added)")
 	// Arrays, not slices: a comma belongs to the value.
 	f.StringArrayVar(&o.modules, "module", nil, "add a NixOS module from `FILE` (repeatable; evaluates as with --impure)")
-	f.StringVar(&o.volumeID, "volume-id", "", "label the medium `ID` instead of isoImage.volumeID")
+	if o.Form == "" {
+		f.StringVar(&o.volumeID, "volume-id", "", "label the medium `ID` instead of isoImage.volumeID")
+	}
 	f.StringArrayVar(&o.kernelParams, "kernel-param", nil, "add `PARAM` to the kernel's command line (repeatable)")
 	f.StringArrayVar(&o.sshKeys, "ssh-key", nil, "start an SSH server that lets root in with the public `KEY`, or those in a file (repeatable)")
 	f.StringArrayVar(&o.staticIPs, "static-ip", nil,
 		"give an interface an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+	if o.Form != "" {
+		return
+	}
 	f.StringVar(&o.stampArea, "stamp-area", "", "give the image room of `SIZE` for what 'livebuild stamp' puts there later, 0 for none (default: 256K, but none with a stage 1 of systemd, which needs a unit for it)")
 	o.stamped = f.Lookup("stamp-area")
 	f.BoolVar(&o.mediaCheck, "media-check", false,
@@ -170,7 +178,7 @@ func (o *Configuration) changes() (c nixos.Changes, err error) {
 	if o.noLive && o.variant != "" {
 		return c, errors.New("--no-live and --image-variant exclude each other")
 	}
-	c = nixos.Changes{NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck, Loopback: o.loopback}
+	c = nixos.Changes{Form: o.Form, NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck, Loopback: o.loopback}
 	for _, text := range o.modules {
 		file, err := nixos.ModuleFile(text)
 		if err != nil {

@@ -27,6 +27,9 @@ type Options struct {
 	secureBoot  SecureBoot
 	JSON        bool
 	chosen      string // of several systems
+
+	// Stamped tells that something will be stamped onto what is made, whatever area that has.
+	Stamped bool
 }
 
 // AddDefaultFlag adds the flag that chooses one of several systems.
@@ -72,7 +75,7 @@ func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Insta
 	if images.StampArea, err = o.area(); err != nil {
 		return nil, err
 	}
-	changes.Stamp = images.StampArea != nil && *images.StampArea > 0
+	changes.Stamp = o.Stamped || images.StampArea != nil && *images.StampArea > 0
 	images.Default = cmp.Or(o.chosen, images.Default)
 	changes.SecureBoot = o.secureBoot.changes()
 	switch {

@@ -60,7 +60,14 @@ in
     system.boot.loader.initrdFile = option "initrd";
     system.boot.loader.kernelFile = option platform.linux-kernel.target;
     system.build.initialRamdisk = option (
-      pkgs.initrdWith { inherit (config.boot.initrd) postMountCommands; }
+      pkgs.initrdWith {
+        inherit (config.boot.initrd) postMountCommands;
+        storeFile =
+          if config.fileSystems ? "/iso" && config.fileSystems."/iso".fsType or "" == "iso9660" then
+            ""
+          else
+            config.fileSystems."/nix/.ro-store".device or "";
+      }
     );
     system.build.toplevel = option (
       import ../../toplevel.nix {

@@ -1,0 +1,17 @@
+// Package net is the verbs that have machines started over the network: they make the files
+// for it, and give them out.
+package net
+
+import (
+	"github.com/livebuild/livebuild/internal/advice"
+	"github.com/livebuild/livebuild/internal/cli/face"
+)
+
+// verbs are those of one run.
+type verbs struct{ *face.App }
+
+// Hints are advice on the errors of these verbs.
+var Hints = []advice.Row{
+	advice.On[*limitError]("a stronger --compression, or a smaller system; an image of a medium has no such limit: 'livebuild iso'"),
+	advice.On[*listenError]("--listen ADDRESS:PORT names another; port 0 takes any that is free"),
+}
