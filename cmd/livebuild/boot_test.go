@@ -32,6 +32,7 @@ type boots struct {
 		Passed     bool     `json:"passed"`
 		Outcome    string   `json:"outcome"`
 		Line       string   `json:"line"`
+		Link       string   `json:"link"`
 		Serial     string   `json:"serial"`
 		Menus      []string `json:"menus"`
 		Error      string   `json:"error"`

@@ -296,8 +296,8 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/stamp",
-			"internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/secureboot", "internal/stamp",
+			"internal/store", "pkg/authenticode", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},
 	"internal/inspection": {

@@ -33,6 +33,7 @@ type Boot struct {
 	Passed        bool            `json:"passed"`
 	Outcome       string          `json:"outcome"`
 	Line          string          `json:"line"`            // of the console, which decided
+	Link          string          `json:"link,omitempty"`  // of the chain of Secure Boot that refused
 	Serial        boottest.Serial `json:"serial"`          // how the kernel got its console: default, added or unknown
 	Menus         []string        `json:"menus,omitempty"` // files that the boot loader was shown changed
 	Seconds       float64         `json:"seconds"`
@@ -56,6 +57,9 @@ func (r *Boot) Way() string {
 // String is the boot in one line.
 func (r *Boot) String() string {
 	line := fmt.Sprintf("%s: %s after %s", r.Way(), r.Verdict.Outcome, human.Seconds(r.Verdict.Duration))
+	if r.Link != "" {
+		line += ", " + r.Link
+	}
 	if r.Line != "" {
 		line += ": " + r.Line
 	}

@@ -47,7 +47,7 @@ func (v *verifier) files() error {
 			}
 			continue
 		}
-		proved := equal[name] || listed[name]
+		proved := equal[name] || listed[name] || v.sealed[name]
 		if inStore, ok := strings.CutPrefix(name, bootStore); ok {
 			of, err := v.copyOf(e, inStore)
 			if err != nil {
@@ -108,6 +108,7 @@ func (v *verifier) copyOf(e entry, inStore string) (proved bool, err error) {
 	case err != nil:
 		// Of the volume, unless the store's is the damaged one.
 		return true, v.readable(e)
+	case at >= 0 && v.signedCopy(e, io.NewSectionReader(f, 0, f.Size()), f.Size()):
 	case at >= 0:
 		offset := medium.TreeFile{Extents: treeExtents(e)}.At(at)
 		return true, report(offset, errorf("it differs from %s in %s", rest, v.images.path(base)))

@@ -25,7 +25,7 @@ import (
 
 // Finding is one thing that is wrong with an image.
 type Finding struct {
-	// Structure is what it is in: a table or a file system of the medium, "boot menu", "file",
+	// Structure is what it is in: a table or a file system of the medium, "boot menu", "signature", "file",
 	// "registration", "store path", or "squashfs" with a structure of the store image.
 	Structure string
 	Offset    int64  // on the medium, in bytes, of the structure or block; -1 if there is no such place
@@ -122,10 +122,10 @@ func (v *verifier) steps() []func() error {
 	case medium.Squashfs, medium.Initrd:
 		return []func() error{v.openStore, v.storePaths, v.squashfs}
 	case medium.Disk:
-		return []func() error{v.tables, v.partitions, v.menus}
+		return []func() error{v.tables, v.partitions, v.menus, v.secureBoot}
 	}
 	return []func() error{
-		v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.manifest, v.menus, v.files, v.padding, v.storePaths,
+		v.tables, v.bootCatalog, v.volumes, v.partitions, v.openStore, v.manifest, v.menus, v.secureBoot, v.files, v.padding, v.storePaths,
 	}
 }
 
@@ -143,6 +143,9 @@ type verifier struct {
 	entries []entry     // of the volume
 	used    []extent    // bytes of the image that something owns
 	images  *storeImage // nil if there is none
+
+	// sealed are files of the volume that signatures for Secure Boot vouch for, by their paths.
+	sealed map[string]bool
 }
 
 // find hands a finding on.

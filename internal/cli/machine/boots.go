@@ -118,7 +118,7 @@ func newBootResult(r *boottest.Result) report.Boot {
 	case errors.As(r.Err, &unheard):
 		result.Outcome, result.Seconds, result.Console = notJudged, r.Verdict.Duration.Seconds(), r.Verdict.Console
 	case r.Err == nil:
-		result.Outcome, result.Line, result.Seconds = r.Verdict.Outcome.Name(), r.Verdict.Line, r.Verdict.Duration.Seconds()
+		result.Outcome, result.Line, result.Link, result.Seconds = r.Verdict.Outcome.Name(), r.Verdict.Line, r.Verdict.Link, r.Verdict.Duration.Seconds()
 		if !result.Passed {
 			result.Console = r.Verdict.Console
 		}
