@@ -91,7 +91,7 @@ var house = map[string]room{
 		"the verbs that start an image in virtual machines",
 		[]string{
 			"internal/advice", "internal/boottest", "internal/build", "internal/cli/face", "internal/cli/request", "internal/efivar", "internal/human",
-			"internal/image", "internal/installable", "internal/medium", "internal/qemu", "internal/report", "internal/secureboot",
+			"internal/image", "internal/installable", "internal/medium", "internal/nixos", "internal/qemu", "internal/report", "internal/secureboot",
 		},
 	},
 	"internal/cli/request": {

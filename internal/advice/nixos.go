@@ -27,6 +27,20 @@ var nixosHints = []Row{
 	On[*nixos.SameNameError]("have one flake with both, under names of their own: nixosConfigurations.NAME = inputs.FLAKE.nixosConfigurations.NAME"),
 	OnValue(conflictHint),
 	On[*nixos.ChangeError](Usage),
+	OnValue(targetHint),
+}
+
+// targetHint says what can be done about a system that cannot be installed.
+func targetHint(e *nixos.TargetError) string {
+	switch e.Kind {
+	case nixos.TargetIsLive:
+		return "name the configuration of the system that is to be on the disk; what the medium starts is the argument of 'livebuild iso'"
+	case nixos.TargetPlatform:
+		return "make a medium for its platform"
+	case nixos.TargetFlake:
+		return "take --install-source none, or name the configuration of a flake"
+	}
+	return "give it another name: --install INSTALLABLE --install-as NAME"
 }
 
 // otherTarget is advice on two things for one place of the medium.

@@ -93,6 +93,9 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 			}, "}")
 		}
 	}
+	for _, e := range m.Install {
+		m.entry(s, e)
+	}
 	switch {
 	case m.Check == nil:
 	case m.Verified:

@@ -88,6 +88,9 @@ func (m *Menu) Isolinux() []byte {
 			})
 		}
 	}
+	for _, e := range m.Install {
+		entry(e)
+	}
 	if m.Check != nil {
 		entry(m.isolinuxCheck())
 	}

@@ -40,6 +40,8 @@ type Menu struct {
 	Systems []Section
 	// Default is the index of the system that starts by itself.
 	Default int
+	// Install start one of them, and have it install a system.
+	Install []Entry
 	// Check compares the medium with its list of sums, and then starts the first
 	// entry of the default; nil for a medium without a list.
 	Check *Entry
@@ -188,6 +190,7 @@ func (p platform) newMenu(all choice) (*Menu, error) {
 		}
 		m.Systems = append(m.Systems, section)
 	}
+	m.addInstalls(p.systems, used)
 	if first := p.systems[m.Default]; first.MediaCheck {
 		check := entryOf(first, first.Shown()[0], used.add(checkLabel, nil), nil)
 		check.Title = checkTitle
@@ -302,7 +305,7 @@ func (l labels) add(base string, path []string) string {
 
 // entries returns all entries of the menu.
 func (m *Menu) entries() []Entry {
-	var all []Entry
+	all := slices.Clone(m.Install)
 	for _, section := range m.Systems {
 		all = append(all, section.all()...)
 	}

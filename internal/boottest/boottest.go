@@ -32,6 +32,7 @@ type Options struct {
 	Limit    time.Duration  // for a boot; 0 for [Limit]
 	AtOnce   int            // boots; 0 for as many as are wanted
 	Progress progress.Sink  // nil for none
+	Install  *Installation  // instead of the default entry; nil for that
 
 	// Done is called with each result when it is known, one after the other; may be nil.
 	Done func(*Result)
@@ -125,7 +126,11 @@ func Run(ctx context.Context, m *medium.File, modes []medium.Mode, opts Options)
 		go func() {
 			defer boots.Done()
 			defer func() { <-slots }()
-			results[n] = boot(ctx, m, mode, opts)
+			if opts.Install != nil {
+				results[n] = install(ctx, m, opts.System, mode, opts)
+			} else {
+				results[n] = boot(ctx, m, mode, opts)
+			}
 			if ctx.Err() == nil && opts.Done != nil {
 				telling.Lock()
 				defer telling.Unlock()

@@ -38,6 +38,8 @@ type Start struct {
 	medium *medium.File
 	path   string        // absolute
 	disk   *overlay.Disk // nil if nothing is changed
+
+	install *Installation // that the loader is to start, or nil
 }
 
 // serialPorts are the names that Linux has for the first serial port.
@@ -132,7 +134,7 @@ func (s *Start) prepare() (err error) {
 	case len(all) == 0:
 		s.Reason = "no boot menu was found"
 		return nil
-	case all[0].starts(port):
+	case s.install == nil && all[0].starts(port):
 		s.Serial = SerialDefault
 		return nil
 	}
@@ -161,30 +163,50 @@ func (s *Start) change(disk *overlay.Disk, all []found, port string) (reason str
 		if !f.menus.StartsKernel() {
 			continue
 		}
-		texts, ok := f.menus.Speak(f.way, port, func(path string) int { return room(f.tree, path) })
+		room := func(path string) int { return room(f.tree, path) }
+		if s.install != nil {
+			texts, ok := f.menus.Start(installWord+s.install.Name, s.install.words(port), room)
+			if !ok {
+				return "its boot menu has no entry that installs " + s.install.Name + ", or no room for more words", nil
+			}
+			if err := s.show(disk, f, texts); err != nil {
+				return "", err
+			}
+			reason = ""
+			continue
+		}
+		texts, ok := f.menus.Speak(f.way, port, room)
 		if !ok {
 			return "its boot menu has no room for another parameter", nil
 		}
-		for path, text := range texts {
-			file, err := f.tree.Find(path)
-			if err != nil {
-				return "", err
-			}
-			if err := disk.Replace(overlay.Of(f.tree, file), []byte(text)); err != nil {
-				return "", err
-			}
-			name := path
-			if f.tree.EFI {
-				name = f.tree.Name + ": " + path
-			}
-			if !slices.Contains(s.Menus, name) {
-				s.Menus = append(s.Menus, name)
-			}
+		if err := s.show(disk, f, texts); err != nil {
+			return "", err
 		}
 		reason = ""
 	}
 	slices.Sort(s.Menus)
 	return reason, nil
+}
+
+// show has the loader read other texts of a menu's files, by their paths.
+func (s *Start) show(disk *overlay.Disk, f found, texts map[string]string) error {
+	for path, text := range texts {
+		file, err := f.tree.Find(path)
+		if err != nil {
+			return err
+		}
+		if err := disk.Replace(overlay.Of(f.tree, file), []byte(text)); err != nil {
+			return err
+		}
+		name := path
+		if f.tree.EFI {
+			name = f.tree.Name + ": " + path
+		}
+		if !slices.Contains(s.Menus, name) {
+			s.Menus = append(s.Menus, name)
+		}
+	}
+	return nil
 }
 
 // room is how large a file can become, in bytes.

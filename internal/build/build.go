@@ -40,13 +40,14 @@ type Build struct {
 	installables []installable.Installable // that the systems of the plan are of
 	nix          *nix.Nix
 
-	plan   *image.Plan    // after Evaluate
-	flakes [][]byte       // their metadata as JSON, after EvaluateToPack; nil of a file
-	packs  bool           // a manifest will be wanted
-	store  *nix.Store     // of what is packed, after FindStore
-	roots  *nix.Roots     // of what is built, until Close
-	files  []*storefs.FS  // likewise
-	built  *image.Sources // of Realise
+	plan     *image.Plan    // after Evaluate
+	flakes   [][]byte       // their metadata as JSON, after EvaluateToPack; nil of a file
+	installs []nixos.Target // that the medium installs, in the order of the changes
+	packs    bool           // a manifest will be wanted
+	store    *nix.Store     // of what is packed, after FindStore
+	roots    *nix.Roots     // of what is built, until Close
+	files    []*storefs.FS  // likewise
+	built    *image.Sources // of Realise
 
 	sources *image.Sources // that were packed, or nil
 
@@ -119,6 +120,9 @@ func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
 			return Evaluated{}, err
 		}
 		b.tell(systems)
+		if b.installs, err = nixos.AddTargets(ctx, b.nix, b.installables, systems, b.options.Changes); err != nil {
+			return Evaluated{}, err
+		}
 		if b.plan, err = image.NewPlan(systems, b.options.Image); err == nil && b.packs {
 			err = b.readMetadata(ctx)
 		}

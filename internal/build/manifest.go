@@ -92,6 +92,7 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 		m.Boot = &manifest.Boot{Kernel: boot.Kernel, Initrds: boot.Initrds, CommandLine: strings.Join(boot.Params, " ")}
 	}
 	m.Changes, err = changes(b.options.Changes)
+	m.Changes.Install = b.manifestInstalls()
 	return m, err
 }
 
@@ -118,10 +119,21 @@ func (b *Build) configuration(n int) (c manifest.Configuration, err error) {
 	return c, err
 }
 
+// manifestInstalls are the systems that the medium can install, as a manifest tells them.
+func (b *Build) manifestInstalls() (all []manifest.Install) {
+	live := b.installables[0]
+	for n, i := range b.options.Changes.Install {
+		t, own := b.installs[n], i.Of.Ref == live.Ref && i.Of.File == live.File
+		all = append(all, manifest.NewInstall(t.Name, t.Configuration, i.Of.Ref, own))
+	}
+	return all
+}
+
 // changes are those of a configuration, as a manifest tells them.
 func changes(c nixos.Changes) (manifest.Changes, error) {
 	told := manifest.Changes{
 		NoLive: c.NoLive, Variant: c.Variant, VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
+		InstallSource: string(c.InstallSource),
 	}
 	for _, ip := range c.StaticIPs {
 		told.StaticIPs = append(told.StaticIPs, ip.String())

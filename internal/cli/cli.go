@@ -146,6 +146,9 @@ func plainUsage(err error) error {
 		return err
 	}
 	wanted := map[string]string{"int": "a number", "bool": "true or false", "duration": "a time such as 90s or 2m", "progress": "auto, plain, json or quiet", "size": "a size such as 700M or 2GiB"}[invalid.GetFlag().Value.Type()]
+	if wanted == "" {
+		return fmt.Errorf("--%s: %w", invalid.GetFlag().Name, errors.Unwrap(invalid))
+	}
 	return fmt.Errorf("--%s needs %s, not %q", invalid.GetFlag().Name, wanted, invalid.GetValue())
 }
 

@@ -20,7 +20,7 @@ func SpeakGRUB(text string, way []int, port string, room int) (changed string, o
 	if len(p.lines) == 0 || p.open {
 		return "", false
 	}
-	head := "set " + consoleVariable + "=" + consoleParameter(port) + "\nexport " + consoleVariable + "\n"
+	head := "set " + consoleVariable + "=" + Console(port) + "\nexport " + consoleVariable + "\n"
 	edits := []edit{{insert: head}}
 	if port == "" {
 		edits, p.lines = nil, nil

@@ -88,9 +88,9 @@ func wayTo(items []Item, is func(Item) bool) []int {
 	return nil
 }
 
-// consoleParameter is what makes a kernel write to a port, and with the speed that systems
-// expect there.
-func consoleParameter(port string) string { return "console=" + port + ",115200n8" }
+// Console is what makes a kernel write to a serial port, and with the speed that systems expect
+// there.
+func Console(port string) string { return "console=" + port + ",115200n8" }
 
 // hasConsole reports whether a kernel's command line names the console (kernel-parameters.txt,
 // console=).

@@ -133,11 +133,11 @@ func changeLines(text, port string, common, onTimeout bool) (edits []edit, spare
 		switch {
 		case port == "" || k.module && !k.linux || hasConsole(k.value, port):
 		case at == 0 && k.kernel > 0 && !common:
-			edits = append(edits, edit{cut{k.kernel, k.kernel}, "\nAPPEND " + consoleParameter(port)})
+			edits = append(edits, edit{cut{k.kernel, k.kernel}, "\nAPPEND " + Console(port)})
 		case at > 0 && k.value == "-":
-			edits = append(edits, edit{cut{at - 1, at}, consoleParameter(port)})
+			edits = append(edits, edit{cut{at - 1, at}, Console(port)})
 		case at > 0:
-			edits = append(edits, edit{cut{at, at}, " " + consoleParameter(port)})
+			edits = append(edits, edit{cut{at, at}, " " + Console(port)})
 		}
 	}
 	slices.SortStableFunc(edits, func(a, b edit) int { return a.from - b.from })

@@ -132,6 +132,9 @@ type Changes struct {
 	SSHKeys      []string `json:"ssh_keys,omitempty"` // public
 	StaticIPs    []string `json:"static_ips,omitempty"`
 	MediaCheck   bool     `json:"media_check,omitempty"`
+
+	Install       []Install `json:"install,omitempty"`
+	InstallSource string    `json:"install_source,omitempty"` // none or flake
 }
 
 // Module is a file with a NixOS module. What it imports is not in the hash.

@@ -40,6 +40,7 @@ func example() *Manifest {
 		Changes: Changes{
 			NoLive: true, Variant: "iso", Modules: []Module{{"a.nix", strings.Repeat("0", 64)}, {"<b>", ""}}, VolumeID: "LIVE",
 			KernelParams: []string{"a=\"b <c>\""}, SSHKeys: []string{"ssh-ed25519 AAAA me"}, StaticIPs: []string{"eth0=10.0.0.1/8"}, MediaCheck: true,
+			Install: []Install{{Name: "a", Configuration: "b", Own: true}, {Name: "c", Configuration: "d", Flake: "github:e/f"}}, InstallSource: "flake",
 		},
 		Roots:      []string{"/nix/store/bbbb-system"},
 		StorePaths: NewStorePaths(closure),
@@ -247,4 +248,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%s is read, and not when it is written again: %v", text, err)
 		}
 	})
+}
+
+// TestNewInstall keeps what only one machine has, or nobody else may know, off the medium.
+func TestNewInstall(t *testing.T) {
+	for ref, kept := range map[string]bool{
+		"github:owner/repo": true, "git+https://example.org/a": true, "https://example.org/a.tar.gz": true, "git+ssh://git@example.org/a": true,
+		"/home/me/flake": false, "path:/home/me": false, ".": false, "git+file:///home/me": false, "git+https://me:secret@example.org/a": false, "nixpkgs": false,
+	} {
+		if i := NewInstall("a", "b", ref, false); (i.Flake == ref) != kept || !kept && i.Flake != "" {
+			t.Errorf("NewInstall of %q = %+v", ref, i)
+		}
+		if i := NewInstall("a", "b", ref, true); i.Flake != "" || !i.Own {
+			t.Errorf("NewInstall of the live system's own flake %q = %+v", ref, i)
+		}
+	}
 }

@@ -56,6 +56,10 @@ type Changes struct {
 	Loopback bool
 	// SecureBoot has GRUB verify what it reads; nil for one that does not.
 	SecureBoot *SecureBoot
+
+	// Install are systems that the medium can install, with the source that they are of.
+	Install       []Install
+	InstallSource InstallSource
 }
 
 // SecureBoot says how the boot loader of an image is for Secure Boot.
@@ -203,7 +207,7 @@ func ModuleFile(text string) (string, error) {
 }
 
 // settings returns the argument of changes.nix, as JSON.
-func (c Changes) settings() (string, error) {
+func (c Changes) settings(of installable.Installable) (string, error) {
 	type staticIP struct {
 		Interface    string   `json:"interface"`
 		Address      string   `json:"address"`
@@ -221,8 +225,12 @@ func (c Changes) settings() (string, error) {
 		Stamp        bool        `json:"stamp,omitempty"`
 		Loopback     bool        `json:"loopback,omitempty"`
 		SecureBoot   *SecureBoot `json:"secureBoot,omitempty"`
+
+		Install   []installSetting `json:"install,omitempty"`
+		Installer bool             `json:"installer,omitempty"`
 	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
-		Stamp: c.Stamp, Loopback: c.Loopback, SecureBoot: c.SecureBoot}
+		Stamp: c.Stamp, Loopback: c.Loopback, SecureBoot: c.SecureBoot,
+		Install: c.from(of), Installer: len(c.Install) > 0}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

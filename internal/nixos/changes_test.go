@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 func TestParseStaticIP(t *testing.T) {
@@ -66,7 +68,7 @@ func TestReadSSHKeys(t *testing.T) {
 
 // TestQuoting checks that nothing of a change becomes Nix.
 func TestQuoting(t *testing.T) {
-	text, err := function([]string{`a"b`}, "x86_64-linux", Changes{
+	text, err := function(installable.Installable{}, []string{`a"b`}, "x86_64-linux", Changes{
 		Modules: []string{`/a"${x}`, "<nixpkgs/a.nix>"}, KernelParams: []string{`${builtins.currentTime} ''\n`},
 	})
 	if err != nil {

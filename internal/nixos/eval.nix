@@ -105,19 +105,27 @@ let
     ++ (
       if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
     )
-    ++ (if stamp then [ files.stamp ] else [ ]);
+    ++ (if stamp then [ files.stamp ] else [ ])
+    ++ (if changes.installer or false then [ (files.installer { script = files.livebuild-install; }) ] else [ ]);
   added = changed ++ (if loopback then [ files.loopback ] else [ ]);
   asked = builtins.removeAttrs changes (
     [
       "stamp"
       "loopback"
       "secureBoot"
+      "install"
+      "installer"
     ]
     ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ])
   );
   # One that cannot be extended may have the medium's volume ID all the same.
   hasSharedID =
     changes ? sharedVolumeID && !extensible && base.config.isoImage.volumeID or null == changes.sharedVolumeID;
+
+  # What the medium can install, of this flake.
+  installs = map (t: files.install (t // { inherit configurations; })) (changes.install or [ ]);
+  unfit = builtins.filter (t: t ? error) installs;
+
   # Helps, for which no configuration is refused.
   stamp = (changes.stamp or false) && extensible;
   # One that nothing is changed of otherwise, and whose stage 1 is scripted, stays as it is.
@@ -185,5 +193,7 @@ else if failed != [ ] then
   refuseChosen "assertions" { messages = failed; }
 else if facts.clashes != [ ] then
   refuseChosen "contents" { targets = facts.clashes; }
+else if unfit != [ ] then
+  { inherit (builtins.head unfit) error; }
 else
-  { inherit (facts) system; }
+  { system = facts.system // { install = map (t: t.target // { inherit (t) realise; }) installs; }; }

@@ -15,9 +15,10 @@ import (
 	"github.com/livebuild/livebuild/internal/nix"
 )
 
-// The evaluation functions, in files by topic, each of which is given all.
+// The evaluation functions, in files by topic, each of which is given all; and scripts of live
+// systems, which they are given as text.
 //
-//go:embed *.nix
+//go:embed *.nix *.sh
 var nixFiles embed.FS
 
 // withFiles returns an expression that can name the files in the set files, without
@@ -35,6 +36,17 @@ func withFiles(expression string) string {
 			panic(err) // embedded files can be read
 		}
 		fmt.Fprintf(&b, "%s = (%s);\n", strings.TrimSuffix(name, ".nix"), text)
+	}
+	scripts, err := fs.Glob(nixFiles, "*.sh")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range scripts {
+		text, err := nixFiles.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprintf(&b, "%s = %s;\n", strings.TrimSuffix(name, ".sh"), nix.Quote(string(text)))
 	}
 	b.WriteString("}; in " + expression)
 	return b.String()
@@ -76,7 +88,7 @@ func evaluateNames(ctx context.Context, n *nix.Nix, of installable.Installable, 
 	if err != nil {
 		return nil, err
 	}
-	function, err := function(names, machine, with)
+	function, err := function(of, names, machine, with)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +122,10 @@ func evaluateNames(ctx context.Context, n *nix.Nix, of installable.Installable, 
 }
 
 // function returns the function to apply to a set of configurations.
-func function(names []string, machine string, with Changes) (string, error) {
+func function(of installable.Installable, names []string, machine string, with Changes) (string, error) {
 	sharedID := with.sharedVolumeID
 	with.sharedVolumeID = ""
-	changes, err := with.settings()
+	changes, err := with.settings(of)
 	if err != nil {
 		return "", err
 	}
@@ -188,6 +200,9 @@ func (r *refusal) typed(asked, variant string) error {
 	case "none":
 		return &NoConfigurationError{Name: asked}
 	case "missing":
+		if r.Name != "" { // that of a system to be installed
+			asked = r.Name
+		}
 		names := nearest(asked, r.Names)
 		return &NoConfigurationError{Name: asked, Names: names, Near: isNear(asked, names[0]), Output: otherOutput(asked)}
 	case "no-variant":
@@ -200,6 +215,8 @@ func (r *refusal) typed(asked, variant string) error {
 		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot) || r.Reason == string(Kexec)}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
+	case "install-live":
+		return &TargetError{r.Name, TargetIsLive, "is a live system, which no disk has"}
 	case "no-iso-module":
 		return &NoISOModuleError{Name: r.Name}
 	case "contents":

@@ -212,7 +212,7 @@ func TestGRUBProgram(t *testing.T) {
 // TestBuildMachine asks for GRUB's program where things are built on another machine, of
 // which nothing is known: then it is made where the packages are.
 func TestBuildMachine(t *testing.T) {
-	text, err := function([]string{"aarch64-native"}, "", Changes{})
+	text, err := function(installable.Installable{}, []string{"aarch64-native"}, "", Changes{})
 	if err != nil {
 		t.Fatal(err)
 	}

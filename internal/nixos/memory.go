@@ -43,7 +43,7 @@ func (a answer) read() ([]*System, error) {
 type memory struct {
 	nix      *nix.Nix
 	ref      string // of the flake
-	function string // that is applied to its configurations
+	function string // that is applied to its configurations, in which files can be named
 	cache    evalcache.Cache
 
 	key      string          // after recall; empty if nothing is to be remembered
@@ -83,7 +83,7 @@ func (m *memory) now(ctx context.Context) (string, json.RawMessage, error) {
 	if err != nil || print.Seen == nil {
 		return "", nil, err
 	}
-	return evalcache.Key(append(print.Seen, m.function)...), print.Metadata, nil
+	return evalcache.Key(append(print.Seen, withFiles(m.function))...), print.Metadata, nil
 }
 
 // keep remembers what the evaluation said, unless the flake has changed meanwhile: then nobody knows
@@ -116,6 +116,9 @@ func (m *memory) there(ctx context.Context, s *System) (bool, error) {
 		return false, err
 	}
 	paths := slices.Concat(slices.Collect(maps.Keys(s.Realise)), s.Sources)
+	for _, t := range s.Install {
+		paths = append(paths, slices.Collect(maps.Keys(t.Realise))...)
+	}
 	for _, root := range s.StoreContents {
 		if strings.HasSuffix(root, ".drv") {
 			paths = append(paths, root)

@@ -17,8 +17,9 @@ let
   evaluate = more: name: files.eval (arguments // { inherit name; changes = arguments.changes // more; }) configurations;
   onMedium = id: if id == null then { } else { sharedVolumeID = id; };
 
+  # What the medium can install is asked for once.
   first = evaluate (onMedium volumeID) (builtins.head names);
-  others = map (evaluate (onMedium (if volumeID != null then volumeID else first.system.volumeID))) (
+  others = map (evaluate ({ install = [ ]; } // onMedium (if volumeID != null then volumeID else first.system.volumeID))) (
     builtins.tail names
   );
 

@@ -121,6 +121,11 @@ type System struct {
 	Realise map[string][]string `json:"realise"`
 	Sources []string            `json:"sources"`
 
+	// Install are systems that the medium can install. What they need is in StoreContents, behind
+	// the OwnContents first ones, which are the live system's own.
+	Install     []Target `json:"install"`
+	OwnContents int      `json:"-"`
+
 	Warnings []string `json:"warnings"`
 
 	// Known tells that an earlier evaluation said all this.

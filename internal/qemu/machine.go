@@ -13,6 +13,7 @@ package qemu
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,9 +105,10 @@ type Machine struct {
 	Medium     Medium
 	Served     nbd.Disk // what the medium holds instead of Image: this process answers each reading of it; nil for none
 
-	Processors int    // 0 for 1
-	MemoryMiB  int    // 0 for 1024
-	DiskBytes  int64  // size of an empty disk that is gone with the machine; 0 for none
+	Processors int   // 0 for 1
+	MemoryMiB  int   // 0 for 1024
+	DiskBytes  int64 // size of an empty disk that is gone with the machine; 0 for none
+	Disks      []DiskFile
 	Network    bool   // the host's, behind QEMU's own router
 	SSHPort    int    // port of 127.0.0.1 that leads to the guest's port 22; 0 for none
 	Display    string // value of -display; "" for none
@@ -121,6 +123,12 @@ type Machine struct {
 	Program string // path of QEMU; Complete finds it if ""
 	Accel   Accel  // "" for TCG in Args; Complete chooses
 	Flash   Flash  // files of the UEFI firmware; Complete finds them if empty
+}
+
+// DiskFile is a disk that the guest writes to, and that stays.
+type DiskFile struct {
+	Path   string // absolute, of the raw image
+	Serial string // by which the guest tells it, at most 20 letters
 }
 
 // ProgramName returns the name of the QEMU program for an architecture.
@@ -163,6 +171,8 @@ func (m Machine) check() error {
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
 	case m.Image != "" && !filepath.IsAbs(m.Image): // QEMU might take it for a protocol
 		return fmt.Errorf("path of the image %q is not absolute", m.Image)
+	case slices.ContainsFunc(m.Disks, func(d DiskFile) bool { return !filepath.IsAbs(d.Path) }):
+		return fmt.Errorf("path of a disk is not absolute")
 	case m.DiskBytes < 0 || m.DiskBytes%sectorSize != 0:
 		return fmt.Errorf("disk of %d bytes, which is no multiple of %d", m.DiskBytes, sectorSize)
 	case m.Firmware == UEFI && m.memoryMiB() < minimumUEFIMiB:
@@ -292,8 +302,18 @@ const sectorSize = 512
 // order, so that a system installed onto it starts when the guest is restarted, while a
 // firmware that finds it empty goes on to the medium.
 func (m Machine) disk() []string {
+	var files []string
+	for n, d := range m.Disks {
+		index := 0 // of the boot order: before the medium, which is 1, or behind it
+		if n > 0 {
+			index = n + 1
+		}
+		id := fmt.Sprintf("disk-%d", n)
+		files = append(files, "-drive", "if=none,id="+id+",format=raw,discard=unmap,cache=unsafe,file="+escape(d.Path),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=%s,serial=%s,bootindex=%d", id, d.Serial, index))
+	}
 	if m.DiskBytes == 0 {
-		return nil
+		return files
 	}
 	return []string{
 		"-drive", fmt.Sprintf("if=none,id=disk,driver=null-co,size=%d,read-zeroes=on,snapshot=on", m.DiskBytes),

@@ -31,11 +31,13 @@ type Plan struct {
 	Epoch         int64    `json:"epoch"`   // seconds since 1970
 	Timeout       *int     `json:"timeout"` // of the menu in seconds; null: none
 	StoreContents []string `json:"store_contents"`
-	Entries       []Entry  `json:"entries"`
-	Files         []File   `json:"files"`
-	Build         []string `json:"build"` // derivations
-	Fetch         []string `json:"fetch"` // store paths
-	DownloadBytes int64    `json:"download_bytes"`
+	// Installs are the systems that the medium installs, each of which adds to its store.
+	Installs      []Install `json:"installs,omitempty"`
+	Entries       []Entry   `json:"entries"`
+	Files         []File    `json:"files"`
+	Build         []string  `json:"build"` // derivations
+	Fetch         []string  `json:"fetch"` // store paths
+	DownloadBytes int64     `json:"download_bytes"`
 
 	SecureBoot *SecureBoot `json:"secure_boot,omitempty"` // null: the image is not for it
 }
@@ -181,6 +183,9 @@ func (r *Plan) addMenu(menu *boot.Menu, several bool) {
 			of = system.Name
 		}
 		add(of, "", system.Entries...)
+		if i == menu.Default {
+			add("", "", menu.Install...)
+		}
 		if menu.Check != nil && i == menu.Default {
 			add("", "", *menu.Check)
 		}
@@ -237,6 +242,14 @@ func (r *Plan) Text(out io.Writer) error {
 		} else {
 			row("", root)
 		}
+	}
+
+	for n, i := range r.Installs {
+		name := ""
+		if n == 0 {
+			name = "installs"
+		}
+		row(name, i.text())
 	}
 
 	fmt.Fprintf(w, "\nmenu\n")

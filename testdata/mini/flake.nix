@@ -154,6 +154,10 @@
         # A configuration made of modules, of an installed system.
         mini-host = fromModules [ ./host.nix ];
 
+        # A system to be installed, and a medium that can do so.
+        mini-target = fromModules [ ./target.nix ];
+        mini-live = fromModules [ ./live.nix ];
+
         # A value that is no NixOS configuration.
         not-nixos = { };
       };

@@ -20,6 +20,9 @@ for file in "$here"/*.nix "$here"/manifest.sh "$here"/stage1.sh "$here"/stage2.s
 done
 rm -rf "$dir/nixos"
 cp -R "$here/nixos" "$dir/"
+rm -rf "$dir/install"
+cp -R "$here/install" "$dir/"
 for arch in "$@"; do
     "$here/prepare.sh" "$arch" "$dir/deb/$arch" "$cache"
+    [ "$arch" != amd64 ] || "$here/tools.sh" "$dir/deb/tools.tar.xz" "$cache"
 done

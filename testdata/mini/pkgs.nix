@@ -22,6 +22,16 @@ let
 
   debian = debianFor system;
 
+  # Of x86_64 alone.
+  toolsOf =
+    if builtins.pathExists ./deb/tools.tar.xz then
+      builtins.path {
+        name = "debian-tools.tar.xz";
+        path = ./deb/tools.tar.xz;
+      }
+    else
+      throw "deb/tools.tar.xz is missing: assemble this flake with make-flake.sh DIR CACHE amd64";
+
   buildPackages =
     if buildSystem == system then { inherit busybox grub2_efi qemu; } else import ./pkgs.nix { system = buildSystem; };
 
@@ -121,6 +131,54 @@ rec {
     grub2_efi
     qemu
     ;
+
+  # What a system is installed with, of Debian: programs that bring their dynamic linker and
+  # their libraries, each as nixpkgs calls its package.
+  tools = build "mini-tools" { } ''
+    mkdir -p $out/bin
+    xz -dc ${toolsOf} | tar -x -C $out
+    chmod 755 $out/lib/ld.so $out/libexec/*
+    while read -r name program; do
+      {
+        echo '#!${busybox}/bin/sh'
+        echo "export MKE2FS_CONFIG=$out/share/mke2fs.conf GCONV_PATH=$out/share"
+        echo "exec $out/lib/ld.so --argv0 $name --library-path $out/lib $out/libexec/$program \"\$@\""
+      } > $out/bin/$name
+      chmod 755 $out/bin/$name
+    done < $out/names
+    rm $out/names
+  '';
+  nix = tools;
+  jq = tools;
+  util-linux = tools;
+  coreutils = tools;
+  e2fsprogs = tools;
+  dosfstools = tools;
+  gnugrep = busybox;
+  gnused = busybox;
+  nixos-install-tools = build "mini-nixos-install-tools" { } ''
+    mkdir -p $out/bin
+    for name in nixos-install nixos-enter; do
+      case $name in
+        nixos-install) source=${script ./install/nixos-install.sh} ;;
+        nixos-enter) source=${script ./install/nixos-enter.sh} ;;
+      esac
+      sed "s|@bash@|${tools}|; s|@tools@|${tools}|g; s|@busybox@|${busybox}|g; s|@out@|$out|g" $source > $out/bin/$name
+      chmod 755 $out/bin/$name
+    done
+  '';
+  writeShellScriptBin =
+    name: text:
+    build name
+      {
+        text = "#!${tools}/bin/bash\n${text}";
+        passAsFile = [ "text" ];
+      }
+      ''
+        mkdir -p $out/bin
+        cp $textPath $out/bin/${name}
+        chmod 755 $out/bin/${name}
+      '';
 
   # As in nixpkgs: this package set can be had for other platforms.
   path = ./.;

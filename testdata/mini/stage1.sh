@@ -40,12 +40,13 @@ if [ -d /.initrd-secrets ]; then
     done
 fi
 
-label= init= copytoram=
+label= init= copytoram= disk=
 for word in $(cat /proc/cmdline); do
     case $word in
     root=LABEL=*) label=${word#root=LABEL=} ;;
     init=*) init=${word#init=} ;;
     copytoram) copytoram=1 ;;
+    mini.disk) disk=1 ;;
     esac
 done
 [ -e /store-file ] || [ -n "$label" ] || fail "no root=LABEL= on the command line"
@@ -57,6 +58,12 @@ done </modules.list
 
 root=/mnt-root
 mkdir -p $root
+if [ -n "$disk" ]; then
+    mount -t ext4 "$device" $root || fail "mounting $device"
+    mkdir -p $root/proc $root/sys $root/dev $root/run $root/tmp
+    for point in proc sys dev run; do mount --move /$point $root/$point; done
+    exec switch_root $root "$init"
+fi
 mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
 mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
     $root/proc $root/sys $root/dev $root/run $root/tmp

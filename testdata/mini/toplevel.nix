@@ -9,6 +9,8 @@ let
   children = builtins.mapAttrs (_: s: s.configuration.system.build.toplevel) config.specialisation;
   direct = [ pkgs.busybox pkgs.check kernel initrd ] ++ roots ++ builtins.attrValues children;
 
+  installer = config.systemd.services.livebuild-install.serviceConfig.ExecStart or null;
+
   toplevel = pkgs.build "nixos-system-${config.networking.hostName}-${config.system.nixos.label}" {
     # The files that Nix writes for this have one record for each path of the closure:
     # the path, an empty line, the number of references, the references.
@@ -18,6 +20,8 @@ let
     kernelParams = toString config.boot.kernelParams;
     label = config.system.nixos.label;
     platform = pkgs.system;
+    # What systemd would start where the kernel's command line says so.
+    ${if installer == null then null else "installer"} = installer;
   } ''
     mkdir $out
     ln -s ${pkgs.check}/bin/stage2 $out/init
@@ -31,6 +35,7 @@ let
     ${builtins.concatStringsSep "\n" (
       map (name: "ln -s ${children.${name}} $out/specialisation/${name}") (builtins.attrNames children)
     )}
+    [ -z "''${installer-}" ] || printf %s "$installer" > $out/installer
     for root in ${toString roots}; do ln -s $root $out/roots/; done
 
     # references: "PATH REFERENCE" for each reference of each path but this one.

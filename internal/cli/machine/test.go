@@ -38,6 +38,7 @@ type TestOptions struct {
 	junit   string
 	summary face.Summary
 	json    bool
+	install installOptions
 }
 
 // Test is the verb.
@@ -58,11 +59,16 @@ serial console and starts by itself. The kernel finds the medium as it is. An im
 that can be made to speak in no way is not judged, instead of called one that does
 not boot.
 
+With --install a system of an image that 'livebuild iso --install' made is installed on
+empty disks, in a machine without a network, and then these are booted alone. What is
+judged is that the second boot comes up; its boot menu is given a serial console.
+
 One line for each boot is printed on standard output. Of a boot that failed, the
 console and a screenshot are kept as NAME.MODE.log and NAME.MODE.png. The exit
 status is 3 if the image did not boot, and 1 if it could not be tried.`,
 		Example: `  livebuild test nixos.iso
   livebuild test nixos.iso --modes uefi-usb --expect 'sshd.*listening'
+  livebuild test nixos.iso --install example
   livebuild test nixos.iso --junit report.xml --logs logs/
   livebuild test nixos.iso --secure-boot`,
 		Args: face.OneImage,
@@ -72,6 +78,7 @@ status is 3 if the image did not boot, and 1 if it could not be tried.`,
 	}
 	opts.AddFlags(cmd)
 	f := cmd.Flags()
+	opts.install.addFlags(f)
 	v.Formerly(f, "timeout", testTimeout, "with other verbs it is Nix's limit of a build")
 	f.IntVar(&opts.jobs, "jobs", 0, "boot at most `N` at once (default: as many as processors and memory allow)")
 	f.StringVar(&opts.junit, "junit", "", "write the results as JUnit XML to `FILE`")
@@ -173,6 +180,9 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 	defer func() { err = errors.Join(err, m.Close()) }()
 	systems, err := boottest.Systems(m.Medium)
 	if err != nil {
+		return err
+	}
+	if err := opts.install.prepare(m, t, systems); err != nil {
 		return err
 	}
 	ways, err := v.waysOf(ctx, nil, t, systems)

@@ -35,6 +35,7 @@ type Configuration struct {
 	loopback     bool
 	stampArea    string
 	stamped      *pflag.Flag // of stampArea
+	install      installs
 
 	// Form is what is made of the configuration; flags about a medium are there for one alone.
 	Form nixos.Form
@@ -46,6 +47,9 @@ func (o *Configuration) AddFlags(cmd *cobra.Command) {
 		"take the configuration from a Nix `FILE` outside of flakes; INSTALLABLE is then a name in it, if it has several")
 	f.BoolVar(&o.noEvalCache, "no-eval-cache", false, "evaluate even what a flake is known to say")
 	face.Under(AboutChanges, f, func() { o.addChangeFlags(f) })
+	if o.Form == "" {
+		face.Under(AboutInstall, f, func() { o.install.addFlags(f) })
+	}
 	cmd.Annotations = map[string]string{face.TakesNixFlags: "yes"}
 }
 
@@ -169,7 +173,7 @@ func (o *Configuration) Subject(args []string) (Subject, error) {
 }
 
 // changes reads the flags. Errors are of type *face.UsageError.
-func (o *Configuration) changes() (c nixos.Changes, err error) {
+func (o *Configuration) changes(of installable.Installable) (c nixos.Changes, err error) {
 	defer func() {
 		if err != nil {
 			err = face.Usage(err)
@@ -209,5 +213,5 @@ func (o *Configuration) changes() (c nixos.Changes, err error) {
 	if c.StaticIPs, err = nixos.ParseStaticIPs(o.staticIPs); err != nil {
 		return c, fmt.Errorf("--static-ip: %w", err)
 	}
-	return c, nil
+	return c, o.install.changes(&c, of)
 }

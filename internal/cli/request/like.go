@@ -40,6 +40,9 @@ func (o *Options) Like(m *manifest.Manifest, images *image.Options) error {
 			*list.flag = list.was
 		}
 	}
+	if err := o.install.like(c.Install, c.InstallSource); err != nil {
+		return err
+	}
 	images.Epoch = time.Unix(m.Settings.Epoch, 0)
 	if o.compression == "" {
 		settings, err := codec.Parse(m.Settings.Compression)

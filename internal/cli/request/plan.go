@@ -45,5 +45,10 @@ func (o *Options) PrintPlan(ctx context.Context, a *face.App, of []installable.I
 		}
 		result.AddShares(b.Plan().Shares(closure))
 	}
+	costs, err := b.InstallCosts(ctx, known && len(missing.Build)+len(missing.Fetch)+len(missing.Unknown) == 0)
+	if err != nil {
+		return err
+	}
+	result.AddInstalls(costs)
 	return a.Print(result, o.JSON)
 }

@@ -68,7 +68,7 @@ func (o *Options) AddBuildFlags(cmd *cobra.Command) {
 // Build checks everything that can be checked before the evaluation. The image is
 // made as its target needs it, and as the flags say.
 func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Installable, images image.Options) (*build.Build, error) {
-	changes, err := o.changes()
+	changes, err := o.changes(of[0])
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ rec {
     inherit contents;
   };
 
+  makeBinPath = packages: builtins.concatStringsSep ":" (map (p: "${p}/bin") packages);
+
   optional = condition: value: if condition then [ value ] else [ ];
   filterAttrs =
     keep: set:

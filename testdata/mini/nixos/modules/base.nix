@@ -38,6 +38,9 @@ in
     boot.kernelPackages.kernel = option pkgs.kernel;
     boot.kernelParams = option [ ];
     boot.loader.grub.enable = option true;
+    boot.loader.grub.devices = option [ ];
+    boot.loader.grub.efiInstallAsRemovable = option false;
+    boot.loader.grub.efiSupport = option false;
     boot.loader.grub.memtest86.enable = option false;
     boot.loader.grub.memtest86.params = option [ ];
     boot.loader.systemd-boot.enable = option false;
@@ -55,8 +58,10 @@ in
     services.openssh.settings = option { };
     swapDevices = option [ ];
     systemd.services = option { };
+    users.users.root.initialPassword = option null;
     users.users.root.openssh.authorizedKeys.keys = option [ ];
 
+    system.stateVersion = option "26.05";
     system.boot.loader.initrdFile = option "initrd";
     system.boot.loader.kernelFile = option platform.linux-kernel.target;
     system.build.initialRamdisk = option (
