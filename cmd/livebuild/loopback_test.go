@@ -141,10 +141,10 @@ func TestLoopbackBoot(t *testing.T) {
 		if !up {
 			t.Error("it does not come up")
 		}
-		expectLines(t, console, "livebuild: the medium is /LIVE.ISO on /dev/sda1 (exfat), by findiso=", "JUDGE-ISO /dev/loop0 iso9660", "/run/livebuild/carrier/LIVE.ISO",
-			"JUDGE-HOSTNAME lab-9", "JUDGE-FILE 600 /root/.ssh/authorized_keys", "JUDGE-FILE 644 /etc/ssh/authorized_keys.d/root", "JUDGE-FILE 600 /run/livebuild/stamp/apply", "JUDGE-FAILED \n")
+		expectLines(t, console, "livebuild: the medium is /LIVE.ISO on /dev/sda1 (exfat), by findiso=", "JUDGE-ISO /dev/loop0 iso9660", "/dev/loop0 1 ", "/LIVE.ISO;",
+			"JUDGE-HOSTNAME lab-9", "JUDGE-FILE 600 /root/.ssh/authorized_keys", "JUDGE-FILE 644 /etc/ssh/authorized_keys.d/root", "JUDGE-FILE 600 /run/livebuild/stamp/apply", "JUDGE-FAILED nothing")
 	})
-	t.Run("ext4, Ventoy", func(t *testing.T) {
+	t.Run("ext4 by Ventoy", func(t *testing.T) {
 		t.Parallel()
 		c := carrier{"ext4", "live.iso", asVentoy}
 		disk := c.disk(t, image)

@@ -103,8 +103,9 @@ let
         mount --bind nix/store/${baseNameOf tree}/usr usr
         cp -R nix/store/${baseNameOf stage2}/etc .
         chmod -R u+w etc
-        # systemctl switch-root looks there.
-        cp etc/os-release /run/os-release
+        # Where systems of NixOS have their programs.
+        mkdir -p /run/current-system
+        ln -s /usr /run/current-system/sw
       '';
     };
   };
@@ -166,7 +167,9 @@ let
       echo "JUDGE-ISO $(findmnt -n -o SOURCE,FSTYPE /iso)"
       echo "JUDGE-LOOPS $(losetup -n -O NAME,RO,BACK-FILE --list 2>&1 | tr -s ' ' | tr '\n' ';')"
       echo "JUDGE-CMDLINE $(cat /proc/cmdline)"
-      echo "JUDGE-FAILED $(systemctl --failed --plain --no-legend | tr '\n' ';')"
+      echo "JUDGE-CARRIER $(findmnt -n -o SOURCE,FSTYPE,OPTIONS /run/livebuild/carrier)"
+      failed=$(systemctl --failed --plain --no-legend | tr '\n' ';')
+      echo "JUDGE-FAILED ''${failed:-nothing}"
       for file in /root/.ssh/authorized_keys /etc/ssh/authorized_keys.d/root /run/livebuild/stamp/apply; do
         [ ! -e $file ] || echo "JUDGE-FILE $(stat -c '%a %n' $file)"
       done
