@@ -5,6 +5,7 @@
 # DIR receives
 #   tree/      the system: systemd 257, udev, kmod, util-linux, dash, bash, coreutils
 #   modules/   lib/modules of the mini flake's kernel, what boots and file systems need
+#   networks/  a system with NetworkManager and wpa_supplicant, to run their parsers in
 #   module.nix the NixOS module that makes a system of the mini flake one of these
 # Neither root nor debootstrap is needed: packages are unpacked, and no script of theirs is run.
 # MINICACHE is that of testdata/mini/prepare.sh, which has filled it for amd64.
@@ -24,21 +25,37 @@ kernel=$(ls "$3"/amd64/linux-image-*.deb) || die "$3 has no kernel: run testdata
 busybox=$(command -v busybox) || die "busybox is missing (package busybox-static)"
 . "$here/../debian.sh"
 
-# What stage 1 of NixOS has, and what tells of a network, to be judged by.
 packages="systemd systemd-sysv udev kmod util-linux mount bash dash coreutils sed grep findutils base-passwd login.defs"
-complete=$cache/complete
-if ! [ -e "$complete" ] || [ "$(cat "$complete")" != "$packages" ]; then
-    sibling_sources trixie | read_index
-    rm -f "$cache"/apt/archives/*.deb
-    private_apt apt-get install -y --no-install-recommends --download-only $packages >/dev/null
-    echo "$packages" >"$complete"
-fi
+networks="network-manager wpasupplicant"
 
-rm -rf "$dir/tree" "$dir/modules"
-mkdir -p "$dir/tree" "$dir/modules"
-for package in "$cache"/apt/archives/base-files_*.deb "$cache"/apt/archives/*.deb; do
-    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$dir/tree" --no-same-owner --keep-directory-symlink
-done
+# fetch FOLDER PACKAGE...: packages, and all that they need, into a folder of $cache.
+fetch() {
+    to=$cache/$1
+    shift
+    ! [ -e "$to/complete" ] || [ "$(cat "$to/complete")" != "$*" ] || return 0
+    rm -rf "$to"
+    mkdir -p "$to/partial"
+    sibling_sources trixie | read_index
+    private_apt apt-get install -y --no-install-recommends --download-only -o Dir::Cache::archives="$to" "$@" >/dev/null
+    echo "$*" >"$to/complete"
+}
+
+# unpack FOLDER TREE: base-files first, which has the links of the root.
+unpack() {
+    rm -rf "$2"
+    mkdir -p "$2"
+    for package in "$cache/$1"/base-files_*.deb "$cache/$1"/*.deb; do
+        dpkg-deb --fsys-tarfile "$package" | tar -x -C "$2" --no-same-owner --keep-directory-symlink
+    done
+}
+# shellcheck disable=SC2086 # lists of words
+fetch packages $packages
+# shellcheck disable=SC2086
+fetch networks $networks
+unpack packages "$dir/tree"
+unpack networks "$dir/networks"
+rm -rf "$dir/modules"
+mkdir -p "$dir/modules"
 cd "$dir/tree"
 rm -rf usr/share/doc usr/share/man usr/share/locale usr/share/info usr/share/bash-completion usr/share/zsh \
     usr/share/lintian usr/share/bug usr/share/perl5 usr/share/debconf usr/share/pam* usr/share/i18n \
