@@ -113,7 +113,7 @@ var house = map[string]room{
 		"the verb that changes a finished image without building it again, and its flags for those that write disks",
 		[]string{
 			"internal/advice", "internal/cli/face", "internal/device", "internal/image", "internal/imagefile", "internal/medium",
-			"internal/nixos", "internal/report", "internal/stamp",
+			"internal/nixos", "internal/report", "internal/secureboot", "internal/stamp",
 		},
 	},
 	"internal/cli/look": {

@@ -161,6 +161,50 @@ func TestSecureBootVerify(t *testing.T) {
 	}
 }
 
+// TestSecureBootStamp stamps an image that is signed: by the key that was kept, and by no other.
+func TestSecureBootStamp(t *testing.T) {
+	k := newBootKeys(t)
+	image := securedImage(t, k.flags()...)
+	pristine := readFile(t, image)
+	refused := func(text string, args ...string) {
+		t.Helper()
+		o := livebuild(t, append([]string{"stamp", image}, args...)...)
+		if o.status == 0 || !strings.Contains(o.stderr, text) || !bytes.Equal(readFile(t, image), pristine) {
+			t.Errorf("stamp %q: status %d\n%s", args, o.status, o.stderr)
+		}
+	}
+	refused("is signed for Secure Boot", "--hostname", "kiosk")
+	refused("is signed for Secure Boot", "--reset")
+	refused("it has no OpenPGP key", "--hostname", "kiosk", "--signing-key", k.key)
+	other := filepath.Join(k.dir, "other.asc")
+	key, _, err := secureboot.OpenSigningKey(other)
+	if err != nil || key == nil {
+		t.Fatal(err)
+	}
+	refused("is not the key by which the boot loader", "--hostname", "kiosk", "--signing-key", other)
+	stamped := filepath.Join(t.TempDir(), "stamped.iso")
+	for _, args := range [][]string{
+		{image, "--hostname", "kiosk", "--signing-key", k.signing, "-o", stamped},
+		{image, "--hostname", "kiosk", "--signing-key", k.signing},
+	} {
+		if o := livebuild(t, append([]string{"stamp"}, args...)...); o.status != 0 {
+			t.Fatalf("stamp %q: status %d\n%s", args, o.status, o.stderr)
+		}
+	}
+	judge(t, "diffutils", "cmp", image, stamped)
+	verifyOf(t, 0, image)
+	if o := livebuild(t, "stamp", image, "--reset", "--signing-key", k.signing); o.status != 0 {
+		t.Fatalf("stamp --reset: status %d\n%s", o.status, o.stderr)
+	}
+	if !bytes.Equal(readFile(t, image), pristine) {
+		t.Error("--reset does not give back the image as it was built")
+	}
+	plain := miniISO(t).File
+	if o := livebuild(t, "stamp", plain, "--hostname", "kiosk", "--signing-key", k.signing, "-o", filepath.Join(t.TempDir(), "x.iso")); o.status != 2 || !strings.Contains(o.stderr, "is not signed for Secure Boot") {
+		t.Errorf("status %d\n%s", o.status, o.stderr)
+	}
+}
+
 func kernelPath(t testing.TB, image string) string { return menuFile(t, image, "linux ") }
 func initrdPath(t testing.TB, image string) string { return menuFile(t, image, "initrd ") }
 

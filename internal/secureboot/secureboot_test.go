@@ -133,6 +133,12 @@ func TestSigningKey(t *testing.T) {
 		if packets := gpg("--list-packets", filepath.Join(dir, "content.sig")); !strings.Contains(packets, "\n\tsubpkt 16 len 8 (issuer key ID") {
 			t.Errorf("GRUB would not find the key:\n%s", packets)
 		}
+		for i := range 300 { // one of 256 has a number that is shorter
+			other, err := k.Sign(bytes.NewReader([]byte{byte(i), byte(i >> 8)}))
+			if err != nil || len(other) != len(signature) {
+				t.Fatalf("a signature has %d bytes, another one %d: %v", len(other), len(signature), err)
+			}
+		}
 		v, err := ParseVerifier(append(public, make([]byte, 100)...))
 		if err != nil || v.Fingerprint() != k.Fingerprint() {
 			t.Fatalf("ParseVerifier = %v", err)
@@ -294,6 +300,6 @@ func FuzzVerifier(f *testing.F) {
 		if v, err := ParseVerifier(public); err == nil {
 			_ = v.Check(strings.NewReader("content"), signature)
 		}
-		_, _ = withIssuer(signature, 1)
+		_, _ = withIssuer(signature, 1, 384)
 	})
 }

@@ -163,13 +163,26 @@ func (k *SigningKey) Sign(content io.Reader) ([]byte, error) {
 	if err := openpgp.DetachSign(&b, &primary, content, config(k.entity.PrimaryKey.CreationTime)); err != nil {
 		return nil, err
 	}
-	return withIssuer(b.Bytes(), k.entity.PrimaryKey.KeyId)
+	return withIssuer(b.Bytes(), k.entity.PrimaryKey.KeyId, k.size())
+}
+
+// size is the length of the number that signs, in bytes; few of them are shorter.
+func (k *SigningKey) size() int {
+	public, ok := k.entity.PrimaryKey.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return public.Size()
 }
 
 // withIssuer adds to a signature which key made it, among what is not signed itself: GRUB reads it
 // there alone (grub_verify_signature_real), while today's programs write it where it is signed.
 // The format is that of RFC 4880 §5.2.3.
-func withIssuer(signature []byte, key uint64) ([]byte, error) {
+//
+// All signatures by a key get one length, so that one can take the place of another: behind it comes
+// something private that is longer if the number that signs, without the zeros that it would begin
+// with, is shorter than so many bytes.
+func withIssuer(signature []byte, key uint64, size int) ([]byte, error) {
 	op, err := packet.NewOpaqueReader(bytes.NewReader(signature)).Next()
 	if err != nil {
 		return nil, err
@@ -187,8 +200,11 @@ func withIssuer(signature []byte, key uint64) ([]byte, error) {
 	if end > len(body) {
 		return nil, io.ErrUnexpectedEOF
 	}
-	const issuer = 16 // the type of the subpacket; its length counts the type
+	const issuer, private = 16, 101 // types of subpackets; their length counts the type
 	added := binary.BigEndian.AppendUint64([]byte{9, issuer}, key)
+	const before = 2 + 2 // of the number: how its hash begins, and its length in bits
+	short := min(max(0, size-(len(body)-end-before)), 64)
+	added = append(append(added, byte(1+short), private), make([]byte, short)...)
 	with := append(bytes.Clone(body[:at]), 0, 0)
 	with = append(append(with, body[at+2:end]...), added...)
 	binary.BigEndian.PutUint16(with[at:], uint16(len(with)-at-2))

@@ -4,6 +4,7 @@ package adapt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
 
@@ -31,6 +33,7 @@ var Hints = []advice.Row{
 type options struct {
 	Flags
 	output string
+	key    string // file of the key that signs for Secure Boot
 	force  bool
 	show   bool
 	reset  bool
@@ -73,6 +76,7 @@ secrets is made readable by its owner alone.`,
 	f := cmd.Flags()
 	opts.AddFlags(f, false)
 	f.StringVarP(&opts.output, "output", "o", "", "leave the image as it is, and write `FILE`")
+	f.StringVar(&opts.key, "signing-key", "", "sign what is stamped by the key in `FILE`, which 'livebuild iso --keep-signing-key' made, as an image for Secure Boot wants it")
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.BoolVar(&opts.show, "show", false, "say what is stamped, and change nothing")
 	f.BoolVar(&opts.reset, "reset", false, "take away what was stamped")
@@ -139,12 +143,53 @@ func (v verbs) area(m *medium.Medium, name string, items stamp.Items, opts optio
 	if opts.reset {
 		return area, make([]byte, area.Size), nil
 	}
-	wanted, err = Area(m, area, items, v.Tool)
+	wanted, err = content(m, area, items, v.Tool)
 	return area, wanted, err
 }
 
-// Area returns what the area of an image shall hold.
+// signature is what the boot loader of an image for Secure Boot wants beside its area, and where; nil of
+// another one.
+func (o *options) signature(m *medium.Medium, name string, wanted []byte) (at int64, signature []byte, err error) {
+	place, sealed, err := stamp.FindSignature(m)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case !sealed && o.key != "":
+		return 0, nil, face.Usage(fmt.Errorf("--signing-key: %s is not signed for Secure Boot", name))
+	case !sealed:
+		return 0, nil, nil
+	case o.key == "":
+		return 0, nil, &stamp.SealedError{Name: name}
+	}
+	key, err := secureboot.ReadSigningKey(o.key)
+	if err != nil {
+		return 0, nil, err
+	}
+	// That it is the key of this image, its boot loader tells.
+	chain, err := secureboot.ReadChain(m)
+	if err != nil {
+		return 0, nil, err
+	}
+	if grub := chain.GRUB(); grub == nil || grub.Key.Fingerprint() != key.Fingerprint() {
+		return 0, nil, &secureboot.KeyError{File: o.key, Reason: "it is not the key by which the boot loader of " + name + " verifies files"}
+	}
+	if signature, err = key.Sign(bytes.NewReader(wanted)); err == nil && int64(len(signature)) != place.Size {
+		err = &stamp.UnknownError{Reason: fmt.Sprintf("its signature has %d bytes instead of %d", place.Size, len(signature))}
+	}
+	return place.Offset, signature, err
+}
+
+// Area returns what the area of an image shall hold. The error is a *stamp.SealedError if that wants a
+// signature.
 func Area(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]byte, error) {
+	if _, sealed, err := stamp.FindSignature(m); err != nil || sealed {
+		return nil, cmp.Or(err, error(&stamp.SealedError{Name: "the image"}))
+	}
+	return content(m, area, items, tool)
+}
+
+// content is what an area shall hold, whoever verifies it.
+func content(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]byte, error) {
 	if err := stamp.CheckSystem(m, items); err != nil {
 		return nil, err
 	}
@@ -181,12 +226,16 @@ func (v verbs) stampFile(ctx context.Context, path string, items stamp.Items, op
 	if err != nil {
 		return err
 	}
+	at, signature, err := opts.signature(m, path, wanted)
+	if err != nil {
+		return err
+	}
 	place := path
 	if opts.output != "" {
 		place = opts.output
-		err = copyWith(file.Plain(), file.FileSize, area, wanted, items.Secret(), opts)
+		err = copyWith(file.Plain(), file.FileSize, area, wanted, at, signature, items.Secret(), opts)
 	} else {
-		err = replaceIn(path, area, wanted, items.Secret())
+		err = replaceIn(path, area, wanted, at, signature, items.Secret())
 	}
 	if err != nil {
 		return err
@@ -195,7 +244,7 @@ func (v verbs) stampFile(ctx context.Context, path string, items stamp.Items, op
 }
 
 // copyWith writes a copy of an image with another area.
-func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, secret bool, opts options) (err error) {
+func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, at int64, signature []byte, secret bool, opts options) (err error) {
 	out, err := image.CreateOutput(opts.output, opts.force)
 	if err != nil {
 		return err
@@ -212,6 +261,9 @@ func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, secret 
 	if _, err := out.WriteAt(wanted, area.Offset); err != nil {
 		return err
 	}
+	if _, err := out.WriteAt(signature, at); err != nil {
+		return err
+	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
@@ -223,7 +275,7 @@ const block = 4096
 
 // replaceIn puts the area into a file. Its first block has zeros meanwhile, with which
 // nothing is stamped.
-func replaceIn(path string, area stamp.Area, wanted []byte, secret bool) (err error) {
+func replaceIn(path string, area stamp.Area, wanted []byte, at int64, signature []byte, secret bool) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -239,10 +291,13 @@ func replaceIn(path string, area stamp.Area, wanted []byte, secret bool) (err er
 	}
 	first := min(block, len(wanted))
 	for _, step := range []struct {
-		at   int
+		at   int64
 		data []byte
-	}{{0, make([]byte, first)}, {first, wanted[first:]}, {0, wanted[:first]}} {
-		if _, err := f.WriteAt(step.data, area.Offset+int64(step.at)); err != nil {
+	}{
+		{area.Offset, make([]byte, first)}, {area.Offset + int64(first), wanted[first:]},
+		{at, signature}, {area.Offset, wanted[:first]},
+	} {
+		if _, err := f.WriteAt(step.data, step.at); err != nil {
 			return err
 		}
 		if err := f.Sync(); err != nil {
@@ -276,6 +331,9 @@ func (v verbs) stampDisk(disk device.Disk, items stamp.Items, opts options) (err
 	area, wanted, err := v.area(m, disk.Path, items, opts)
 	if err != nil {
 		return err
+	}
+	if _, sealed, err := stamp.FindSignature(m); err != nil || sealed {
+		return cmp.Or(err, error(&stamp.SealedError{Name: disk.Path}))
 	}
 	if err := dev.Replace(area.Offset, wanted); err != nil {
 		return err
