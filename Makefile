@@ -1,7 +1,8 @@
 # make        builds bin/livebuild
 # make test   sets up what is missing and runs every test, the four boots among them
 # make test-long  packs thousands of random trees afresh and from earlier images, boots
-#             images with every kind of boot menu and of damage that a medium check finds,
+#             images with every kind of boot menu, with several systems, and with every kind of
+#             damage that a medium check finds,
 #             flips bytes that verify must find, and judges what make dist writes
 # make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
 # make race   runs what works in parallel with the race detector
@@ -112,6 +113,7 @@ test-long: mini
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMenuBehaviour ./cmd/livebuild -menus
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMediaCheck ./cmd/livebuild -checks
 	$(TEST) go test -count=1 -timeout 1h -run '^TestSecureBoot$$' ./cmd/livebuild -chains
+	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestBootSeveral ./cmd/livebuild -systems
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild
 	$(MAKE) dist-check
 	@[ -z "$$LIVEBUILD_NIXPKGS" ] || $(MAKE) flake-check

@@ -28,18 +28,19 @@ type boots struct {
 	Accel    string `json:"accel"`
 	Passed   bool   `json:"passed"`
 	Boots    []struct {
-		Mode       string   `json:"mode"`
-		Passed     bool     `json:"passed"`
-		Outcome    string   `json:"outcome"`
-		Line       string   `json:"line"`
-		Link       string   `json:"link"`
-		Serial     string   `json:"serial"`
-		Menus      []string `json:"menus"`
-		Error      string   `json:"error"`
-		Seconds    float64  `json:"seconds"`
-		Console    []string `json:"console"`
-		Log        string   `json:"log"`
-		Screenshot string   `json:"screenshot"`
+		Configuration string   `json:"configuration"`
+		Mode          string   `json:"mode"`
+		Passed        bool     `json:"passed"`
+		Outcome       string   `json:"outcome"`
+		Line          string   `json:"line"`
+		Link          string   `json:"link"`
+		Serial        string   `json:"serial"`
+		Menus         []string `json:"menus"`
+		Error         string   `json:"error"`
+		Seconds       float64  `json:"seconds"`
+		Console       []string `json:"console"`
+		Log           string   `json:"log"`
+		Screenshot    string   `json:"screenshot"`
 	} `json:"boots"`
 }
 

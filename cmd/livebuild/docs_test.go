@@ -129,6 +129,7 @@ const docsFlake = `{
   mini = nixosSystem { };
   laptop = mini.nixosConfigurations.mini-host;
   rescue = nixosSystem { };
+  installer = nixosSystem { specialisation.verbose.boot.kernelParams = [ "loglevel=7" ]; };
 }`
 
 // TestDocs runs the commands of the documentation: each page in a folder with a flake, images and

@@ -21,6 +21,7 @@ type planned struct {
 	BuildSystem   string `json:"build_system"`
 	Builder       string
 	Toplevel      string
+	Systems       []plannedSystem
 	File          string
 	VolumeID      string `json:"volume_id"`
 	Modes         []string
@@ -34,7 +35,25 @@ type planned struct {
 	DownloadBytes int64 `json:"download_bytes"`
 }
 
+type plannedSystem struct {
+	Configuration, System, Toplevel string
+	Extended, Default               bool
+	BuildSystem                     string `json:"build_system"`
+	Builder                         string
+	Store                           *share
+}
+
+// share is what of the store one of several systems takes.
+type share struct {
+	StorePaths int   `json:"store_paths"`
+	StoreBytes int64 `json:"store_bytes"`
+	AddedPaths int   `json:"added_paths"`
+	AddedBytes int64 `json:"added_bytes"`
+}
+
 type menuEntry struct {
+	Platform, Of string
+
 	Menu, Title, Kernel, Initrd, Line string
 
 	DeviceTree string `json:"device_tree"`

@@ -24,6 +24,12 @@ type (
 		StorePaths int   `json:"store_paths"`
 		StoreBytes int64 `json:"store_bytes"` // as Nix counts, NAR sizes
 	}
+	// Adds says what a further system of the image brings to those before it.
+	Adds struct {
+		Configuration string `json:"configuration"`
+		StorePaths    int    `json:"store_paths"`
+		StoreBytes    int64  `json:"store_bytes"` // as Nix counts, NAR sizes
+	}
 	// Packed says what became of it.
 	Packed struct {
 		StorePaths  int    `json:"store_paths"`

@@ -26,9 +26,10 @@ type PackOptions struct {
 type Result struct {
 	image.Result
 	StorePaths int
-	StoreBytes int64  // as Nix counts, NAR sizes
-	Manifest   []byte // that lies on the medium, too
-	From       string // the earlier image that some of it was taken from, a path or URL; "" if none was
+	StoreBytes int64         // as Nix counts, NAR sizes
+	Shares     []image.Share // of several systems what each takes, in their order
+	Manifest   []byte        // that lies on the medium, too
+	From       string        // the earlier image that some of it was taken from, a path or URL; "" if none was
 	Times      Times
 }
 
@@ -54,6 +55,12 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		return result, err
 	}
 	result.Manifest = src.Manifest
+	if len(b.installables) > 1 {
+		result.Shares = b.plan.Shares(src.Closure)
+		for _, s := range result.Shares[1:] {
+			progress.Note(b.options.Sink, Adds{s.Configuration, s.AddsPaths, s.AddsBytes})
+		}
+	}
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
 	err = image.CheckKernels(b.plan.Systems(), src.Files, b.plan.Store().Compression())
 	checking.End(nil)

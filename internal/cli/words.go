@@ -30,6 +30,8 @@ func words(fact any) string {
 		return fmt.Sprintf("Nix does not know that %s is emulated here, and is told: --option extra-platforms", f.Platform)
 	case build.Built:
 		return fmt.Sprintf("built %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.StoreBytes))
+	case build.Adds:
+		return fmt.Sprintf("%s adds %s, %s", f.Configuration, human.Count(f.StorePaths, "store path"), human.Size(f.StoreBytes))
 	case build.Packed:
 		return fmt.Sprintf("packed %s into %s, %s", human.Count(f.StorePaths, "store path"), human.Size(f.Size), f.Compression)
 	case build.Same:

@@ -12,19 +12,20 @@ import (
 
 // Image is one that was made, wherever it went.
 type Image struct {
-	File          string   `json:"file,omitempty"`
-	Size          int64    `json:"size"`             // of the file in bytes
-	ImageBytes    int64    `json:"image_bytes"`      // of the image: more if isoImage.compressImage is set
-	SHA256        string   `json:"sha256,omitempty"` // not of disks that are not read back
-	VolumeID      string   `json:"volume_id"`
-	System        string   `json:"system"`
-	Toplevel      string   `json:"toplevel"`
-	Compression   string   `json:"compression"`
-	Modes         []string `json:"modes"`
-	StorePaths    int      `json:"store_paths"`
-	StoreBytes    int64    `json:"store_bytes"` // as Nix counts, NAR sizes
-	SquashfsBytes int64    `json:"squashfs_bytes"`
-	ReusedBytes   int64    `json:"reused_bytes"`
+	File          string    `json:"file,omitempty"`
+	Size          int64     `json:"size"`             // of the file in bytes
+	ImageBytes    int64     `json:"image_bytes"`      // of the image: more if isoImage.compressImage is set
+	SHA256        string    `json:"sha256,omitempty"` // not of disks that are not read back
+	VolumeID      string    `json:"volume_id"`
+	System        string    `json:"system"`
+	Toplevel      string    `json:"toplevel"`
+	Systems       []OnImage `json:"systems,omitempty"` // of several, all
+	Compression   string    `json:"compression"`
+	Modes         []string  `json:"modes"`
+	StorePaths    int       `json:"store_paths"`
+	StoreBytes    int64     `json:"store_bytes"` // as Nix counts, NAR sizes
+	SquashfsBytes int64     `json:"squashfs_bytes"`
+	ReusedBytes   int64     `json:"reused_bytes"`
 
 	Beside  []string `json:"beside,omitempty"` // files that go with it
 	Checked bool     `json:"checked"`          // packed a second time, with the same bytes
@@ -40,6 +41,24 @@ type Image struct {
 	Since *Difference `json:"-"` // what differs from the image before; nil if there was none, or nobody asked
 
 	Places []string `json:"-"` // where the image is, as the user called it
+}
+
+// OnImage is one of several systems of an image.
+type OnImage struct {
+	Configuration string `json:"configuration"`
+	System        string `json:"system"`
+	Toplevel      string `json:"toplevel"`
+	Default       bool   `json:"default"` // it starts by itself
+	Store         Share  `json:"store"`
+}
+
+// onImage are the systems, if there are several.
+func onImage(p *image.Plan, shares []image.Share) (list []OnImage) {
+	for i, share := range NewShares(shares) {
+		sys := p.Systems()[i]
+		list = append(list, OnImage{sys.Name, sys.Platform, sys.Root().Toplevel.Out, sys == p.System(), share})
+	}
+	return list
 }
 
 // Text is where the image is.
@@ -89,6 +108,7 @@ func NewImage(p *image.Plan, packed build.Result, total time.Duration) *Image {
 		VolumeID:      p.System().VolumeID,
 		System:        p.System().Platform,
 		Toplevel:      p.System().Root().Toplevel.Out,
+		Systems:       onImage(p, packed.Shares),
 		Compression:   p.Store().Compression().String(),
 		Modes:         ModeNames(p.Medium().Modes),
 		StorePaths:    packed.StorePaths,

@@ -13,14 +13,21 @@ func CycloneDX(image Image) ([]byte, error) {
 	m := image.Manifest
 	doc := cdx.NewBOM()
 	doc.SerialNumber = uuid.NewSHA1(uuid.NameSpaceURL, b.sum[:]).URN()
+	var properties []cdx.Property
+	for _, c := range m.Configurations() {
+		if len(m.Others) > 0 {
+			properties = append(properties, cdx.Property{Name: "nix:configuration", Value: c.Name})
+		}
+		properties = append(properties, cdx.Property{Name: "nix:toplevel", Value: c.Toplevel}, cdx.Property{Name: "nix:system", Value: c.Platform})
+	}
 	doc.Metadata = &cdx.Metadata{
 		Timestamp: b.created.Format("2006-01-02T15:04:05Z"),
 		Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
 			Type: cdx.ComponentTypeApplication, Name: m.Tool.Name, Version: m.Tool.Version,
 		}}},
 		Component: &cdx.Component{
-			BOMRef: imageID, Type: cdx.ComponentTypeOS, Name: m.Configuration, Version: m.Label,
-			Properties: &[]cdx.Property{{Name: "nix:toplevel", Value: m.Toplevel}, {Name: "nix:system", Value: m.Platform}},
+			BOMRef: imageID, Type: cdx.ComponentTypeOS, Name: image.names(), Version: m.Label,
+			Properties: &properties,
 		},
 	}
 	components := []cdx.Component{}

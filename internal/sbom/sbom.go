@@ -31,6 +31,15 @@ type Image struct {
 	Packages map[string]nixos.Package // by base name, as far as they are known
 }
 
+// names are those of the configurations.
+func (i Image) names() string {
+	var names []string
+	for _, c := range i.Manifest.Configurations() {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // component is a store path as both formats have it.
 type component struct {
 	id       string // base name of the path, which is unique

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"strings"
 
 	spdxjson "github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
+
+	"github.com/livebuild/livebuild/internal/manifest"
 )
 
 const (
@@ -30,7 +33,7 @@ func SPDX(image Image) ([]byte, error) {
 			Created:  b.created.Format("2006-01-02T15:04:05Z"),
 		},
 		Packages: []*spdx.Package{{
-			PackageName:             m.Configuration,
+			PackageName:             image.names(),
 			PackageSPDXIdentifier:   imageID,
 			PackageVersion:          m.Label,
 			PackageFileName:         image.Name,
@@ -39,7 +42,7 @@ func SPDX(image Image) ([]byte, error) {
 			PackageLicenseDeclared:  noAssertion,
 			PackageCopyrightText:    noAssertion,
 			PrimaryPackagePurpose:   "OPERATING_SYSTEM",
-			PackageComment:          fmt.Sprintf("live image for %s, system %s", m.Platform, m.Toplevel),
+			PackageComment:          comment(m),
 		}},
 		Relationships: []*spdx.Relationship{relation("DOCUMENT", "DESCRIBES", imageID)},
 	}
@@ -89,4 +92,20 @@ func (c component) spdx() *spdx.Package {
 
 func relation(a common.ElementID, kind string, b common.ElementID) *spdx.Relationship {
 	return &spdx.Relationship{RefA: common.MakeDocElementID("", string(a)), RefB: common.MakeDocElementID("", string(b)), Relationship: kind}
+}
+
+// comment says what systems the image starts.
+func comment(m *manifest.Manifest) string {
+	var systems []string
+	for _, c := range m.Configurations() {
+		system := fmt.Sprintf("%s, system %s", c.Platform, c.Toplevel)
+		if len(m.Others) > 0 {
+			system = c.Name + " for " + system
+		}
+		systems = append(systems, system)
+	}
+	if len(systems) == 1 {
+		return "live image for " + systems[0]
+	}
+	return "live image of " + strings.Join(systems, "; ")
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/build"
@@ -34,7 +35,7 @@ func namesFlake(text string) bool {
 
 // elsewhere says what is known of the store paths apart from the medium.
 func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*verify.Elsewhere, error) {
-	if namesFlake(v.options.against) || v.options.OfFile() {
+	if slices.ContainsFunc(v.options.against, namesFlake) || v.options.OfFile() {
 		return v.evaluated(ctx)
 	}
 	image, err := m.Store()
@@ -45,7 +46,7 @@ func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*verify.El
 	if err != nil {
 		return nil, fmt.Errorf("--against: reading the registration: %w", err)
 	}
-	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against})
+	flags, _, err := nix.ParseFlags([]string{"--store", v.options.against[0]})
 	if err != nil {
 		return nil, face.Usage(err)
 	}
@@ -60,11 +61,11 @@ func (v *verifying) elsewhere(ctx context.Context, m *medium.Medium) (*verify.El
 // evaluated is what a fresh evaluation says that the medium must hold. Its hashes are those of this
 // machine's store, as far as it was built here.
 func (v *verifying) evaluated(ctx context.Context) (_ *verify.Elsewhere, err error) {
-	of, err := v.options.Parse([]string{v.options.against})
+	of, err := v.options.ParseAll(v.options.against)
 	if err != nil {
 		return nil, err
 	}
-	b, err := v.options.Build(ctx, v.app.App, []installable.Installable{of}, image.Options{})
+	b, err := v.options.Build(ctx, v.app.App, of, image.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -86,28 +87,32 @@ func (e *unlockedError) Error() string {
 	return fmt.Sprintf("%s cannot be rebuilt by what it says of itself: %s", e.path, e.reason)
 }
 
-// ofManifest is the configuration that the image says it was made of.
-func (v *verifying) ofManifest(m *medium.Medium) (of installable.Installable, err error) {
+// ofManifest are the configurations that the image says it was made of.
+func (v *verifying) ofManifest(m *medium.Medium) (all []installable.Installable, err error) {
 	paper, err := m.Manifest()
-	switch {
-	case err != nil:
-		return of, &unlockedError{v.path, "it " + err.Error()}
-	case paper.Flake == nil:
-		return of, &unlockedError{v.path, "its configuration is that of a file, outside of flakes"}
-	case paper.Flake.Reference == "":
-		return of, &unlockedError{v.path, "its flake is had from a folder of one machine"}
-	}
-	of, err = installable.Parse(paper.Flake.Reference + "#" + paper.Configuration)
 	if err != nil {
-		return of, &unlockedError{v.path, err.Error()}
+		return nil, &unlockedError{v.path, "it " + err.Error()}
 	}
-	return of, nil
+	for _, c := range paper.Configurations() {
+		switch {
+		case c.Flake == nil:
+			return nil, &unlockedError{v.path, "its configuration is that of a file, outside of flakes"}
+		case c.Flake.Reference == "":
+			return nil, &unlockedError{v.path, "its flake is had from a folder of one machine"}
+		}
+		of, err := installable.Parse(c.Flake.Reference + "#" + c.Name)
+		if err != nil {
+			return nil, &unlockedError{v.path, err.Error()}
+		}
+		all = append(all, of)
+	}
+	return all, nil
 }
 
 // rebuild builds the image from its configuration and holds it against the medium. What flags do
 // not say is as the image says that it was made.
 func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
-	of := v.options.configuration
+	of := v.options.configurations
 	if v.options.fromMedium {
 		if of, err = v.ofManifest(m); err != nil {
 			return err
@@ -119,7 +124,7 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 			return &unlockedError{v.path, err.Error()}
 		}
 	}
-	b, err := v.options.Build(ctx, v.app.App, []installable.Installable{of}, images)
+	b, err := v.options.Build(ctx, v.app.App, of, images)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,15 +24,15 @@ import (
 )
 
 type verifyOptions struct {
-	request.Options        // of what --against or --rebuild evaluates
-	against         string // a store or a configuration
+	request.Options          // of what --against or --rebuild evaluates
+	against         []string // a store, or configurations
 	rebuild         bool
 	sha256          string
 	papers          paperOptions
 	jobs            int
 
-	configuration installable.Installable // to rebuild
-	fromMedium    bool                    // it is what the image says
+	configurations []installable.Installable // to rebuild
+	fromMedium     bool                      // they are what the image says
 }
 
 // Verify is the verb of that name.
@@ -39,7 +40,7 @@ func Verify(app *face.App) *cobra.Command {
 	a := verbs{app}
 	var opts verifyOptions
 	cmd := &cobra.Command{
-		Use:   "verify [INSTALLABLE] IMAGE|DEVICE [flags]",
+		Use:   "verify [INSTALLABLE...] IMAGE|DEVICE [flags]",
 		Short: "Prove that an image or a stick is whole",
 		Long: `Check an image, in a file, compressed or not, or on a disk, without the file that
 it was copied from. Of an image of NixOS the NAR hash of every store path is
@@ -56,7 +57,7 @@ as the files of the boot loaders, is listed as not checked; --sha256 covers it.
 The registration tells damage, not malice: whoever changes both is found by
 --against, which takes the hashes from another store of Nix, or the store paths
 from a configuration that is evaluated afresh, or by --sha256. With --rebuild the
-image of INSTALLABLE, or of the locked flake that the image names, is built, and
+image of INSTALLABLE, or of the locked flakes that the image names, is built, and
 packed again without keeping a copy, and every byte is compared. Changes to the
 configuration and the compression are those that the image says it was made with,
 where flags say nothing else.
@@ -74,21 +75,21 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
   livebuild verify exampleIso.iso --against .#exampleIso
   livebuild verify --rebuild .#exampleIso exampleIso.iso`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if opts.rebuild && len(args) == 2 {
+			if opts.rebuild && len(args) >= 2 {
 				return nil
 			}
 			return face.CheckOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if opts.configuration, err = opts.toRebuild(args, cmd.Flags()); err != nil {
+			if opts.configurations, err = opts.toRebuild(args, cmd.Flags()); err != nil {
 				return err
 			}
 			return a.runVerify(cmd.Context(), args[len(args)-1], opts)
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&opts.against, "against", "",
-		"take the hashes from the Nix store, or the store paths from the configuration, that `STORE|INSTALLABLE` names, such as auto, this machine's store, and do not believe the medium")
+	f.StringArrayVar(&opts.against, "against", nil,
+		"take the hashes from the Nix store, or the store paths from the configuration, that `STORE|INSTALLABLE` names, such as auto, this machine's store, and do not believe the medium (repeatable, for an image of several configurations)")
 	f.BoolVar(&opts.rebuild, "rebuild", false, "build the image of INSTALLABLE, else of the locked flake that the image names, and compare every byte with it")
 	f.StringVar(&opts.sha256, "sha256", "", "`SUM` that the image, or the compressed file, must have")
 	opts.papers.addFlags(f)
@@ -97,13 +98,13 @@ The exit status is 4 if the image is damaged, and 1 if it could not be checked.`
 	return cmd
 }
 
-// toRebuild is the configuration that the image is held against, if any.
-func (o *verifyOptions) toRebuild(args []string, f *pflag.FlagSet) (of installable.Installable, err error) {
+// toRebuild are the configurations that the image is held against, if any.
+func (o *verifyOptions) toRebuild(args []string, f *pflag.FlagSet) (of []installable.Installable, err error) {
 	if o.rebuild {
 		if o.fromMedium = len(args) < 2 && !f.Changed("file"); o.fromMedium {
 			return of, nil
 		}
-		return o.Parse(args[:len(args)-1])
+		return o.ParseAll(args[:len(args)-1])
 	}
 	flag := face.GivenUnder(request.AboutChanges, f)
 	for _, name := range []string{"compression", "file"} {
@@ -111,7 +112,10 @@ func (o *verifyOptions) toRebuild(args []string, f *pflag.FlagSet) (of installab
 			flag = name
 		}
 	}
-	if flag != "" && (o.against == "" || !namesFlake(o.against) && !f.Changed("file")) {
+	if len(o.against) > 1 && !f.Changed("file") && !slices.ContainsFunc(o.against, namesFlake) {
+		return of, face.Usage(errors.New("--against takes one store"))
+	}
+	if flag != "" && (len(o.against) == 0 || !slices.ContainsFunc(o.against, namesFlake) && !f.Changed("file")) {
 		return of, face.Usage(fmt.Errorf("--%s is about the configuration of --rebuild or --against, which is missing", flag))
 	}
 	return of, nil
@@ -176,7 +180,7 @@ func (v *verifying) run(ctx context.Context, sum *imagefile.Checksum) (err error
 	if opts.Manifest, err = v.options.papers.readManifest(); err != nil {
 		return err
 	}
-	if v.options.against != "" {
+	if len(v.options.against) > 0 {
 		if opts.Against, err = v.elsewhere(ctx, m); err != nil {
 			return err
 		}

@@ -43,6 +43,7 @@ func (o *Options) Like(m *manifest.Manifest, images *image.Options) error {
 	if err := o.install.like(c.Install, c.InstallSource); err != nil {
 		return err
 	}
+	images.Default = m.Default
 	images.Epoch = time.Unix(m.Settings.Epoch, 0)
 	if o.compression == "" {
 		settings, err := codec.Parse(m.Settings.Compression)
