@@ -166,7 +166,7 @@ func TestAskNobody(t *testing.T) {
 		"progress":       {nil, []string{"iso", ".", "--progress", "plain"}, "several configurations"},
 		"variable":       {[]string{"LIVEBUILD_PROGRESS=quiet"}, []string{"iso", "."}, "several configurations"},
 		"nothing here":   {nil, []string{"test"}, "which image?"},
-		"too many":       {nil, []string{"iso", "a", "b"}, "one installable is wanted, not 2"},
+		"too many":       {nil, []string{"run", "a", "b"}, "one image is wanted, not 2"},
 		"no list":        {nil, []string{"fetch"}, "which image? a URL is missing"},
 		"half a list":    {nil, []string{"cat"}, "which image? a file is missing"},
 		"the other half": {nil, []string{"cat", image}, "which file of the image? a path is missing"},
