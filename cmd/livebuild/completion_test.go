@@ -48,7 +48,7 @@ func TestComplete(t *testing.T) {
 		{[]string{"doctor", "path:" + dir + "#"}, []string{"path:" + dir + "#laptop"}, nil, noFiles},
 		{[]string{"iso", "--impure", "--override-input", "a", "b", ".#"}, []string{".#laptop"}, nil, noFiles},
 		{[]string{"iso", "--file", "iso.nix", ""}, []string{"one", "two"}, []string{".#laptop"}, noFiles},
-		{[]string{"iso", ".#laptop", ""}, nil, []string{".#laptop"}, noFiles},
+		{[]string{"iso", ".#laptop", ""}, []string{".#rescue"}, nil, noFiles},
 		{[]string{"iso", "sub/"}, nil, nil, files},
 		{[]string{"iso", "./absent#"}, nil, nil, files},
 		{[]string{"run", ""}, []string{".#laptop", "a.iso"}, nil, noFiles},

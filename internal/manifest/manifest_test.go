@@ -33,6 +33,12 @@ func example() *Manifest {
 		Toplevel: "/nix/store/bbbb-system", Kernel: "/nix/store/aaaa-kernel/bzImage", Initrd: "/nix/store/cccc-initrd/initrd",
 		Systems: []System{{[]string{"one"}, "/nix/store/bbbb-system", "/nix/store/aaaa-kernel/bzImage", "/nix/store/cccc-initrd/initrd"}},
 		Boot:    &Boot{Kernel: "bzImage", Initrds: []string{"initrd"}, CommandLine: "init=/a"},
+		Others: []Configuration{{
+			Name: "other", Platform: "aarch64-linux", BuildPlatform: "x86_64-linux", Label: "24.05", Release: "24.05",
+			Toplevel: "/nix/store/bbbb-system", Kernel: "/nix/store/aaaa-kernel/Image", Initrd: "/nix/store/cccc-initrd/initrd",
+			Systems: []System{}, MadeLive: true,
+		}},
+		Default: "other",
 		Settings: Settings{
 			VolumeID: "LIVE", Modes: []string{"bios-cd", "uefi-usb"}, Compression: "zstd:3", BlockSize: 1 << 20,
 			Codec: "zstd:3 -b 1M (libzstd 1.5.7, presets 1)", Epoch: 315532800, MadeLive: true, StampArea: 262144,
