@@ -80,8 +80,11 @@ func (a *Asker) Complete(cmd *cobra.Command) {
 			switch n := len(args); {
 			case n < len(kinds):
 				return a.argument(cmd.Context(), cmd, kinds[n], args, word)
-			case last == disk || last == inside || last == configuration && cmd.Name() != "doctor": // of which there can be several
+			case last == disk || last == inside: // of which there can be several
 				return a.argument(cmd.Context(), cmd, last, args, word)
+			case slices.Contains([]string{"iso", "plan", "bench"}, cmd.Name()): // likewise, each once
+				list, directive := a.argument(cmd.Context(), cmd, last, args, word)
+				return slices.DeleteFunc(list, func(word string) bool { return slices.Contains(args, word) }), directive
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
