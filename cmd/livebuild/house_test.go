@@ -302,7 +302,7 @@ var house = map[string]room{
 	},
 	"internal/inspection": {
 		"what an image tells of itself: how it starts, its menus, kernels and file systems, and what takes room in its store",
-		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/progress", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/progress", "internal/secureboot", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
 	},
 	"internal/difference": {
 		"what differs between two images, or those that configurations would become: packages by version, how they start",

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +134,12 @@ func TestSecureBootVerify(t *testing.T) {
 		secret := readFile(t, file)
 		if data := readFile(t, image); bytes.Contains(data, secret[100:164]) {
 			t.Errorf("the image has a part of %s", filepath.Base(file))
+		}
+	}
+	o := livebuild(t, "inspect", image)
+	for _, want := range []string{`to be enrolled +"ours", valid until 20`, `EFI/BOOT/BOOTX64.EFI +signed by "ours", valid until 20`, `verifies files by +[0-9a-f]{40}\n`} {
+		if !regexp.MustCompile(want).MatchString(o.stdout) {
+			t.Errorf("inspect lacks %s:\n%s", want, o.stdout)
 		}
 	}
 	kernel := kernelPath(t, image)

@@ -34,6 +34,7 @@ type Image struct {
 	Partitions  []Partition   `json:"partitions"`
 	Doubts      []string      `json:"doubts"` // what is wrong with the partition tables
 	EFI         []EFISystem   `json:"efi"`
+	SecureBoot  *SecureBoot   `json:"secure_boot"` // null: nothing on it is signed
 	Menus       []Menu        `json:"menus"`
 	Kernels     []Kernel      `json:"kernels"`
 	FileSystems []FileSystem  `json:"file_systems"` // images of squashfs
@@ -117,6 +118,7 @@ func Read(ctx context.Context, m *medium.Medium, c *contents.Contents) (*Image, 
 	}
 	for _, step := range []func() error{
 		func() error { return i.readEFI(ctx, c) },
+		func() error { return i.readSecureBoot(m) },
 		func() error { return i.readMenus(m) },
 		func() error { return i.readFileSystems(ctx, m, c) },
 		func() error { return i.readStore(m) },

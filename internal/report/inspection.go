@@ -47,6 +47,7 @@ func (r Inspection) Text(out io.Writer) error {
 	row("boots as", modes)
 	row("starts from a file", fromFile(r.FromFile))
 	r.boot(w)
+	r.secureBoot(w)
 	r.menus(w)
 	for _, k := range r.Kernels {
 		version := shown(k.Version)

@@ -1,40 +1,57 @@
 package report
 
 import (
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
 	"fmt"
-	"time"
+	"io"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/inspection"
 	"github.com/livebuild/livebuild/internal/secureboot"
 )
 
 // SecureBoot is how an image would start where Secure Boot is on.
 type SecureBoot struct {
-	Certificate Certificate            `json:"certificate"` // of who signs
+	Certificate inspection.Certificate `json:"certificate"` // of who signs
 	Shim        bool                   `json:"shim"`        // a shim starts GRUB
 	SBAT        []secureboot.Component `json:"sbat"`        // what GRUB says of itself to it
 	Edit        bool                   `json:"edit"`        // the entries of the menu can be edited
 }
 
-// Certificate is one of X.509.
-type Certificate struct {
-	Subject  string    `json:"subject"`
-	Issuer   string    `json:"issuer"`
-	SHA256   string    `json:"sha256"` // of its DER, in hexadecimal digits
-	NotAfter time.Time `json:"not_after"`
-}
-
-// NewCertificate describes one.
-func NewCertificate(c *x509.Certificate) Certificate {
-	sum := sha256.Sum256(c.Raw)
-	return Certificate{secureboot.Name(c), c.Issuer.String(), hex.EncodeToString(sum[:]), c.NotAfter.UTC()}
-}
-
-func (c Certificate) String() string {
-	return fmt.Sprintf("%q, valid until %s", c.Subject, c.NotAfter.Format(time.DateOnly))
+// secureBoot says what firmware with Secure Boot on finds.
+func (r Inspection) secureBoot(w io.Writer) {
+	s := r.SecureBoot
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "\nSecure Boot\n")
+	if s.Problem != "" {
+		fmt.Fprintf(w, "  cannot be read\t%s\n", shown(s.Problem))
+	}
+	if s.Certificate != nil {
+		fmt.Fprintf(w, "  to be enrolled\t%s\n", shown(s.Certificate.String()))
+	}
+	for _, p := range s.Programs {
+		said := fmt.Sprintf("  %s\t", shown(p.Path))
+		switch {
+		case p.Problem != "":
+			fmt.Fprintf(w, "%scannot be read: %s\n", said, shown(p.Problem))
+		case len(p.Signatures) == 0:
+			fmt.Fprintf(w, "%snot signed\n", said)
+		}
+		for _, signature := range p.Signatures {
+			holds := "signed by "
+			if !signature.Holds {
+				holds = "CHANGED after it was signed by "
+			}
+			fmt.Fprintf(w, "%s%s\n", said, holds+shown(signature.Signer.String()))
+		}
+		if len(p.SBAT) > 0 {
+			fmt.Fprintf(w, "    SBAT\t%s\n", shown(secureboot.SBAT(p.SBAT).String()))
+		}
+		if p.Verifies != "" {
+			fmt.Fprintf(w, "    verifies files by\t%s\n", p.Verifies)
+		}
+	}
 }
 
 func plannedSecureBoot(p *image.Plan) *SecureBoot {
@@ -43,7 +60,7 @@ func plannedSecureBoot(p *image.Plan) *SecureBoot {
 		return nil
 	}
 	return &SecureBoot{
-		Certificate: NewCertificate(seal.Keys().Certificate),
+		Certificate: inspection.NewCertificate(seal.Keys().Certificate),
 		Shim:        seal.Shim(p.System().EFIArch) != nil,
 		SBAT:        append([]secureboot.Component{}, p.Medium().SBAT...),
 		Edit:        p.System().SecureBoot.Edit,
