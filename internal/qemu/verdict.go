@@ -149,6 +149,8 @@ var links = []struct {
 	{"the boot loader refused a file that was changed", regexp.MustCompile(`\bbad signature`)},
 	{"the boot loader refused a file that another key signed", regexp.MustCompile(`public key [0-9a-f]+ not found`)},
 	{"the boot loader refused a file without a signature", regexp.MustCompile("^error: .*\\.sig' not found")},
+	// secureboot.nix of package nixos: of its menu GRUB shows no reason
+	{"the boot loader refused its menu", regexp.MustCompile(`^The boot menu of this medium is missing, or was changed after it was signed`)},
 	// GRUB: loader/efi/linux.c
 	{"the firmware refused the kernel", regexp.MustCompile(`^error: .*cannot load image`)},
 }
