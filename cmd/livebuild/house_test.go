@@ -76,8 +76,8 @@ var house = map[string]room{
 		"the verbs that write images to disks, and what else does so",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/wire", "internal/console",
-			"internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/medium", "internal/progress",
-			"internal/report", "internal/stamp", "internal/transfer", "internal/web",
+			"internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/manifest", "internal/medium",
+			"internal/persistence", "internal/progress", "internal/report", "internal/stamp", "internal/transfer", "internal/web",
 		},
 	},
 	"internal/cli/wire": {
@@ -137,18 +137,19 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/build", "internal/contents", "internal/device", "internal/difference",
 			"internal/doctor", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/medium",
-			"internal/nix", "internal/qemu", "internal/secureboot", "internal/stamp", "internal/trial", "internal/verify",
-			"internal/netboot",
+			"internal/netboot", "internal/nix", "internal/persistence", "internal/qemu", "internal/secureboot", "internal/stamp",
+			"internal/trial", "internal/verify",
 		},
 	},
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/human", "internal/image",
-			"internal/imagefile", "internal/index", "internal/inspection", "internal/installable", "internal/manifest", "internal/medium",
-			"internal/efivar", "internal/nix", "internal/nixos", "internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
-			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/squashfs", "pkg/squashfs/codec",
-			"internal/netboot", "pkg/cpio",
+			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/efivar",
+			"internal/human", "internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable",
+			"internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
+			"internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
+			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/cpio",
+			"pkg/squashfs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/build": {
@@ -256,7 +257,15 @@ var house = map[string]room{
 	},
 	"internal/device": {
 		"disks: list, choose, refuse, have them opened as root, write an image to several at once, read it back",
-		[]string{"internal/descriptor"},
+		[]string{"internal/descriptor", "internal/magic"},
+	},
+	"internal/magic": {
+		"what a disk or a partition holds, by the magic numbers of formats",
+		nil,
+	},
+	"internal/persistence": {
+		"what a stick keeps behind its image: where that is, and the partition tables of both together",
+		[]string{"pkg/gpt"},
 	},
 	"internal/descriptor": {
 		"gives open files to other processes",
@@ -269,8 +278,8 @@ var house = map[string]room{
 	"internal/medium": {
 		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
 		[]string{
-			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/progress", "internal/store", "pkg/fat", "pkg/gpt", "pkg/hybridiso",
-			"pkg/squashfs",
+			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/persistence", "internal/progress", "internal/store",
+			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 		},
 	},
 	"internal/transfer": {
@@ -296,8 +305,9 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/progress", "internal/secureboot", "internal/stamp",
-			"internal/store", "pkg/authenticode", "pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/persistence", "internal/progress",
+			"internal/secureboot", "internal/stamp", "internal/store", "pkg/authenticode", "pkg/fat", "pkg/gpt", "pkg/hybridiso",
+			"pkg/squashfs",
 		},
 	},
 	"internal/inspection": {

@@ -45,7 +45,7 @@ const Usage = "'livebuild --help' lists verbs, 'livebuild VERB --help' their fla
 // Every exported error has its row, which cmd/livebuild tests.
 var tables = [][]Row{
 	installableHints, nixHints, nixosHints, bootHints, secureBootHints, storefsHints, imageHints, manifestHints, signatureHints, mediumHints, contentsHints, inspectionHints, qemuHints, boottestHints,
-	deviceHints, transferHints, webHints, imagefileHints, verifyHints, stampHints, doctorHints, reportHints, trialHints, templateHints, netbootHints,
+	deviceHints, transferHints, webHints, imagefileHints, verifyHints, stampHints, persistenceHints, doctorHints, reportHints, trialHints, templateHints, netbootHints,
 }
 
 // For is the advice on an error; the rows given are of the caller's own errors. An error

@@ -148,6 +148,15 @@ func serialVariants(s *nixos.System) []variant {
 	return all
 }
 
+// allVariants are those of a configuration.
+func allVariants(s *nixos.System) []variant {
+	all := slices.Clone(variants)
+	if s.Persistent != "" {
+		all = append(all, variant{"Without Saved Data", "no-persist", []string{"livebuild.persist=no"}})
+	}
+	return append(all, serialVariants(s)...)
+}
+
 // OptionsTitle is what the submenu with the Options is called.
 const OptionsTitle = "Options"
 
@@ -221,7 +230,7 @@ func newSection(s *nixos.System, used labels, several bool) (Section, error) {
 	for _, c := range shown {
 		section.Entries = append(section.Entries, entryOf(s, c, used.add(label, c.Path), nil))
 	}
-	for _, v := range append(slices.Clone(variants), serialVariants(s)...) {
+	for _, v := range allVariants(s) {
 		group := Group{Title: v.title, Class: v.class}
 		for _, c := range shown {
 			group.Entries = append(group.Entries, entryOf(s, c, used.add(label+"-"+v.class, c.Path), v.params))

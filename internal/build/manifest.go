@@ -132,7 +132,7 @@ func (b *Build) manifestInstalls() (all []manifest.Install) {
 // changes are those of a configuration, as a manifest tells them.
 func changes(c nixos.Changes) (manifest.Changes, error) {
 	told := manifest.Changes{
-		NoLive: c.NoLive, Variant: c.Variant, VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
+		NoLive: c.NoLive, Variant: c.Variant, VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck, Persistent: c.Persistent,
 		InstallSource: string(c.InstallSource),
 	}
 	for _, ip := range c.StaticIPs {

@@ -12,6 +12,9 @@ const stripe = 64 << 10
 // take deals with a chunk of the image.
 func (g *target) take(c *chunk) error {
 	data := c.data
+	if g.besides != nil && c.offset+int64(len(bytes.TrimRight(data, "\x00"))) > g.besides.Limit {
+		return &TooSmallError{g.dev.Disk.Path, g.besides.Limit, max(g.total, c.offset+int64(len(data)))}
+	}
 	if end := c.offset + int64(len(data)); end > g.dev.Disk.Size {
 		// Only zeros, to fill the last block, may be behind the end.
 		fits := max(0, g.dev.Disk.Size-c.offset)
@@ -20,12 +23,16 @@ func (g *target) take(c *chunk) error {
 		}
 		data = data[:fits]
 	}
+	g.keep(c.offset, data)
 	if g.mode == Compare {
-		if err := g.compare(c.offset, data); err != nil {
+		from := int64(0)
+		if g.besides != nil { // the head is compared in finish
+			from = min(max(headSize-c.offset, 0), int64(len(data)))
+		}
+		if err := g.compare(c.offset+from, data[from:]); err != nil {
 			return err
 		}
 	} else {
-		g.keep(c.offset, data)
 		start, end := g.body(c.offset, int64(len(data)))
 		if start < end {
 			if err := g.put(start, data[start-c.offset:end-c.offset]); err != nil {

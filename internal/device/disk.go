@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/livebuild/livebuild/internal/magic"
 )
 
 // Number is the number of a block device (makedev(3)).
@@ -61,8 +63,8 @@ type Disk struct {
 	Bus        Bus
 	Removable  bool
 	ReadOnly   bool
-	IDs        []string // names in /dev/disk/by-id, sorted
-	Content    Content  // of the disk as a whole
+	IDs        []string      // names in /dev/disk/by-id, sorted
+	Content    magic.Content // of the disk as a whole
 	Partitions []Partition
 	Uses       []Use // what holds the disk or a part of it
 }
@@ -74,7 +76,8 @@ type Partition struct {
 	Number  Number
 	Offset  int64 // in bytes
 	Size    int64 // in bytes
-	Content Content
+	Content magic.Content
+	Label   string // in the partition table (PARTLABEL); empty if it has none
 }
 
 // UseKind is a way of holding a disk.

@@ -41,12 +41,17 @@ func (g *target) void() error {
 		return err
 	}
 	defer freeBuffer(empty)
+	if g.besides != nil {
+		if err := g.note(); err != nil {
+			return err
+		}
+	}
 	if len(g.tail) > 0 {
 		if err := g.write(g.tailStart, empty[:len(g.tail)]); err != nil {
 			return err
 		}
 	}
-	copy(empty, unfinished)
+	copy(empty, g.marker())
 	if err := g.write(0, empty[:min(headSize, g.dev.Disk.Size)]); err != nil {
 		return err
 	}
@@ -56,7 +61,13 @@ func (g *target) void() error {
 // finish does what comes after the body.
 func (g *target) finish(size int64) error {
 	g.total = size
+	if err := g.extend(size); err != nil {
+		return err
+	}
 	if g.mode == Compare {
+		if err := g.compareEnds(); err != nil {
+			return err
+		}
 		g.result.Verified = true
 		return nil
 	}
@@ -85,6 +96,9 @@ func (g *target) finish(size int64) error {
 		if err := g.verify(size); err != nil {
 			return g.fallen(err)
 		}
+	}
+	if err := g.fill(); err != nil {
+		return g.fallen(err)
 	}
 	if !same {
 		if err := g.writeEnds(); err != nil {
@@ -140,17 +154,5 @@ func (g *target) writeEnds() error {
 	if !g.t.options.Verify {
 		return nil
 	}
-	for _, end := range []struct {
-		offset int64
-		want   []byte
-	}{{g.tailStart, g.tail}, {0, g.head}} {
-		there := g.buffer[:len(end.want)]
-		if err := g.read(end.offset, there); err != nil {
-			return err
-		}
-		if i := firstDifference(there, end.want); i >= 0 {
-			return &DifferenceError{g.dev.Disk.Path, end.offset + int64(i), 1}
-		}
-	}
-	return nil
+	return g.checkEnds()
 }

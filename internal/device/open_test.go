@@ -11,6 +11,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/magic"
 	"github.com/livebuild/livebuild/internal/testdisk"
 )
 
@@ -189,7 +190,7 @@ func TestContent(t *testing.T) {
 				}
 				return strings.TrimSpace(string(out))
 			}
-			want := device.Content{Type: tag("TYPE"), Label: tag("LABEL")}
+			want := magic.Content{Type: tag("TYPE"), Label: tag("LABEL")}
 			if want.Type == "" {
 				want.Type = tag("PTTYPE")
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/magic"
 )
 
 // sysfsSector is the unit of sizes and offsets in sysfs, whatever the disk's
@@ -122,6 +124,7 @@ func (l *look) disk(name string) (Disk, error) {
 			Path:   devPath(path.Base(sub)),
 			Offset: l.number(sub, "start") * sysfsSector,
 			Size:   l.number(sub, "size") * sysfsSector,
+			Label:  l.partitionLabel(sub),
 		}
 		if p.Number, err = parseNumber(l.attribute(sub, "dev")); err != nil {
 			continue // pulled out meanwhile
@@ -132,6 +135,16 @@ func (l *look) disk(name string) (Disk, error) {
 	}
 	slices.SortFunc(d.Partitions, func(a, b Partition) int { return int(a.Number.Minor) - int(b.Number.Minor) })
 	return d, nil
+}
+
+// partitionLabel is what the kernel read in the partition table (block/partitions/core.c, part_uevent).
+func (l *look) partitionLabel(folder string) string {
+	for _, line := range strings.Split(l.attribute(folder, "uevent"), "\n") {
+		if name, ok := strings.CutPrefix(line, "PARTNAME="); ok {
+			return name
+		}
+	}
+	return ""
 }
 
 // notDisk says what a block device is that is not a disk of its own.
@@ -220,14 +233,14 @@ const probePatience = 15 * time.Second
 
 // content is what is on a disk or partition: what can be read from it, else
 // what udev has found there.
-func (l *look) content(p string, n Number, size int64) Content {
+func (l *look) content(p string, n Number, size int64) magic.Content {
 	if size == 0 {
-		return Content{}
+		return magic.Content{}
 	}
 	if l.Open == nil {
 		return l.udevContent(n)
 	}
-	found := make(chan Content, 1)
+	found := make(chan magic.Content, 1)
 	go func() {
 		r, closer, err := l.Open(p)
 		if err != nil {
@@ -235,7 +248,7 @@ func (l *look) content(p string, n Number, size int64) Content {
 			return
 		}
 		defer closer.Close()
-		found <- probe(r, size)
+		found <- magic.Read(r, size)
 	}()
 	select {
 	case c := <-found:
@@ -247,13 +260,13 @@ func (l *look) content(p string, n Number, size int64) Content {
 
 // udevContent reads udev's database, which everybody may: lines such as
 // E:ID_FS_TYPE=vfat.
-func (l *look) udevContent(n Number) Content {
+func (l *look) udevContent(n Number) magic.Content {
 	if l.Run == nil {
-		return Content{}
+		return magic.Content{}
 	}
 	b, err := fs.ReadFile(l.Run, "udev/data/b"+n.String())
 	if err != nil {
-		return Content{}
+		return magic.Content{}
 	}
 	values := map[string]string{}
 	for line := range strings.Lines(string(b)) {
@@ -261,10 +274,10 @@ func (l *look) udevContent(n Number) Content {
 			values[key] = value
 		}
 	}
-	c := Content{Type: values["E:ID_FS_TYPE"], Label: values["E:ID_FS_LABEL"]}
+	c := magic.Content{Type: values["E:ID_FS_TYPE"], Label: values["E:ID_FS_LABEL"]}
 	if c.Type == "" {
 		c.Type = values["E:ID_PART_TABLE_TYPE"]
 	}
-	c.Set = setOf[c.Type]
+	c.Set = magic.SetOf(c.Type)
 	return c
 }

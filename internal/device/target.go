@@ -17,7 +17,9 @@ type target struct {
 
 	head, tail []byte // of the device, as they shall be; head grows to headSize
 	tailStart  int64
-	buffer     []byte // what was read
+	built      []byte   // the head as the image has it, if the device gets another one
+	besides    *Besides // or nil
+	buffer     []byte   // what was read
 
 	voided bool // head and tail of the device are overwritten
 	phase  Phase
@@ -53,6 +55,9 @@ func newTarget(t *Transfer, index int, dev *Device) (*target, error) {
 	}
 	if g.mode == Compare {
 		g.phase = Verifying
+	}
+	if t.options.Besides != nil {
+		g.besides = t.options.Besides[index]
 	}
 	var err error
 	if g.buffer, err = newBuffer(chunkSize); err != nil {

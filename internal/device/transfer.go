@@ -51,6 +51,9 @@ type Options struct {
 	// Apart, if set, is for each device what Compare leaves out.
 	Apart []Span
 
+	// Besides, if set, is for each device what it has besides the image, or nil.
+	Besides []*Besides
+
 	// Source, if set, is the image, so that the first byte that differs can
 	// be named and not only its block.
 	Source io.ReaderAt
@@ -84,6 +87,7 @@ type Result struct {
 //     overwritten and synced: an interrupted device looks like an empty one.
 //   - Everything but the first and the last MiB of the device is written.
 //   - It is synced, read back past the page cache, and compared.
+//   - What the device has besides the image is written, if that is new.
 //   - The end of the device is written: what the image has there, else zeros,
 //     so that nothing is left of another partition table or RAID.
 //   - The beginning of the image is written, synced, and read back.

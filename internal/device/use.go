@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/magic"
 )
 
 // holders finds out what is mounted and what is swap, by the numbers of the
@@ -104,7 +106,7 @@ func systemPoint(point string) bool {
 
 // uses are what holds the block device with that folder in sysfs: mounts and
 // swap, and block devices above with theirs.
-func (l *look) uses(p, folder string, n Number, c Content) []Use {
+func (l *look) uses(p, folder string, n Number, c magic.Content) []Use {
 	var uses []Use
 	for _, u := range l.holders[n] {
 		u.Path = p

@@ -41,8 +41,12 @@ func (g *target) verify(size int64) error {
 
 // fillEnds puts what is written last into a piece of the image.
 func (g *target) fillEnds(offset int64, data []byte) {
-	if offset < int64(len(g.head)) {
-		copy(data, g.head[offset:])
+	head := g.head
+	if g.built != nil {
+		head = g.built
+	}
+	if offset < int64(len(head)) {
+		copy(data, head[offset:])
 	}
 	if end := offset + int64(len(data)); end > g.tailStart {
 		from := max(offset, g.tailStart)

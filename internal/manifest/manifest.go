@@ -132,10 +132,17 @@ type Changes struct {
 	SSHKeys      []string `json:"ssh_keys,omitempty"` // public
 	StaticIPs    []string `json:"static_ips,omitempty"`
 	MediaCheck   bool     `json:"media_check,omitempty"`
+	Persistent   string   `json:"persistent,omitempty"` // PersistentPlain or PersistentLUKS
 
 	Install       []Install `json:"install,omitempty"`
 	InstallSource string    `json:"install_source,omitempty"` // none or flake
 }
+
+// How a live system keeps files on its stick.
+const (
+	PersistentPlain = "plain"
+	PersistentLUKS  = "luks" // encrypted, too
+)
 
 // Module is a file with a NixOS module. What it imports is not in the hash.
 type Module struct {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/persistence"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
 
@@ -28,6 +29,10 @@ type Medium struct {
 	Arch       string // of its programs: "x86_64", "aarch64", or "" if that is not known
 	Firmware32 bool   // UEFI firmware that starts it is of 32 bits
 	Modes      []Mode // in which it claims to start a machine, in the order of the constants
+
+	// Stick is what the live system keeps its files in, behind the image on a disk, or nil. All
+	// else is of the image as it was built.
+	Stick *persistence.Stick
 
 	r     io.ReaderAt
 	trees []*Tree
@@ -62,7 +67,11 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 // a disk with an EFI system partition will do, too, see [Form]: their Volume has partitions at
 // most. The error is a *ForeignError if there is none of these.
 func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
-	m := &Medium{Size: size, r: r}
+	m := &Medium{Size: size, r: r, Stick: persistence.Find(r, size)}
+	if m.Stick != nil {
+		m.Size, m.r = m.Stick.Image, m.Stick.AsBuilt(r)
+		size, r = m.Size, m.r
+	}
 	var err error
 	m.Volume, err = hybridiso.ReadVolume(io.NewSectionReader(r, 0, size))
 	if errors.Is(err, hybridiso.ErrNoVolume) || errors.Is(err, io.ErrUnexpectedEOF) {

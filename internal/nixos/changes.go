@@ -48,6 +48,10 @@ type Changes struct {
 
 	// MediaCheck has stage 1, and GRUB, able to check the medium.
 	MediaCheck bool
+	// Persistent has the live system keep its files on the stick that it started from, if
+	// that has a partition for them: manifest.PersistentPlain, or manifest.PersistentLUKS
+	// for one that is encrypted, too; empty for not.
+	Persistent string
 	// Stamp has a stage 1 of systemd copy what a further initrd brings, where the
 	// configuration can be extended.
 	Stamp bool
@@ -224,12 +228,13 @@ func (c Changes) settings(of installable.Installable) (string, error) {
 		MediaCheck   bool        `json:"mediaCheck,omitempty"`
 		Stamp        bool        `json:"stamp,omitempty"`
 		Loopback     bool        `json:"loopback,omitempty"`
+		Persistent   string      `json:"persistent,omitempty"`
 		SecureBoot   *SecureBoot `json:"secureBoot,omitempty"`
 
 		Install   []installSetting `json:"install,omitempty"`
 		Installer bool             `json:"installer,omitempty"`
 	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
-		Stamp: c.Stamp, Loopback: c.Loopback, SecureBoot: c.SecureBoot,
+		Stamp: c.Stamp, Loopback: c.Loopback, Persistent: c.Persistent, SecureBoot: c.SecureBoot,
 		Install: c.from(of), Installer: len(c.Install) > 0}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{

@@ -8,6 +8,7 @@
   sshKeys ? [ ],
   staticIPs ? [ ],
   mediaCheck ? false,
+  persistent ? null,
   # Whether the configuration is that of an installed system.
   installed ? false,
   # The other files here.
@@ -69,7 +70,9 @@ in
 {
   _file = "the command line of livebuild";
 
-  imports = if mediaCheck then [ files.medium ] else [ ];
+  imports =
+    (if mediaCheck then [ files.medium ] else [ ])
+    ++ (if persistent != null then [ (files.persist persistent) ] else [ ]);
 
   config = lib.mkMerge (
     [

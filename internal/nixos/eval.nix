@@ -160,6 +160,7 @@ let
         name = chosen;
         extended = !isLive;
         mediaCheck = changes.mediaCheck or false;
+        persistent = changes.persistent or "";
         stampUnit = stamp;
         loopbackUnit = loopback;
         secureBoot = changes.secureBoot or null;

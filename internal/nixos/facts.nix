@@ -17,6 +17,8 @@
   loopbackUnit,
   # How it is for Secure Boot: { shim, edit }; null if it is not.
   secureBoot,
+  # How the live system keeps its files on the stick; "" for not.
+  persistent,
   # The platform of the machine that builds; null if nothing is known of it.
   machine,
   # The other files here.
@@ -289,7 +291,7 @@ let
       memtest86
       ;
 
-    inherit mediaCheck stampUnit secureBoot;
+    inherit mediaCheck persistent stampUnit secureBoot;
     systemdInitrd = cfg.boot.initrd.systemd.enable or false;
     # Where stage 1 looks for the medium.
     isoDevice = cfg.fileSystems."/iso".device or null;

@@ -76,6 +76,10 @@ type System struct {
 	// it: GRUB's program has the commands, stage 1 heeds livebuild.check.
 	MediaCheck bool `json:"mediaCheck"`
 
+	// Persistent says that the live system keeps its files on the stick, as
+	// Changes.Persistent.
+	Persistent string `json:"persistent"`
+
 	// StampUnit says that a stage 1 of systemd copies what a further initrd brings, as the
 	// scripted one always does.
 	StampUnit bool `json:"stampUnit"`

@@ -9,6 +9,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/persistence"
 )
 
 // Disks are those of a machine.
@@ -51,6 +52,7 @@ type partition struct {
 	Size    int64  `json:"size"`   // bytes
 	Content string `json:"content"`
 	Label   string `json:"label"`
+	Name    string `json:"name"` // in the partition table
 }
 
 func describeDisk(d device.Disk) disk {
@@ -81,7 +83,7 @@ func describeDisk(d device.Disk) disk {
 		j.Uses = append(j.Uses, u.String())
 	}
 	for _, p := range d.Partitions {
-		j.Partitions = append(j.Partitions, partition{p.Path, p.Offset, p.Size, p.Content.Type, p.Content.Label})
+		j.Partitions = append(j.Partitions, partition{p.Path, p.Offset, p.Size, p.Content.Type, p.Content.Label, p.Label})
 	}
 	return j
 }
@@ -102,14 +104,18 @@ func model(d device.Disk) string { return strings.TrimSpace(d.Vendor + " " + d.M
 // Contents is what is on a disk and its partitions.
 func Contents(d device.Disk) string {
 	var parts []string
-	add := func(c device.Content) {
-		if c.Type != "" {
-			parts = append(parts, strings.TrimSpace(c.Type+" "+c.Label))
+	add := func(format, label string) {
+		if format != "" {
+			parts = append(parts, strings.TrimSpace(format+" "+label))
 		}
 	}
-	add(d.Content)
+	add(d.Content.Type, d.Content.Label)
 	for _, p := range d.Partitions {
-		add(p.Content)
+		if p.Label == persistence.Name {
+			parts = append(parts, "kept files, "+human.Size(p.Size))
+			continue
+		}
+		add(p.Content.Type, p.Content.Label)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -19,6 +19,7 @@ type Verification struct {
 	StorePaths      int           `json:"store_paths"`       // of which the NAR hash was computed
 	NarBytes        int64         `json:"nar_bytes"`         // in them
 	Files           int           `json:"files"`             // of the volume, equal to another copy on the medium
+	Kept            *Kept         `json:"kept,omitempty"`    // behind the image on a stick, which is not checked
 	Stamped         []stamp.Entry `json:"stamped,omitempty"` // what was put onto the image when it was finished
 	UnverifiedFiles []string      `json:"unverified_files"`  // read, but nothing on the medium vouches for them
 	UnverifiedBytes int64         `json:"unverified_bytes"`
@@ -37,6 +38,16 @@ type Finding struct {
 	Error     string `json:"error"`
 }
 
+// Kept is the place of the files that a live system keeps on its stick.
+type Kept struct {
+	Offset int64 `json:"offset"` // bytes
+	Size   int64 `json:"size"`   // bytes
+}
+
+func (k Kept) text() string {
+	return fmt.Sprintf("files are kept in %s behind it, from byte %d on", human.Size(k.Size), k.Offset)
+}
+
 // NewVerification is one of a file in which nothing has been found yet.
 func NewVerification(file string) Verification {
 	return Verification{File: file, Findings: []Finding{}, UnverifiedFiles: []string{}, NotChecked: []string{}}
@@ -50,6 +61,9 @@ func (r *Verification) Find(f verify.Finding) {
 // Take adds what was checked.
 func (r *Verification) Take(v verify.Report) {
 	r.StorePaths, r.NarBytes, r.Files, r.UnverifiedBytes = v.StorePaths, v.NarBytes, v.Files, v.UnprovedBytes
+	if v.Kept != nil {
+		r.Kept = &Kept{v.Kept.Start, v.Kept.Size}
+	}
 	if v.Stamp != nil {
 		r.Stamped = v.Stamp.Items
 	}
@@ -70,6 +84,9 @@ func (r Verification) Text(w io.Writer) error {
 			b.WriteString(", and it is what its configuration builds, byte for byte")
 		}
 		b.WriteString("\n")
+	}
+	if r.Kept != nil {
+		fmt.Fprintf(&b, "%s; they are not checked\n", r.Kept.text())
 	}
 	if len(r.Stamped) > 0 {
 		fmt.Fprintf(&b, "stamped after it was built: %s\n", (&stamp.Stamp{Items: r.Stamped}).Text())

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/persistence"
 	"github.com/livebuild/livebuild/pkg/fat"
 	"github.com/livebuild/livebuild/pkg/gpt"
 )
@@ -49,6 +50,17 @@ func (v *verifier) tables() error {
 	}
 	if v.medium.Volume.LostMBR || v.medium.MadeHere() && disk.Signed && disk.MBR == nil {
 		return v.wrong("MBR", 0, "", "it is lost: there is a GPT, but no MBR before it")
+	}
+	return nil
+}
+
+// end checks the backup of the table of a stick that has something behind the image.
+func (v *verifier) end(stick *persistence.Stick) error {
+	switch at, err := stick.CheckEnd(); {
+	case err != nil:
+		return v.wrong("backup GPT", at, "", "%w", err)
+	case at >= 0:
+		return v.wrong("backup GPT", at, "", "it is not the one that follows from the image and the partition %s", persistence.Name)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/persistence"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/internal/store"
@@ -89,6 +90,8 @@ type Report struct {
 	NarBytes   int64 // in them, as Nix archives
 	Files      int   // of the volume and the EFI system partitions that are proved by others
 
+	// Kept is what a stick has behind the image, which is not checked, or nil.
+	Kept *persistence.Partition
 	// Stamp is what was put onto the image when it was finished, or nil.
 	Stamp *stamp.Stamp
 
@@ -108,6 +111,12 @@ func Verify(ctx context.Context, m *medium.Medium, opts Options) (Report, error)
 		opts.Workers = runtime.GOMAXPROCS(0)
 	}
 	v := &verifier{ctx: ctx, medium: m, options: opts, size: ImageSize(m)}
+	if stick := m.Stick; stick != nil {
+		v.report.Kept = &stick.Partition
+		if err := v.end(stick); err != nil {
+			return v.report, err
+		}
+	}
 	for _, step := range v.steps() {
 		if err := step(); err != nil {
 			return v.report, err
@@ -156,7 +165,7 @@ func (v *verifier) find(f Finding) error {
 		return err
 	}
 	v.report.Findings++
-	if f.Offset >= v.medium.Size { // which the image only claims
+	if f.Offset >= v.medium.Size && v.medium.Stick == nil { // which the image only claims
 		f.Offset = -1
 	}
 	if v.options.Found == nil {

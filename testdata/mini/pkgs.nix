@@ -200,13 +200,25 @@ rec {
   # Sorted names, one time stamp, owner root: the archive is a function of its content.
   initrd = initrdWith { };
 
+  # What a configuration adds runs where nixpkgs' stage 1 has it run.
   initrdWith =
     {
+      extraUtilsCommands ? "",
+      postDeviceCommands ? "",
       postMountCommands ? "",
       # The file of the initrd with the store, of a system that starts without a medium.
       storeFile ? "",
     }:
-    build "initrd-linux-6.1" { inherit postMountCommands storeFile; } ''
+    build "initrd-linux-6.1"
+      {
+        inherit
+          extraUtilsCommands
+          postDeviceCommands
+          postMountCommands
+          storeFile
+          ;
+      }
+      ''
     mkdir -p root/bin root/dev root/proc root/sys root/run $out
     cp ${debian}/bin/busybox root/bin/busybox
     cp -R ${debian}/lib root/lib
@@ -215,6 +227,14 @@ rec {
     sed 's/#.*//; /^ *$/d' ${script ./modules.list} > root/modules.list
     cp ${script ./stage1.sh} root/init
     chmod 755 root/init
+    copy_bin_and_libs() {
+      cp $1 root/bin/
+      mkdir -p root/libexec
+      cp -R ''${1%/sbin/*}/libexec/. root/libexec/
+      chmod -R u+w root/libexec
+    }
+    (out=root; eval "$extraUtilsCommands")
+    [ -z "$postDeviceCommands" ] || printf %s "$postDeviceCommands" > root/post-device
     [ -z "$postMountCommands" ] || printf %s "$postMountCommands" > root/post-mount
     [ -z "$storeFile" ] || printf %s "$storeFile" > root/store-file
     cd root
@@ -247,6 +267,32 @@ rec {
         add "$name" || [ -n "$allowMissing" ] || grep -q "/$(echo "$name" | sed 's/[-_]/[-_]/g').ko" modules.builtin || exit 1
       done
       depmod -b "$out" "$version"
+    '';
+
+  # Debian's, with its own dynamic linker and libraries.
+  e2fsprogs = build "e2fsprogs-1.47" { } ''
+    mkdir -p $out/sbin $out/libexec
+    cp -R ${debian}/e2fsprogs $out/libexec/e2fsprogs
+    chmod -R u+w $out/libexec
+    for program in mke2fs e2fsck; do
+      echo '#!/bin/sh' > $out/sbin/$program
+      echo "exec /libexec/e2fsprogs/ld-linux --library-path /libexec/e2fsprogs /libexec/e2fsprogs/$program \"\$@\"" >> $out/sbin/$program
+      chmod 755 $out/sbin/$program
+    done
+    mv $out/libexec/e2fsprogs/ld.so $out/libexec/e2fsprogs/ld-linux
+    chmod 755 $out/libexec/e2fsprogs/*
+  '';
+
+  writeShellScriptBin =
+    name: text:
+    build name {
+      inherit text;
+      passAsFile = [ "text" ];
+    } ''
+      mkdir -p $out/bin
+      echo '#!${busybox}/bin/sh' > $out/bin/${name}
+      cat $textPath >> $out/bin/${name}
+      chmod 755 $out/bin/${name}
     '';
 
   # The second stage and the listing it checks the store with.

@@ -11,6 +11,7 @@
 #   boot/vmlinuz       the kernel
 #   lib/modules/V/     the modules named in modules.list and what they depend on
 #   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
+#   e2fsprogs/         mke2fs and e2fsck, with their shared libraries
 #   syslinux/          isolinux.bin, isohdpfx.bin and the .c32 modules (amd64 only)
 #   kexec/             kexec, its dynamic linker and its libraries (amd64 only)
 #   dtbs/              device trees of three boards and of QEMU's (arm64 only, needs QEMU)
@@ -61,7 +62,8 @@ out=$(cd "$2" && pwd)
 cache=$(cd "$3/$arch" && pwd)
 
 packages="busybox-static grub-efi-$arch-bin grub-common
-    libc6 liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0"
+    libc6 liblzma5 libdevmapper1.02.1 libselinux1 libudev1 libpcre2-8-0
+    e2fsprogs libext2fs2 libcom-err2 libblkid1 libuuid1"
 case $arch in
 amd64)
     # kexec asks Xen, if that is there.
@@ -123,6 +125,16 @@ done
 cp "$unpacked/$loader" "$out/grub/libexec/ld.so"
 for library in libc.so.6 libm.so.6 liblzma.so.5 libdevmapper.so.1.02.1 libselinux.so.1 libudev.so.1 libpcre2-8.so.0; do
     cp -L "$(find "$unpacked" -name "$library")" "$out/grub/libexec/$library"
+done
+
+mkdir -p "$out/e2fsprogs"
+member e2fsprogs './sbin/mke2fs' './sbin/e2fsck'
+for package in libext2fs2 libcom-err2 libblkid1 libuuid1; do
+    member "$package" '*.so.*'
+done
+cp "$unpacked"/sbin/mke2fs "$unpacked"/sbin/e2fsck "$out/grub/libexec/ld.so" "$out/grub/libexec/libc.so.6" "$out/e2fsprogs/"
+for library in libext2fs.so.2 libe2p.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1; do
+    cp -L "$(find "$unpacked" -name "$library")" "$out/e2fsprogs/$library"
 done
 
 if [ "$arch" = amd64 ]; then

@@ -56,23 +56,7 @@ while read -r module; do
     modprobe -q "$module"
 done </modules.list
 
-root=/mnt-root
-mkdir -p $root
-if [ -n "$disk" ]; then
-    mount -t ext4 "$device" $root || fail "mounting $device"
-    mkdir -p $root/proc $root/sys $root/dev $root/run $root/tmp
-    for point in proc sys dev run; do mount --move /$point $root/$point; done
-    exec switch_root $root "$init"
-fi
-mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
-mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
-    $root/proc $root/sys $root/dev $root/run $root/tmp
-
-if [ -e /store-file ]; then
-    store=$root/$(cat /store-file)
-    say "MEDIUM none"
-    [ -e "$store" ] || fail "there is no $store"
-else
+if [ ! -e /store-file ]; then
     # USB devices appear some time after their controller's driver.
     device=
     tries=0
@@ -82,6 +66,36 @@ else
         sleep 0.2
     done
     say "MEDIUM $device"
+    ln -s "$device" /dev/root
+fi
+
+# boot.initrd.postDeviceCommands, which may replace the root and the medium as in nixpkgs.
+persistence= persistence_opt=
+waitDevice() { [ -e "$1" ]; }
+[ ! -s /post-device ] || . /post-device
+
+root=/mnt-root
+mkdir -p $root
+if [ -n "$disk" ]; then
+    mount -t ext4 "$device" $root || fail "mounting $device"
+    mkdir -p $root/proc $root/sys $root/dev $root/run $root/tmp
+    for point in proc sys dev run; do mount --move /$point $root/$point; done
+    exec switch_root $root "$init"
+fi
+if [ -n "$persistence" ]; then
+    mount -t ext4 -o "$persistence_opt" "$persistence" $root || fail "mounting $persistence"
+else
+    mount -t tmpfs -o mode=0755 tmpfs $root || fail "mounting the root"
+fi
+mkdir -p $root/iso $root/nix/.ro-store $root/nix/.rw-store $root/nix/store \
+    $root/proc $root/sys $root/dev $root/run $root/tmp
+
+if [ -e /store-file ]; then
+    store=$root/$(cat /store-file)
+    say "MEDIUM none"
+    [ -e "$store" ] || fail "there is no $store"
+else
+    device=$(readlink -f /dev/root)
 
     # A stick may also be a FAT file system with the medium's files copied to it.
     if [ -n "$copytoram" ]; then

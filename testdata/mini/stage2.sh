@@ -85,6 +85,24 @@ if [ -d /run/livebuild/stamp ]; then
     ip -o address show | sed 's/^/MINI-ADDRESS /'
 fi
 
+# What the stick keeps: what the boots before left, and a line more of it.
+if [ -e /run/livebuild/persist ]; then
+    sed 's/^/MINI-PERSIST /' /run/livebuild/persist
+    say "ROOT $(stat -f -c %T /)"
+    say "BOOTS-KEPT $(cat /home/boots 2>/dev/null | wc -l)"
+    [ ! -e /nix/store/.mini-written ] || say "STORE-KEPT $(cat /nix/var/mini 2>/dev/null)"
+    mkdir -p /home
+    echo boot >>/home/boots
+    echo var >/nix/var/mini
+    for command in /nix/store/*-livebuild-persist/bin/livebuild-persist; do
+        for word in $(cat /proc/cmdline); do
+            case $word in mini.gc) sh "$command" gc | sed 's/^/MINI-GC /' ;; esac
+        done
+        sh "$command" status | sed 's/^/MINI-STATUS /'
+    done
+fi
+[ ! -e /run/livebuild/persist-told ] || sed 's/^/MINI-TOLD /' /run/livebuild/persist-told
+
 [ ! -e /iso/nix-store.squashfs ] || say "SQUASHFS $(stat -c %s /iso/nix-store.squashfs) bytes"
 (cd /iso && find . | sort) | sed 's/^/MINI-ISO /'
 [ ! -e /iso/boot ] || find /iso/boot -type f -print0 | sort -z | xargs -0 -r sha256sum | sed 's/^/MINI-BOOTFILE /'
@@ -116,7 +134,7 @@ while read -r path; do
 done <$work/paths >$work/absent
 empty registered-and-present $work/absent
 
-ls -A /nix/store | grep -v '^nix-path-registration$' | sed 's|^|/nix/store/|' | sort >$work/entries
+ls -A /nix/store | grep -v -e '^nix-path-registration$' -e '^\.mini-written$' | sed 's|^|/nix/store/|' | sort >$work/entries
 say "STORE-ENTRIES $(wc -l <$work/entries)"
 same store-entries "$toplevel/closure" $work/entries
 

@@ -89,6 +89,9 @@ func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, op
 	if values != nil && b.Plan().Medium().Seal != nil {
 		return &stamp.SealedError{Name: "the image of " + named(of)}
 	}
+	if err := opts.sticks.CheckKeeps("the image of "+named(of), b.Plan().System().Persistent); err != nil {
+		return err
+	}
 	packed, err := b.Pack(ctx, w, build.PackOptions{Reuse: reuse.Reuse, Workers: opts.jobs})
 	if err != nil {
 		return err

@@ -16,6 +16,12 @@ var Hints = []advice.Row{
 		return "to write without a question, say --yes and " + advice.DiskName(e.disk)
 	}),
 	advice.OnValue(unbootableHint),
+	advice.OnValue(func(e *ForgetfulError) string {
+		if e.LUKS {
+			return "build it again with 'livebuild iso --persistent=luks', or write it without --persist-luks"
+		}
+		return "build it again with 'livebuild iso --persistent', or write it without --persist"
+	}),
 	advice.On[*changedImageError]("wait until the file is complete, and write it again"),
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	eject    bool
 	qr       bool
 	stall    time.Duration
+	persist  persist
 }
 
 func (o *Options) AddFlags(f *pflag.FlagSet) {
@@ -36,6 +37,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.noVerify, "no-verify", false, "do not read back what was written")
 	f.BoolVar(&o.eject, "eject", false, "eject the disks when they are done")
 	f.BoolVar(&o.qr, "qr", false, "draw the SHA-256 of what was written as a QR code, too")
+	o.persist.addFlags(f)
 	f.DurationVar(&o.stall, "stall-timeout", device.DefaultStall, "give up a disk that does not answer for this `TIME`")
 }
 
@@ -47,7 +49,7 @@ func (o *Options) Check() error {
 	if o.stall <= 0 {
 		return face.Usage(errors.New("--stall-timeout needs a time such as 90s or 2m"))
 	}
-	return nil
+	return o.persist.check()
 }
 
 // Named reports whether the flags name disks.
@@ -86,7 +88,7 @@ func (v verbs) chooseDisks(h device.Host, paths []string, opts Options, what str
 	if opts.yes {
 		return disks, nil
 	}
-	return disks, v.confirm(what, disks)
+	return disks, v.confirm(what, disks, opts.persist)
 }
 
 // plainTwice makes an error of usage of one about names.
@@ -106,7 +108,7 @@ func (v verbs) takeDisks(h device.Host, disks []device.Disk) ([]*device.Device, 
 }
 
 // confirm shows the disks and has the user name each of them.
-func (v verbs) confirm(what string, disks []device.Disk) error {
+func (v verbs) confirm(what string, disks []device.Disk, persist persist) error {
 	if v.In == nil || !term.IsTerminal(int(v.In.Fd())) {
 		return &silentError{disks[0]}
 	}
@@ -119,7 +121,7 @@ func (v verbs) confirm(what string, disks []device.Disk) error {
 		for _, u := range d.Uses {
 			v.Console.Line("  " + u.String() + ", and will be unmounted")
 		}
-		v.Console.Ask(fmt.Sprintf("All of it will be lost. Type %s to write %s to it: ", d.Name, what))
+		v.Console.Ask(fmt.Sprintf("%s Type %s to write %s to it: ", persist.loses(d), d.Name, what))
 		answer, err := answers.ReadString('\n')
 		answer = strings.TrimSpace(answer)
 		if err != nil || answer != d.Name && answer != d.Path {

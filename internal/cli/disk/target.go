@@ -60,11 +60,15 @@ func (w *Writing) Open(h device.Host, what string, paths []string) error {
 // Take writes the image to the disks while it is made. If one may be too small for
 // it, that is found out first: the image is made in a file without a name, and
 // written if it fits. So is one that has to be read back while it is made: disks are
-// slow at that.
+// slow at that; and one that something is to be placed behind.
 func (w *Writing) Take(ctx context.Context, packing *build.Packing) (image.Result, error) {
-	if packing.ReadsBack() || w.checkSizes(packing.MaxSize()) != nil {
+	if err := w.look(); err != nil {
+		return image.Result{}, err
+	}
+	if packing.ReadsBack() || w.places() || w.checkRoom(packing.MaxSize()) != nil {
 		return w.packFirst(ctx, packing)
 	}
+	w.streamed = true
 	transfer, err := w.begin(ctx, 0, nil)
 	if err != nil {
 		return image.Result{}, err
@@ -86,7 +90,7 @@ func (w *Writing) packFirst(ctx context.Context, packing *build.Packing) (packed
 	if packed, err = packing.Write(ctx, out); err != nil {
 		return packed, err
 	}
-	if err := w.checkSizes(packed.Size); err != nil {
+	if err := w.checkRoom(packed.Size); err != nil {
 		return packed, err
 	}
 	return packed, w.copy(ctx, io.NewSectionReader(out, 0, packed.Size), out, packed.Size, io.ErrUnexpectedEOF)

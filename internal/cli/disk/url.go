@@ -98,7 +98,7 @@ func (w *Writing) writeDownload(ctx context.Context, path, name string, opts wri
 	if err != nil {
 		return err
 	}
-	if err := w.checkSizes(facts.Size); err != nil {
+	if err := w.options.checkKeeps(name, file.Plain(), facts.Size); err != nil {
 		return err
 	}
 	return w.copyFile(ctx, file, facts.Size)

@@ -58,6 +58,10 @@ The beginning of the image is written last, after everything else was read back:
 until then the disk looks empty. A disk that holds an earlier image of livebuild,
 or an unfinished one, gets only what differs.
 
+With --persist the live system keeps its files in a partition behind the image, if the
+image was made with 'livebuild iso --persistent'. A disk that has one keeps it, with
+--persist and without, whatever happens meanwhile; --persist=no loses it.
+
 What is stamped, as by 'livebuild stamp', comes last, when all of the image was
 read back, and can differ from disk to disk.`,
 		Example: `  livebuild write exampleIso.iso /dev/sdb
@@ -65,6 +69,7 @@ read back, and can differ from disk to disk.`,
   livebuild write https://example.org/exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso /dev/sdb /dev/sdc --unmount
   livebuild write exampleIso.iso /dev/sdb --verify-only
+  livebuild write exampleIso.iso /dev/sdb --persist
   livebuild write exampleIso.iso /dev/sdb /dev/sdc --hostname 'lab-{n}' --ssh-key ~/.ssh/id_ed25519.pub`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
@@ -81,6 +86,9 @@ read back, and can differ from disk to disk.`,
 			}
 			if err := opts.Check(); err != nil {
 				return err
+			}
+			if opts.verifyOnly && opts.persist.flag.Changed {
+				return face.Usage(errors.New("--verify-only writes nothing, and takes no --persist; what a disk keeps is left as it is"))
 			}
 			if flag := opts.stamp.Given(); flag != "" && opts.verifyOnly {
 				return face.Usage(fmt.Errorf("--verify-only writes nothing, and takes no --%s", flag))
@@ -143,6 +151,9 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 		return err
 	}
 	if err := checkSizes(disks, facts.Size); err != nil {
+		return err
+	}
+	if err := opts.checkKeeps(file.Path, file.Plain(), facts.Size); err != nil {
 		return err
 	}
 	opened, err := open()

@@ -13,6 +13,7 @@ import (
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/persistence"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/stamp"
@@ -26,9 +27,11 @@ type Writing struct {
 	options    Options
 	json       bool
 	verifyOnly bool
-	stamps     []stamp.Items  // of each device, or nil
-	sum        bool           // make the SHA-256 of what was written
-	broker     *device.Broker // that opened them; nil for this process
+	stamps     []stamp.Items       // of each device, or nil
+	sum        bool                // make the SHA-256 of what was written
+	broker     *device.Broker      // that opened them; nil for this process
+	kept       []*persistence.Kept // behind the image, nil where nothing is; all nil before look
+	streamed   bool                // the image is written while it is made
 
 	tasks   []*progress.Task // of each device
 	results []device.Result
@@ -77,8 +80,14 @@ func (w *Writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 			apart = append(apart, adapt.Stamped(dev))
 		}
 	}
+	besides, err := w.besides(source)
+	if err != nil {
+		return nil, err
+	}
+	w.tellKept()
 	transfer, err := device.NewTransfer(ctx, w.devices, device.Options{
 		Apart:    apart,
+		Besides:  besides,
 		Modes:    modes,
 		Verify:   !w.options.noVerify,
 		Sum:      w.sum,
@@ -93,6 +102,14 @@ func (w *Writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 // copy writes so many bytes of a reader to the devices; if it has fewer, short
 // is the error. The source, if there is one, is the same to read at random.
 func (w *Writing) copy(ctx context.Context, r io.Reader, source io.ReaderAt, total int64, short error) error {
+	if w.kept == nil {
+		if err := w.look(); err != nil {
+			return err
+		}
+	}
+	if err := w.place(total); err != nil {
+		return err
+	}
 	transfer, err := w.begin(ctx, total, source)
 	if err != nil {
 		return err
@@ -114,17 +131,6 @@ func (w *Writing) Release() error {
 		err = device.CloseAll(w.devices)
 	}
 	return errors.Join(err, w.broker.Close())
-}
-
-// checkSizes returns an error if so many bytes do not fit onto one of the
-// devices.
-func (w *Writing) checkSizes(need int64) error {
-	for _, dev := range w.devices {
-		if err := dev.Disk.CheckSize(need); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Names are the paths of the devices.

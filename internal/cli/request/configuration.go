@@ -10,6 +10,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/installable"
+	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/stamp"
@@ -33,6 +34,7 @@ type Configuration struct {
 	staticIPs    []string
 	mediaCheck   bool
 	loopback     bool
+	persistent   string
 	stampArea    string
 	stamped      *pflag.Flag // of stampArea
 	install      installs
@@ -70,6 +72,9 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	if o.Form != "" {
 		return
 	}
+	f.StringVar(&o.persistent, "persistent", "",
+		"have the live system keep its files on the stick it starts from, if 'livebuild write --persist' made room for them; `luks`: encrypted, too")
+	f.Lookup("persistent").NoOptDefVal = manifest.PersistentPlain
 	f.StringVar(&o.stampArea, "stamp-area", "", "give the image room of `SIZE` for what 'livebuild stamp' puts there later, 0 for none (default: 256K, but none with a stage 1 of systemd, which needs a unit for it)")
 	o.stamped = f.Lookup("stamp-area")
 	f.BoolVar(&o.mediaCheck, "media-check", false,
@@ -182,7 +187,10 @@ func (o *Configuration) changes(of installable.Installable) (c nixos.Changes, er
 	if o.noLive && o.variant != "" {
 		return c, errors.New("--no-live and --image-variant exclude each other")
 	}
-	c = nixos.Changes{Form: o.Form, NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck, Loopback: o.loopback}
+	c = nixos.Changes{Form: o.Form, NoLive: o.noLive, Variant: o.variant, VolumeID: o.volumeID, KernelParams: o.kernelParams, MediaCheck: o.mediaCheck, Loopback: o.loopback, Persistent: o.persistent}
+	if o.persistent != "" && o.persistent != manifest.PersistentPlain && o.persistent != manifest.PersistentLUKS {
+		return c, fmt.Errorf("--persistent takes nothing, or %s, not %q", manifest.PersistentLUKS, o.persistent)
+	}
 	for _, text := range o.modules {
 		file, err := nixos.ModuleFile(text)
 		if err != nil {

@@ -26,6 +26,9 @@ func (o *Options) Like(m *manifest.Manifest, images *image.Options) error {
 	}
 	o.noLive = o.noLive || c.NoLive
 	o.mediaCheck = o.mediaCheck || c.MediaCheck
+	if o.persistent == "" {
+		o.persistent = c.Persistent
+	}
 	if o.variant == "" {
 		o.variant = c.Variant
 	}

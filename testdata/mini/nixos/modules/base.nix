@@ -33,7 +33,10 @@ in
 
     boot.initrd.availableKernelModules = option [ ];
     boot.initrd.luks.devices = option { };
+    boot.initrd.extraUtilsCommands = option "";
+    boot.initrd.postDeviceCommands = option "";
     boot.initrd.postMountCommands = option "";
+    boot.initrd.supportedFilesystems = option [ ];
     boot.initrd.systemd.enable = option false;
     boot.kernelPackages.kernel = option pkgs.kernel;
     boot.kernelParams = option [ ];
@@ -66,12 +69,21 @@ in
     system.boot.loader.kernelFile = option platform.linux-kernel.target;
     system.build.initialRamdisk = option (
       pkgs.initrdWith {
-        inherit (config.boot.initrd) postMountCommands;
+        inherit (config.boot.initrd) postDeviceCommands postMountCommands;
         storeFile =
           if config.fileSystems ? "/iso" && config.fileSystems."/iso".fsType or "" == "iso9660" then
             ""
           else
             config.fileSystems."/nix/.ro-store".device or "";
+        # In nixpkgs, e2fsck comes with the file system.
+        extraUtilsCommands =
+          (
+            if builtins.elem "ext4" config.boot.initrd.supportedFilesystems then
+              "copy_bin_and_libs ${pkgs.e2fsprogs}/sbin/e2fsck\n"
+            else
+              ""
+          )
+          + config.boot.initrd.extraUtilsCommands;
       }
     );
     system.build.toplevel = option (

@@ -1,4 +1,5 @@
-package device
+// Package magic recognises what a disk or a partition holds, by the magic numbers of formats.
+package magic
 
 import (
 	"bytes"
@@ -26,6 +27,9 @@ var setOf = map[string]string{
 	"isw_raid_member":   "a firmware RAID",
 	"ddf_raid_member":   "a firmware RAID",
 }
+
+// SetOf says what a member in that format is one of, in words; mostly nothing.
+func SetOf(format string) string { return setOf[format] }
 
 // signature is where a format writes its magic number, and its label.
 type signature struct {
@@ -76,9 +80,9 @@ var signatures = []signature{
 // mdMagic is 0xa92b4efc, little-endian.
 const mdMagic = "\xfc\x4e\x2b\xa9"
 
-// probe recognises what is on a device of that many bytes. What cannot be read
+// Read recognises what is on a device of that many bytes. What cannot be read
 // is not recognised.
-func probe(r io.ReaderAt, size int64) Content {
+func Read(r io.ReaderAt, size int64) Content {
 	read := func(offset, length int64) []byte {
 		b := make([]byte, length)
 		if offset < 0 || offset+length > size {
