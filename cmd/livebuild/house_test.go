@@ -130,6 +130,7 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/console", "internal/device", "internal/figures", "internal/human", "internal/image",
 			"internal/imagefile", "internal/medium", "internal/nix", "internal/progress", "internal/stamp",
+			"internal/netboot",
 		},
 	},
 	"internal/report": {
@@ -280,6 +281,7 @@ var house = map[string]room{
 		[]string{
 			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/persistence", "internal/progress", "internal/store",
 			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
+			"internal/netboot",
 		},
 	},
 	"internal/transfer": {
@@ -324,7 +326,7 @@ var house = map[string]room{
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",
-		[]string{"internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu"},
+		[]string{"internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu", "internal/netboot"},
 	},
 	"internal/loader": {
 		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",

@@ -181,6 +181,26 @@ func TestNetbootKilled(t *testing.T) {
 	}
 }
 
+// TestNetbootBoots starts a folder as firmware and iPXE do, over a network. With -checks UEFI does it, too, and
+// loads the pieces.
+func TestNetbootBoots(t *testing.T) {
+	t.Parallel()
+	need.File(t, "ipxe-qemu", "/usr/lib/ipxe/qemu/efi-virtio.rom")
+	folders := map[string]string{"netboot-bios": netbootOf(t).Folder}
+	if *allChecks {
+		folders["netboot-uefi"] = netbootOf(t, "--pieces").Folder
+	}
+	for mode, folder := range folders {
+		b, _ := testImage(t, 0, folder, "--modes", mode, "--logs", t.TempDir())
+		console := string(readFile(t, b.Boots[0].Log))
+		for _, line := range []string{"MINI-MEDIUM none", "MINI-CHECK ok manifest", "MINI-RESULT PASS"} {
+			if !strings.Contains(console, line) {
+				t.Errorf("%s: the console has no %q", mode, line)
+			}
+		}
+	}
+}
+
 // TestServe gives out a folder, and nothing outside of it.
 func TestServe(t *testing.T) {
 	folder, outside := t.TempDir(), filepath.Join(t.TempDir(), "secret")

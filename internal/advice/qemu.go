@@ -9,6 +9,7 @@ import (
 
 // qemuHints are advice on virtual machines.
 var qemuHints = []Row{
+	On[*qemu.ROMError]("install iPXE for QEMU, as Debian's package ipxe-qemu; it is there for x86_64 alone"),
 	On[*qemu.ProgramError]("install QEMU (Debian: qemu-system-x86 or qemu-system-arm; Fedora, Arch: qemu; or run 'nix shell nixpkgs#qemu' first)"),
 	OnValue(func(e *qemu.FirmwareError) string {
 		if e.Bits32 {

@@ -179,18 +179,23 @@ func (u Unknown) String() string {
 }
 
 // boot tries one mode.
-func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) Result {
-	r := Result{Mode: mode, System: opts.System.Name}
+func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) (r Result) {
+	r = Result{Mode: mode, System: opts.System.Name}
 	start, err := Prepare(m, opts.System, mode)
 	if err != nil {
 		r.Err = err
 		return r
 	}
+	defer func() {
+		if err := start.Close(); r.Err == nil {
+			r.Err = err
+		}
+	}()
 	r.Serial, r.Menus = start.Serial, start.Menus
-	switch start.Serial {
-	case SerialAdded:
+	switch {
+	case start.Serial == SerialAdded && len(start.Menus) > 0:
 		progress.Note(opts.Progress, Changed{mode, start.Menus})
-	case SerialUnknown:
+	case start.Serial == SerialUnknown:
 		progress.Note(opts.Progress, Unknown{mode, start.Reason})
 	}
 	task := progress.Begin(opts.Progress, "booting", m.Name+" as "+string(mode))

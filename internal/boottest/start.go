@@ -40,13 +40,14 @@ type Start struct {
 	disk   *overlay.Disk // nil if nothing is changed
 
 	install *Installation // that the loader is to start, or nil
+	network *network      // nil of a medium
 }
 
 // serialPorts are the names that Linux has for the first serial port.
 var serialPorts = map[string]string{"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
 
 // Prepare finds out how a system of an image is to be started in a mode so that it can be heard. The
-// image has to be open as long as it runs.
+// image has to be open as long as it runs, and the start to be closed after that.
 func Prepare(m *medium.File, of System, mode medium.Mode) (*Start, error) {
 	return prepare(&Start{Mode: mode, Serial: SerialUnknown, medium: m, system: of})
 }
@@ -60,6 +61,11 @@ func prepare(s *Start) (_ *Start, err error) {
 	if s.path, err = filepath.Abs(s.medium.Path); err != nil {
 		return nil, err
 	}
+	if s.Mode.Netboot() {
+		s.Serial = SerialAdded
+		s.network, err = newNetwork(s.medium.Netboot, serialPorts[s.medium.Arch])
+		return s, err
+	}
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("reading the boot menu: %w", err)
 	}
@@ -68,12 +74,23 @@ func prepare(s *Start) (_ *Start, err error) {
 
 // Machine returns the machine that starts the image so, of one that is complete but for that.
 func (s *Start) Machine(m qemu.Machine) qemu.Machine {
-	if s.disk != nil {
+	switch {
+	case s.network != nil:
+		m.TFTP = s.network.tftp
+	case s.disk != nil:
 		m.Served = s.disk
-	} else {
+	default:
 		m.Image = s.path
 	}
 	return m
+}
+
+// Close ends what the machine was given while it ran.
+func (s *Start) Close() error {
+	if s.network == nil {
+		return nil
+	}
+	return s.network.close()
 }
 
 // restore makes the start one from the beginning again.
@@ -88,6 +105,7 @@ func machineFor(m qemu.Machine, mode medium.Mode) qemu.Machine {
 	if mode.UEFI() {
 		m.Firmware = qemu.UEFI
 	}
+	m.Netboot = mode.Netboot()
 	if mode.USB() {
 		m.Medium = qemu.USB
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/netboot"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -21,6 +22,9 @@ type File struct {
 	*Medium
 	Name string // what it is called in messages, and the files about it
 	Path string // by which other programs read it; of a compressed one that of what came out
+
+	// Netboot is the folder of a system that starts over the network; nil of an image.
+	Netboot *netboot.Folder
 
 	open []func() error
 }
@@ -54,6 +58,23 @@ func Open(ctx context.Context, path string, opts OpenOptions) (*File, error) {
 	f := &File{Name: Name(opts.Name), Path: path}
 	if err := f.read(ctx, opts); err != nil {
 		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// OpenFolder opens a folder from which machines start over the network, or a script for iPXE in one. Of
+// others than livebuild's it is not known for what machines they are: x86_64 is assumed. The error is a
+// [*netboot.FolderError] if no machine starts from there.
+func OpenFolder(path string) (*File, error) {
+	folder, err := netboot.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{Name: Name(strings.TrimSuffix(filepath.Clean(path), filepath.Ext(path))), Path: path, Netboot: folder}
+	f.Medium = &Medium{Form: Initrd, Arch: "x86_64", Modes: NetworkModes(true, false), trees: []*Tree{{Name: "volume"}}}
+	if folder.Manifest != nil {
+		f.Arch, _, _ = strings.Cut(folder.Manifest.Platform, "-")
+		f.Modes = NetworkModes(f.Arch == "x86_64", false)
 	}
 	return f, nil
 }
@@ -168,6 +189,9 @@ func Name(path string) string {
 func NamesImage(what string) (bool, error) {
 	info, err := os.Stat(what)
 	switch {
+	case err == nil && info.IsDir():
+		_, err := os.Stat(filepath.Join(what, "flake.nix"))
+		return err != nil && netboot.Names(what), nil
 	case err == nil:
 		return !info.IsDir() && filepath.Ext(what) != ".nix", nil
 	case errors.Is(err, fs.ErrNotExist) && !strings.Contains(what, "#") && Name(what) != filepath.Base(what):

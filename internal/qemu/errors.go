@@ -53,6 +53,19 @@ func (e *FirmwareError) Error() string {
 	return fmt.Sprintf("no UEFI firmware%s for %s in %s", bits, e.Arch, strings.Join(dirs, ", "))
 }
 
+// ROMError says that the host has no iPXE for the network adapter of a machine.
+type ROMError struct {
+	Arch  Arch
+	Tried []string // files that were looked for
+}
+
+func (e *ROMError) Error() string {
+	if len(e.Tried) == 0 {
+		return fmt.Sprintf("there is no iPXE for the network adapter of %s machines", e.Arch)
+	}
+	return "no iPXE for the network adapter: there is none of " + strings.Join(e.Tried, ", ")
+}
+
 // MemoryError says that the host has no room for the guest's memory.
 type MemoryError struct {
 	WantedMiB, AvailableMiB int

@@ -118,6 +118,29 @@ func (m Machine) findFirmware(exists func(string) bool) (Flash, error) {
 	return Flash{}, &FirmwareError{Arch: m.Arch, Bits32: m.Firmware32, Secure: m.SecureBoot, Tried: candidates}
 }
 
+// romFiles are where iPXE for the network adapter lies: one file with a program for a BIOS, and one for UEFI.
+var romFiles = []string{
+	"/usr/lib/ipxe/qemu/efi-virtio.rom",   // Debian, Ubuntu
+	"/usr/share/ipxe/qemu/efi-virtio.rom", // Fedora
+	"/usr/share/qemu/efi-virtio.rom",      // Arch, openSUSE
+}
+
+// checkROM finds out whether QEMU will find one of the files, which it looks for itself. The machine's program may
+// bring its own. The error is a [ROMError].
+func (m Machine) checkROM(exists func(string) bool) error {
+	candidates := romFiles
+	if m.Program != "" {
+		share := filepath.Join(filepath.Dir(filepath.Dir(m.Program)), "share", "qemu")
+		candidates = append(candidates[:len(candidates):len(candidates)], filepath.Join(share, "efi-virtio.rom"))
+	}
+	for _, file := range candidates {
+		if exists(file) {
+			return nil
+		}
+	}
+	return &ROMError{Arch: m.Arch, Tried: candidates}
+}
+
 func isRegular(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()

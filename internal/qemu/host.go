@@ -35,6 +35,11 @@ func (m Machine) Complete(ctx context.Context) (Machine, error) {
 			return m, err
 		}
 	}
+	if m.Netboot && m.Arch == X86_64 {
+		if err := m.checkROM(isRegular); err != nil {
+			return m, err
+		}
+	}
 	if m.Accel == "" {
 		m.Accel = ChooseAccel(ctx, m.Arch, m.Program)
 	}

@@ -105,6 +105,9 @@ type Machine struct {
 	Medium     Medium
 	Served     nbd.Disk // what the medium holds instead of Image: this process answers each reading of it; nil for none
 
+	Netboot bool   // it starts what comes over the network, which it has then, by iPXE
+	TFTP    string // absolute path of the folder in which iPXE finds Bootfile
+
 	Processors int   // 0 for 1
 	MemoryMiB  int   // 0 for 1024
 	DiskBytes  int64 // size of an empty disk that is gone with the machine; 0 for none
@@ -167,6 +170,8 @@ func (m Machine) check() error {
 		return fmt.Errorf("machine with UEFI lacks its firmware files")
 	case m.SecureBoot && m.Firmware != UEFI:
 		return fmt.Errorf("%s knows no Secure Boot", m.Firmware)
+	case m.Netboot && m.Arch != X86_64:
+		return &ROMError{Arch: m.Arch}
 	case m.MemoryMiB < 0:
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
 	case m.Image != "" && !filepath.IsAbs(m.Image): // QEMU might take it for a protocol
@@ -244,7 +249,22 @@ func (m Machine) needsUSB() bool {
 	return m.Arch == AArch64 || m.Medium == USB && m.hasMedium() || m.Display != "" && m.Display != "none"
 }
 
+// Bootfile is the script for iPXE that a machine starts from the network.
+const Bootfile = "boot.ipxe"
+
+// HostAddress is that of this machine's 127.0.0.1 to a guest (QEMU, "Using the user mode network stack").
+const HostAddress = "10.0.2.2"
+
 func (m Machine) network() []string {
+	if m.Netboot {
+		user := "user,id=network,tftp=" + escape(m.TFTP) + ",bootfile=" + Bootfile
+		if m.SSHPort != 0 {
+			user += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:22", m.SSHPort)
+		}
+		// The adapter has its own ROM, of which QEMU adapts the numbers to the device: one that is named it
+		// leaves alone, and no BIOS runs it then (hw/pci/pci.c, pci_add_option_rom).
+		return []string{"-netdev", user, "-device", "virtio-net-pci,netdev=network,bootindex=1"}
+	}
 	if !m.Network {
 		return []string{"-nic", "none"}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/netboot"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
@@ -19,6 +20,9 @@ import (
 // OpenMedium opens the image in a file, compressed or not, or on a disk, for other programs to
 // read, too.
 func (a *App) OpenMedium(ctx context.Context, path string) (*medium.File, error) {
+	if netboot.Names(path) {
+		return medium.OpenFolder(path)
+	}
 	opts := a.openOptions(path)
 	opts.OneFile = true
 	return medium.Open(ctx, path, opts)

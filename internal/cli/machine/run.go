@@ -41,10 +41,11 @@ func Run(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts runOptions
 	cmd := &cobra.Command{
-		Use:   "run IMAGE|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
+		Use:   "run IMAGE|FOLDER|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
 		Short: "Start an image in a virtual machine",
 		Long: `Start an image in a virtual machine that fits it. Given an INSTALLABLE, build its
-image first; it is gone with the machine.
+image first; it is gone with the machine. A FOLDER that 'livebuild netboot' made, or a
+script for iPXE (*.ipxe), is started over a network, by QEMU's iPXE and HTTP.
 
 The machine has a window if there is a graphical session, otherwise the system's
 serial console is in this terminal: there, ctrl-a x ends the machine. What the
@@ -150,6 +151,14 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 	if err != nil {
 		return err
 	}
+	if mode.Netboot() {
+		if opts.print {
+			return face.Usage(errors.New("--print needs an image: what comes over the network is given out only while this runs"))
+		}
+		if err := checkNetwork(opts.noNetwork, guest.SecureBoot); err != nil {
+			return err
+		}
+	}
 	machines, err := v.hostMachines(ctx, b, guest, []medium.Mode{mode})
 	if err != nil {
 		return err
@@ -219,7 +228,7 @@ func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, m
 		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	if guest.Serial == qemu.SerialTerminal || of.Init != "" {
+	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() {
 		prepare := boottest.PrepareMute
 		if guest.Serial == qemu.SerialTerminal {
 			prepare = boottest.Prepare
@@ -228,6 +237,7 @@ func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, m
 		if err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, start.Close()) }()
 		guest = start.Machine(guest)
 		if len(start.Menus) > 0 && guest.Serial == qemu.SerialTerminal {
 			v.Console.Line(boottest.Changed{Mode: mode, Menus: start.Menus}.String())
@@ -287,6 +297,9 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 // mode is how the image is started, of the modes that it claims.
 func (o *runOptions) mode(claimed []medium.Mode) (medium.Mode, error) {
 	wanted := []medium.Mode{medium.UEFICD, medium.BIOSCD}
+	if slices.ContainsFunc(claimed, medium.Mode.Netboot) {
+		wanted = []medium.Mode{medium.NetbootUEFI, medium.NetbootBIOS}
+	}
 	if o.usb {
 		wanted = []medium.Mode{medium.UEFIUSB, medium.BIOSUSB}
 	}

@@ -46,9 +46,10 @@ func Test(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts TestOptions
 	cmd := &cobra.Command{
-		Use:   "test IMAGE [flags]",
+		Use:   "test IMAGE|FOLDER [flags]",
 		Short: "Boot an image in virtual machines and see whether it comes up",
-		Long: `Boot an image in every way that it claims to start a machine, and watch its
+		Long: `Boot an image, or a folder that 'livebuild netboot' made, in every way that it claims
+to start a machine, and watch its
 serial console until it shows a login prompt, or --expect matches a line. A
 kernel panic, an emergency shell, a prompt of the boot loader and the like end a
 boot at once. The image is only read; it can be anyone's.
@@ -92,7 +93,7 @@ const testTimeout = "test-timeout" // --timeout is Nix's
 // AddFlags adds those that 'livebuild iso --test' has, too.
 func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb")
+	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi")
 	f.StringArrayVar(&o.choose, "choose", nil, "of several systems, boot `NAME` only (repeatable)")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
@@ -178,7 +179,13 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	systems, err := boottest.Systems(m.Medium)
+	var systems []boottest.System
+	if m.Netboot != nil {
+		systems = []boottest.System{{Arch: m.Arch, Modes: m.Modes}}
+		err = checkNetwork(!t.network, t.trust != nil)
+	} else {
+		systems, err = boottest.Systems(m.Medium)
+	}
 	if err != nil {
 		return err
 	}
@@ -209,6 +216,17 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 		return err
 	}
 	return failed
+}
+
+// checkNetwork refuses to start what comes over the network without one, or as if it were signed.
+func checkNetwork(none, secure bool) error {
+	switch {
+	case none:
+		return face.Usage(errors.New("a system that comes over the network needs the one that --no-network takes away"))
+	case secure:
+		return face.Usage(errors.New("--secure-boot is about images: nothing that comes over the network is signed here"))
+	}
+	return nil
 }
 
 // guest is the machine to try an image in that is for another one.
