@@ -341,10 +341,12 @@ func resigned(t testing.TB, k bootKeys, image, kernel string) string {
 	}
 	var signature []byte
 	changed := changedFile(t, image, kernel, func(data []byte) []byte {
+		size := len(data)
 		i, err := authenticode.Parse(unsigned(t)(data))
 		if err == nil {
 			data, err = i.Sign(theirs.Key, theirs.Certificate)
 		}
+		data = append(data, make([]byte, max(0, size-len(data)))...) // the distribution's is gone, too
 		if err == nil {
 			signature, err = signing.Sign(bytes.NewReader(data))
 		}

@@ -173,6 +173,14 @@ func (s *Start) prepare() (err error) {
 	return nil
 }
 
+// signed tells whether GRUB verifies the menus: a signature lies beside one.
+func (f found) signed() bool {
+	return slices.ContainsFunc(f.menus.Files, func(file loader.File) bool {
+		_, err := f.tree.Find(file.Path + ".sig")
+		return err == nil
+	})
+}
+
 // change shows the menus changed. Which of several the loader takes is not known, so all are, but
 // those that start nothing. It returns why that cannot be done.
 func (s *Start) change(disk *overlay.Disk, all []found, port string) (reason string, err error) {
@@ -180,6 +188,9 @@ func (s *Start) change(disk *overlay.Disk, all []found, port string) (reason str
 	for _, f := range all {
 		if !f.menus.StartsKernel() {
 			continue
+		}
+		if f.signed() {
+			return "its boot menu is signed, so that its boot loader would refuse another one; --kernel-param console=ttyS0 makes images that speak by themselves", nil
 		}
 		room := func(path string) int { return room(f.tree, path) }
 		if s.install != nil {
