@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +28,16 @@ func TestMain(m *testing.M) {
 // makeCorpus makes what corpus.sh makes, of two small packages.
 func makeCorpus(t *testing.T) string {
 	t.Helper()
+	mksquashfs := judge.Path(t, "squashfs-tools", "mksquashfs")
 	dir := t.TempDir()
+	t.Cleanup(func() { // store paths are read-only, and only root removes what is in such folders
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				return os.Chmod(path, 0o755)
+			}
+			return err
+		})
+	})
 	add := func(name, contents string) string {
 		folder := filepath.Join(t.TempDir(), name)
 		write(t, filepath.Join(folder, "bin", "tool"), contents)
@@ -49,7 +59,7 @@ func makeCorpus(t *testing.T) string {
 	write(t, filepath.Join(dir, "b.paths"), steady+after)
 	write(t, filepath.Join(dir, "README"), "a.paths: 2 store paths\ncorpus 7\n")
 	write(t, filepath.Join(dir, "mksquashfs.version"), "the machine's own\n")
-	if err := os.Symlink(judge.Path(t, "squashfs-tools", "mksquashfs"), filepath.Join(dir, "mksquashfs")); err != nil {
+	if err := os.Symlink(mksquashfs, filepath.Join(dir, "mksquashfs")); err != nil {
 		t.Fatal(err)
 	}
 	return dir
