@@ -110,7 +110,7 @@ func listOf(t testing.TB, m *medium.Medium) []byte {
 	return []byte(text)
 }
 
-var allChecks = flag.Bool("checks", false, "boot images with a medium check in every mode")
+var allChecks = flag.Bool("checks", false, "boot images with a medium check, and installed systems, in every mode")
 
 // TestMediaCheck boots the entry that checks the medium, of a good image and of damaged ones.
 func TestMediaCheck(t *testing.T) {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	need "github.com/livebuild/livebuild/internal/judge"
+)
+
+// installFlake has a medium and a system that it installs, as the documentation calls them.
+const installFlake = `{
+  live = mini.nixosConfigurations.mini-live;
+  example = mini.nixosConfigurations.mini-target;
+}`
+
+// TestInstall runs the session of the documentation: it makes a medium, installs its system in a virtual
+// machine without a network by BIOS, and boots the disk alone. With -checks it is installed by UEFI, too.
+func TestInstall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots")
+	}
+	t.Parallel()
+	need.Root(t)
+	need.QEMU(t)
+	n := slices.IndexFunc(codeBlocks(t), func(b codeBlock) bool {
+		return filepath.Base(b.page) == "installation.md" && strings.Contains(b.code, "livebuild test medium.iso")
+	})
+	if n < 0 {
+		t.Fatal("the documentation has no session that installs")
+	}
+	session := codeBlocks(t)[n]
+	folder := t.TempDir()
+	writeFlake(t, folder, installFlake)
+	// Of a repository Nix copies what is tracked, and no images.
+	judge(t, "git", "git", "-C", folder, "init", "--quiet")
+	judge(t, "git", "git", "-C", folder, "add", "flake.nix", "flake.lock")
+	if err := os.Mkdir(filepath.Join(folder, ".bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(program, filepath.Join(folder, ".bin/livebuild")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("bash", "-eu", "-o", "pipefail", "-c", session.shell())
+	cmd.Dir = folder
+	cmd.Env = environment(t, "HOME="+folder, "PATH="+filepath.Join(folder, ".bin")+":"+os.Getenv("PATH"))
+	o := runCommand(t, cmd)
+	if o.status != 0 || !strings.Contains(o.stdout, "\nbios-cd: came up after ") || !strings.Contains(o.stdout, "installs       example: ") {
+		t.Fatalf("status %d\n%s\n%s", o.status, o.stdout, o.stderr)
+	}
+	image := filepath.Join(folder, "medium.iso")
+	for _, args := range [][]string{
+		{"test", image, "--install", "other"},
+		{"test", image, "--install", "example", "--disk-size", "x"},
+		{"test", image, "--disk-size", "3G"},
+	} {
+		if o := livebuild(t, args...); o.status != 2 || !strings.Contains(o.stderr, "\nhint: ") {
+			t.Errorf("livebuild %q: status %d\n%s", args, o.status, o.stderr)
+		}
+	}
+	if !*allChecks {
+		return
+	}
+	// A disk without room is refused by what installs, before anything is written.
+	o = livebuild(t, "test", image, "--install", "example", "--disk-size", "256M", "--modes", "bios-cd", "--logs", folder)
+	if o.status != 3 || !strings.Contains(o.stderr, "livebuild-install: error: /dev/disk/by-id/virtio-livebuild-0 has 268.5 MB, and the system needs") {
+		t.Errorf("a small disk: status %d\n%s", o.status, o.stderr)
+	}
+	o = livebuild(t, "test", image, "--install", "example", "--modes", "uefi-cd", "--json", "--junit", filepath.Join(folder, "junit.xml"))
+	var r struct{ Passed bool }
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil || o.status != 0 || !r.Passed {
+		t.Errorf("by UEFI: status %d, %v\n%s\n%s", o.status, err, o.stdout, o.stderr)
+	}
+	if text := string(readFile(t, filepath.Join(folder, "junit.xml"))); !strings.Contains(text, "uefi-cd") {
+		t.Errorf("JUnit:\n%s", text)
+	}
+}
