@@ -14,6 +14,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -168,7 +169,11 @@ func TestPack(t *testing.T) {
 	}
 
 	path := filepath.Join(t.TempDir(), "image.iso")
-	for round, reuse := range []Reuse{{None: true}, {}, {Path: path}} {
+	for round, reuse := range []Reuse{{None: true}, {}, {Path: path}, {Path: path}} {
+		damaged := round == 3 // by whoever does not want it to show
+		if damaged {
+			damage(t, path)
+		}
 		var h heard
 		b := begin(t, flake, cache, &h, with)
 		if err := b.EvaluateToPack(t.Context()); err != nil {
@@ -199,13 +204,43 @@ func TestPack(t *testing.T) {
 		if taken := slices.Contains(h.steps, "reading"); taken != !reuse.None {
 			t.Errorf("round %d: the steps are %q", round, h.steps)
 		} else if taken {
-			if r := fact[Reused](t, &h); r.Path != path || r.Bytes == 0 || r.Bytes > r.Of || r.StorePaths != first.StorePaths || r.Damaged != 0 {
+			if r := fact[Reused](t, &h); r.Path != path || r.Bytes == 0 || r.Bytes > r.Of || r.StorePaths != first.StorePaths || r.Damaged > 0 != damaged {
 				t.Errorf("round %d: %+v", round, r)
 			}
 		}
 		if len(file.Sum) != 64 {
 			t.Errorf("the sum is %q", file.Sum)
 		}
+	}
+}
+
+// damage changes a byte of the store in an image, and sets the date to what it was.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	section, err := medium.FindStore(f, info.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, start, size := section.Outer()
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, start+size/2); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b, start+size/2); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -26,6 +26,7 @@ type catalogued struct {
 	Path    string `json:"path"`
 	Sum     string `json:"sum"` // of the squashfs, squashfs.Summary.Sum in hex; empty of one from elsewhere
 	Encoder string `json:"encoder"`
+	File    string `json:"file,omitempty"` // identityOf it when the image was there
 }
 
 // catalogMax is how many images are remembered.
@@ -55,6 +56,20 @@ func (c *Catalog) Has(sum [32]byte) bool {
 		}
 	}
 	return false
+}
+
+// written returns the sum of the image that was written here into a file which is as it was since.
+func (c *Catalog) written(identity string) (sum [32]byte, ok bool) {
+	if c == nil || identity == "" {
+		return sum, false
+	}
+	for _, image := range slices.Backward(c.images) {
+		if image.File == identity {
+			p, err := hex.DecodeString(image.Sum)
+			return sum, err == nil && copy(sum[:], p) == len(p) && len(p) == len(sum)
+		}
+	}
+	return sum, false
 }
 
 // Paths returns where images whose store was packed in the same way are or were, the newest
@@ -87,7 +102,11 @@ func (c *Catalog) Add(path string, s *Store, packed squashfs.Summary) error {
 	if s.err != nil {
 		return s.err
 	}
-	return c.add(catalogued{Path: path, Sum: hex.EncodeToString(packed.Sum[:]), Encoder: s.codec.Identity()})
+	image := catalogued{Path: path, Sum: hex.EncodeToString(packed.Sum[:]), Encoder: s.codec.Identity()}
+	if info, err := os.Stat(path); err == nil { // in parts, no file has that name
+		image.File = identityOf(info)
+	}
+	return c.add(image)
 }
 
 // AddForeign remembers an image of which it is not known that it is what it says: pieces that have

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"runtime"
 	"sync"
@@ -25,7 +26,8 @@ import (
 // the same bytes as without it.
 //
 // An image is not trusted. Its bytes are held against the record that it
-// carries; that the record is true is known of images in the Catalog, and of
+// carries, but for those of a file that nobody has touched since it was written here;
+// that the record is true is known of images in the Catalog, and of
 // others found out by computing each path's NAR hash from the image.
 type Earlier struct {
 	Path     string
@@ -134,7 +136,7 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 	if err != nil {
 		return err
 	}
-	if e.squashfs, err = squashfs.OpenEarlier(ctx, section, section.Size(), c, workers); err != nil {
+	if e.squashfs, err = e.openSquashfs(ctx, section, c, known, workers); err != nil {
 		return err
 	}
 	e.Damaged = e.squashfs.Damaged()
@@ -154,6 +156,38 @@ func (e *Earlier) open(ctx context.Context, c *codec.Codec, closure *store.Closu
 		return errNothing
 	}
 	return nil
+}
+
+// openSquashfs opens the store image, of which the groups of files are not read if the file is as it was
+// when it was written here: what is taken of them is copied, and the rest is of no use. Head, tables and
+// the record are read in any case.
+func (e *Earlier) openSquashfs(ctx context.Context, section *io.SectionReader, c *codec.Codec, known *Catalog, workers int) (*squashfs.Earlier, error) {
+	if sum, ok := known.written(identityBehind(section)); ok {
+		all := func(int64, int64) bool { return true }
+		earlier, err := squashfs.OpenEarlierPart(ctx, section, section.Size(), c, workers, all)
+		if err != nil || earlier.Sum() == sum {
+			return earlier, err
+		}
+	}
+	return squashfs.OpenEarlier(ctx, section, section.Size(), c, workers)
+}
+
+// identityBehind is the identity of the file that a section is of, empty if it is of several.
+func identityBehind(section *io.SectionReader) string {
+	outer, _, _ := section.Outer()
+	for {
+		switch x := outer.(type) {
+		case *io.SectionReader:
+			outer, _, _ = x.Outer()
+		case *os.File:
+			if info, err := x.Stat(); err == nil {
+				return identityOf(info)
+			}
+			return ""
+		default:
+			return ""
+		}
+	}
 }
 
 // keep notes which paths are the same.

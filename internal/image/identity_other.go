@@ -1,0 +1,7 @@
+//go:build !linux
+
+package image
+
+import "io/fs"
+
+func identityOf(fs.FileInfo) string { return "" }
