@@ -152,7 +152,6 @@ rec {
   jq = tools;
   util-linux = tools;
   coreutils = tools;
-  e2fsprogs = tools;
   dosfstools = tools;
   gnugrep = busybox;
   gnused = busybox;
@@ -269,9 +268,11 @@ rec {
       depmod -b "$out" "$version"
     '';
 
-  # Debian's, with its own dynamic linker and libraries.
+  # Debian's: in sbin with its own dynamic linker and libraries, for an initrd; in bin as the
+  # tools of installers have it.
   e2fsprogs = build "e2fsprogs-1.47" { } ''
     mkdir -p $out/sbin $out/libexec
+    ln -s ${tools}/bin $out/bin
     cp -R ${debian}/e2fsprogs $out/libexec/e2fsprogs
     chmod -R u+w $out/libexec
     for program in mke2fs e2fsck; do
@@ -282,18 +283,6 @@ rec {
     mv $out/libexec/e2fsprogs/ld.so $out/libexec/e2fsprogs/ld-linux
     chmod 755 $out/libexec/e2fsprogs/*
   '';
-
-  writeShellScriptBin =
-    name: text:
-    build name {
-      inherit text;
-      passAsFile = [ "text" ];
-    } ''
-      mkdir -p $out/bin
-      echo '#!${busybox}/bin/sh' > $out/bin/${name}
-      cat $textPath >> $out/bin/${name}
-      chmod 755 $out/bin/${name}
-    '';
 
   # The second stage and the listing it checks the store with.
   check = build "mini-check" { } ''
