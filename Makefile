@@ -95,7 +95,7 @@ test: setup mini guest systemd binfmt nushell lint race
 	@testdata/binfmt.sh --check || true
 
 # Everything but virtual machines; of the program, what packs, reuses and is interrupted.
-race: setup mini
+race: setup mini systemd
 	$(TEST) go test -race -short -count=1 -timeout 30m ./pkg/... ./internal/...
 	$(TEST) go test -race -short -count=1 -timeout 30m -run '^Test(Reuse|SameBytes|Interrupt|WriteSeveral|ISOWriteSmall)$$' ./cmd/livebuild
 
@@ -108,10 +108,10 @@ quick:
 # SEED is that of the first tree; of a failure the test's name is the seed.
 CASES := 5000
 SEED  := 1
-test-long: mini
+test-long: mini systemd
 	go test -count=1 -timeout 4h -run TestEarlierAtRandom ./pkg/squashfs -cases $(CASES) -seed $(SEED)
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMenuBehaviour ./cmd/livebuild -menus
-	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run 'TestMediaCheck|TestInstall$$|TestPersistBoot|TestNetbootBoots' ./cmd/livebuild -checks
+	$(TEST) go test -count=1 -timeout 2h -parallel 2 -run 'TestMediaCheck|TestInstall$$|TestPersistBoot|TestNetbootBoots|TestLoopbackBoot' ./cmd/livebuild -checks
 	$(TEST) go test -count=1 -timeout 1h -run '^TestSecureBoot$$' ./cmd/livebuild -chains
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestBootSeveral ./cmd/livebuild -systems
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild

@@ -120,9 +120,11 @@ func ventoyTable(t testing.TB, disk, path string) string {
 	binary.LittleEndian.PutUint16(b[41:], 1)
 	copy(b[45:], path)
 	copy(b[481:], signature)
+	var sum byte
 	for _, c := range b {
-		b[16] -= c
+		sum += c
 	}
+	b[16] = -sum
 	table := filepath.Join(t.TempDir(), "vtoy")
 	writeFile(t, table, b)
 	return table
@@ -173,7 +175,7 @@ func TestLoopbackBoot(t *testing.T) {
 		if up {
 			t.Error("it comes up")
 		}
-		expectLines(t, console, "livebuild: no image /other.iso (by findiso=) with the volume ", "Looked at: sda1 (vfat, no such file), sda2 (vfat, no such file)")
+		expectLines(t, console, "livebuild: no image /other.iso (by findiso=) with the volume ", "sda1 (vfat, no such file)", "sda2 (vfat, no such file)")
 	})
 	t.Run("with a stick", func(t *testing.T) {
 		t.Parallel()
