@@ -35,7 +35,7 @@ func newInitrdPlan(sys *nixos.System, opts Options, store *Store, epoch time.Tim
 	p := &Plan{
 		systems: []*nixos.System{sys},
 		store:   store,
-		medium:  Medium{Epoch: epoch, Modes: medium.NetworkModes(sys.IsX86, sys.KexecTools != nil)},
+		medium:  Medium{Epoch: epoch, Modes: medium.NetworkModes(sys.IsX86)},
 		realise: nix.Targets(sys.Realise),
 		initrd:  &Initrd{Kernel: sys.KernelFile, Params: params, Apart: opts.Apart, stage1: root.Initrd},
 	}

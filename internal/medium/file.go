@@ -71,10 +71,10 @@ func OpenFolder(path string) (*File, error) {
 		return nil, err
 	}
 	f := &File{Name: Name(strings.TrimSuffix(filepath.Clean(path), filepath.Ext(path))), Path: path, Netboot: folder}
-	f.Medium = &Medium{Form: Initrd, Arch: "x86_64", Modes: NetworkModes(true, false), trees: []*Tree{{Name: "volume"}}}
+	f.Medium = &Medium{Form: Initrd, Arch: "x86_64", Modes: NetworkModes(true), trees: []*Tree{{Name: "volume"}}}
 	if folder.Manifest != nil {
 		f.Arch, _, _ = strings.Cut(folder.Manifest.Platform, "-")
-		f.Modes = NetworkModes(f.Arch == "x86_64", false)
+		f.Modes = NetworkModes(f.Arch == "x86_64")
 	}
 	return f, nil
 }

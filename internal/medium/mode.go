@@ -19,21 +19,17 @@ const (
 
 	NetbootBIOS Mode = "netboot-bios" // what follows is fetched over the network, by iPXE
 	NetbootUEFI Mode = "netboot-uefi"
-	Kexec       Mode = "kexec" // another system starts it
 )
 
 // AllModes returns every boot mode, those of a medium first.
-func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Kexec) }
+func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI) }
 
 // MediumModes returns every mode of an image that a machine reads from a medium.
 func MediumModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
 
-// NetworkModes are those of a system that starts without a medium, by iPXE or by kexec.
-func NetworkModes(x86, kexec bool) []Mode {
-	switch {
-	case kexec:
-		return []Mode{Kexec}
-	case x86:
+// NetworkModes are those of a system that starts without a medium, by iPXE.
+func NetworkModes(x86 bool) []Mode {
+	if x86 {
 		return []Mode{NetbootBIOS, NetbootUEFI}
 	}
 	return []Mode{NetbootUEFI}

@@ -57,9 +57,6 @@ func (s *System) checkSources() error {
 	if s.Memtest != nil {
 		sources = append(sources, source{"boot.loader.grub.memtest86", s.Memtest.File})
 	}
-	if s.KexecTools != nil {
-		sources = append(sources, source{"pkgs.pkgsStatic.busybox", s.KexecTools.Busybox}, source{"pkgs.pkgsStatic.kexec-tools", s.KexecTools.Kexec})
-	}
 	for _, c := range s.Configurations {
 		sources = append(sources, source{"system.build.toplevel", c.Toplevel.Out},
 			source{"boot.kernelPackages.kernel with system.boot.loader.kernelFile", c.Kernel},

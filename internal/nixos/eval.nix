@@ -20,7 +20,7 @@
   changes ? { },
   # Whether a configuration without the ISO module is made live.
   extend ? true,
-  # What is made of it: "iso", "netboot" or "kexec".
+  # What is made of it: "iso" or "netboot".
   form ? "iso",
   # The one of its image.modules to make the image with; null for none, or for "iso"
   # where the configuration lacks the ISO module.
@@ -151,7 +151,6 @@ let
         name = chosen;
         extended = !isLive;
         stampUnit = stamp;
-        kexec = form == "kexec";
       }
     else
       files.facts {

@@ -212,7 +212,7 @@ func (r *refusal) typed(asked, variant string) error {
 	case "not-nixos":
 		return &NotNixOSError{Name: r.Name, Found: r.Found}
 	case "not-extensible":
-		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot) || r.Reason == string(Kexec)}
+		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot)}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
 	case "install-live":

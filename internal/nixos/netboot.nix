@@ -1,4 +1,4 @@
-# A module that has a system start from what a boot loader or kexec brought into memory:
+# A module that has a system start from what a boot loader brought into memory:
 # nixpkgs' netboot module, of the configuration's own nixpkgs. Its stage 1 finds the squashfs
 # of the store in the initrd, instead of on a medium.
 {

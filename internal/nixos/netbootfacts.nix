@@ -8,8 +8,6 @@
   extended,
   # Whether stage 1 was given a unit for what is stamped.
   stampUnit,
-  # Whether programs that start it by kexec are wanted.
-  kexec,
   # The other files here.
   files,
 }:
@@ -46,17 +44,6 @@ let
     # Each once, in their order.
     builtins.foldl' (all: root: if builtins.elem root all then all else all ++ [ root ]) [ ] roots;
 
-  # For whatever system is there to start this one: linked statically.
-  static = pkgs.pkgsStatic;
-  tools =
-    if kexec then
-      {
-        busybox = "${static.busybox}/bin/busybox";
-        kexec = "${static.kexec-tools}/bin/kexec";
-      }
-    else
-      null;
-
   needed = files.needed (
     [
       "${toplevel}"
@@ -65,10 +52,8 @@ let
     ]
     ++ configuration.kernelParams
     ++ storeContents
-    ++ (if tools == null then [ ] else builtins.attrValues tools)
   );
 
-  kind = if kexec then "kexec" else "netboot";
   hostName = cfg.networking.hostName or "";
 in
 {
@@ -86,7 +71,7 @@ in
     release = cfg.system.nixos.release or "";
     variantID = cfg.system.nixos.variant_id or null;
 
-    imageName = "${cfg.system.nixos.distroId or "nixos"}-${kind}-${cfg.system.nixos.label}-${host.system}";
+    imageName = "${cfg.system.nixos.distroId or "nixos"}-netboot-${cfg.system.nixos.label}-${host.system}";
     kernelFile = cfg.system.boot.loader.kernelFile;
     squashfsCompression =
       if cfg.netboot.squashfsCompression == "none" then null else cfg.netboot.squashfsCompression;
@@ -95,7 +80,6 @@ in
     configurations = [ configuration ];
     inherit storeContents;
     inherit (needed) realise sources;
-    kexecTools = tools;
     warnings = cfg.warnings or [ ];
   };
 }

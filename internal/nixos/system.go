@@ -105,8 +105,6 @@ type System struct {
 	KernelFile string `json:"kernelFile"`
 	// VariantID is system.nixos.variant_id: "installer".
 	VariantID string `json:"variantID"`
-	// KexecTools are nil unless asked for.
-	KexecTools *KexecTools `json:"kexecTools"`
 
 	// Configurations are the configuration itself, then its specialisations,
 	// depth first, each level in the order of the names.
@@ -185,13 +183,6 @@ type GRUB struct {
 	// Core is GRUB's program, a file, with the modules that the menu needs in it. It
 	// looks for its menu in /EFI/BOOT of the device that it is loaded from.
 	Core string `json:"core"`
-}
-
-// KexecTools are programs for the system that is replaced by kexec, files that need no
-// others.
-type KexecTools struct {
-	Busybox string `json:"busybox"`
-	Kexec   string `json:"kexec"`
 }
 
 // Memtest is the memory test of the boot menus.
