@@ -84,7 +84,7 @@ func TestBrokenImages(t *testing.T) {
 				clear(store[len(store)/2:])
 				return data
 			},
-			"bios-cd", "rejected", "mounting nix-store.squashfs", "bios-cd reported a failure", "5m",
+			"bios-cd", "rejected", "mounting /mnt-root/iso/nix-store.squashfs", "bios-cd reported a failure", "5m",
 		},
 		{
 			"boot sector of zeros", func(data []byte) []byte {

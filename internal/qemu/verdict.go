@@ -148,7 +148,7 @@ var links = []struct {
 	// GRUB: commands/pgp.c
 	{"the boot loader refused a file that was changed", regexp.MustCompile(`\bbad signature`)},
 	{"the boot loader refused a file that another key signed", regexp.MustCompile(`public key [0-9a-f]+ not found`)},
-	{"the boot loader refused a file without a signature", regexp.MustCompile("^error: .*\\.sig' not found")},
+	{"the boot loader refused a file without a signature", regexp.MustCompile(`^error: .*\.sig' not found`)},
 	// secureboot.nix of package nixos: of its menu GRUB shows no reason
 	{"the boot loader refused its menu", regexp.MustCompile(`^The boot menu of this medium is missing, or was changed after it was signed`)},
 	// GRUB: loader/efi/linux.c

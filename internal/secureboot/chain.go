@@ -144,12 +144,6 @@ func (c *Chain) GRUB() *Program {
 	return &c.Programs[n]
 }
 
-// Signed tells whether the firmware is asked for anything: a loader with a signature.
-func (c *Chain) Signed() bool {
-	l := c.Loader()
-	return l != nil && len(l.Signatures) > 0
-}
-
 // Trusted are the certificates that a machine which starts the medium trusts: those of its firmware,
 // and those that were enrolled for a shim. What the medium's own certificate does not vouch for, as a
 // shim of others, firmware is taken to know.

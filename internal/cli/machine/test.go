@@ -49,10 +49,9 @@ func Test(app *face.App) *cobra.Command {
 		Use:   "test IMAGE|FOLDER [flags]",
 		Short: "Boot an image in virtual machines and see whether it comes up",
 		Long: `Boot an image, or a folder that 'livebuild netboot' made, in every way that it claims
-to start a machine, and watch its
-serial console until it shows a login prompt, or --expect matches a line. A
-kernel panic, an emergency shell, a prompt of the boot loader and the like end a
-boot at once. The image is only read; it can be anyone's.
+to start a machine, and watch its serial console until it shows a login prompt, or
+--expect matches a line. A kernel panic, an emergency shell, a prompt of the boot
+loader and the like end a boot at once. The image is only read; it can be anyone's.
 
 A system that leaves the serial console alone, or whose boot menu waits, is booted
 with a changed menu: the boot loader reads a copy in which the default entry has a
