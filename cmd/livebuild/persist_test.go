@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -243,16 +244,21 @@ func TestPersistBoot(t *testing.T) {
 	says(t, bootKept(t, file, true), "MINI-BOOTS-KEPT 2", "!MINI-STORE-KEPT", "MINI-GC ", "!MINI-STATUS additions")
 	fsck()
 
-	// With another stick of the same image, whichever is started from is the one that is used.
-	other := testdisk.Sparse(t, 700*mib)
-	first := file
-	file = other
-	write(image, "--persist")
-	second := []string{"-drive", "if=none,id=other,format=raw,file=" + first, "-device", "usb-storage,drive=other"}
-	says(t, bootKept(t, other, false, second...), "MINI-PERSIST")
-	// Told not to, or with none, nothing is kept.
-	file = testdisk.Sparse(t, 200*mib)
+	// With another stick of the same image, stage 1 takes either for its medium, for they have one
+	// label: what is kept is that of the same stick, or nothing if that keeps nothing.
 	write(image)
+	first := file
+	for _, args := range [][]string{{"--persist"}, nil} {
+		file = testdisk.Sparse(t, 700*mib)
+		write(image, args...)
+		console := bootKept(t, file, false, "-drive", "if=none,id=other,format=raw,file="+first, "-device", "usb-storage,drive=other")
+		taken := regexp.MustCompile(`MINI-MEDIUM (/dev/sd[ab])\b`).FindStringSubmatch(console)
+		used := regexp.MustCompile(`MINI-PERSIST disk=(/dev/sd[ab])\b`).FindStringSubmatch(console)
+		if taken == nil || used == nil && args != nil || used != nil && used[1] != taken[1] {
+			t.Errorf("the medium is %q, and the files of %q are used\n%s", taken, used, console)
+		}
+	}
+	// With none, nothing is kept.
 	says(t, bootKept(t, file, false), "!MINI-PERSIST", "!MINI-TOLD")
 }
 

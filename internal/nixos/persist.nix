@@ -146,12 +146,12 @@ let
         # that has other things, too.
         case $word in livebuild.persist=no | copytoram | findiso=* | boot.persistence=*) return 1 ;; esac
       done
-      disk=$(livebuild_disk "$(readlink -f "$1")")
-      if [ -z "$disk" ]; then return 1; fi
-      part=$(livebuild_part "$disk")
+      stick=$(livebuild_disk "$(readlink -f "$1")")
+      if [ -z "$stick" ]; then return 1; fi
+      part=$(livebuild_part "$stick")
       if [ -z "$part" ]; then return 1; fi
       # The identifier of the disk in the header of its GPT (UEFI 2.10, 5.3.2).
-      image=$(livebuild_bytes "/dev/$disk" 568 16)
+      image=$(livebuild_bytes "/dev/$stick" 568 16)
       target=/dev/$part
       blocks=$(($(livebuild_sectors "$part") / 8))
       new=$(livebuild_new "$part" $((blocks - 1)))
@@ -164,7 +164,7 @@ let
         # By a name that busybox has no program for, nor prefers its own. All of it but the end, which says that this is to be done, until it is.
         size=$(($(livebuild_sectors "$target") / 2 - 1024))
         read -r unique < /proc/sys/kernel/random/uuid
-        mkfs.ext4 -q -F -t ext4 -m 1 -L "LIVEBUILD_P''${unique%????-*}" "$target" "''${size}k" ||
+        mkfs.ext4 -q -F -t ext4 -m 1 -L "LIVEBUILD_P''${unique%%????-*}" "$target" "''${size}k" ||
           { livebuild_say "no file system could be made on /dev/$part: nothing is kept"; return 1; }
       fi
       checked=0
@@ -175,8 +175,8 @@ let
       fi
       # While a partition is mounted, Linux mounts nothing of the whole disk (block/bdev.c,
       # bd_may_claim), on which the medium is; but it does of a loop device with it.
-      loop=$(losetup -f) && losetup -r "$loop" "/dev/$disk" ||
-        { livebuild_say "there is no loop device for /dev/$disk: nothing is kept"; return 1; }
+      loop=$(losetup -f) && losetup -r "$loop" "/dev/$stick" ||
+        { livebuild_say "there is no loop device for /dev/$stick: nothing is kept"; return 1; }
       mkdir -p "$2"
       mount -t ext4 -o noatime,commit=30 "$target" "$2" ||
         { livebuild_say "/dev/$part cannot be mounted: nothing is kept"; return 1; }
@@ -192,7 +192,7 @@ let
         sync
       fi
       mkdir -p /run/livebuild
-      printf 'partition=/dev/%s\ndisk=/dev/%s\nimage=%s\n' "$part" "$disk" "$image" > /run/livebuild/persist
+      printf 'partition=/dev/%s\ndisk=/dev/%s\nimage=%s\n' "$part" "$stick" "$image" > /run/livebuild/persist
     }
 
     # livebuild_kept NAME: what was found out.
