@@ -27,6 +27,9 @@ buildGoModule rec {
 
   subPackages = [ "cmd/livebuild" ];
 
+  # A module of its own.
+  excludedPackages = [ "cmd/dist" ];
+
   nativeBuildInputs = [ installShellFiles ];
 
   buildInputs = [

@@ -82,7 +82,12 @@ func (p *Plan) prepareInitrd(ctx context.Context, src Sources, earlier *Earlier)
 // write writes stage 1, unless the store is apart, and the store behind it.
 func (i *Initrd) write(ctx context.Context, w io.WriterAt, p *Packing, opts PackOptions) (result Result, err error) {
 	if !i.Apart {
-		if err := copyFile(ctx, w, p.files, i.stage1); err != nil {
+		size, err := copyFile(ctx, w, p.files, i.stage1)
+		if err != nil {
+			return result, err
+		}
+		// All bytes are written, those of a gap too: a second packing is held against them.
+		if _, err := w.WriteAt(make([]byte, i.carrier.Behind-size), size); err != nil {
 			return result, err
 		}
 	}
@@ -94,17 +99,17 @@ func (i *Initrd) write(ctx context.Context, w io.WriterAt, p *Packing, opts Pack
 	return result, err
 }
 
-// copyFile copies a file of the store to the beginning of another one.
-func copyFile(ctx context.Context, w io.WriterAt, files *storefs.FS, name string) error {
+// copyFile copies a file of the store to the beginning of another one, and returns its size.
+func copyFile(ctx context.Context, w io.WriterAt, files *storefs.FS, name string) (size int64, err error) {
 	f, err := files.Open(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer f.Close()
-	if _, err := io.Copy(io.NewOffsetWriter(w, 0), progress.NewReader(ctx, f, nil)); err != nil {
-		return fmt.Errorf("copying %s: %w", name, err)
+	if size, err = io.Copy(io.NewOffsetWriter(w, 0), progress.NewReader(ctx, f, nil)); err != nil {
+		return size, fmt.Errorf("copying %s: %w", name, err)
 	}
-	return nil
+	return size, nil
 }
 
 // behind writes to what begins at an offset of a file.
