@@ -20,6 +20,9 @@ const root = "../.."
 
 // TestFlakeVendorHash compares the hash in package.nix with Nix' own of what it hashes.
 func TestFlakeVendorHash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("may download modules")
+	}
 	need.Path(t, "nix-bin", "nix")
 	vendor := filepath.Join(t.TempDir(), "vendor")
 	cmd := exec.Command("go", "mod", "vendor", "-o", vendor)

@@ -70,7 +70,8 @@ func sources(t *testing.T) (list []source) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && file != root {
+		// Packagers have the modules of others in a folder "vendor".
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && file != root || d.Name() == "vendor") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {

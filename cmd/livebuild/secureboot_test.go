@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	need "github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/overlay"
 	"github.com/livebuild/livebuild/internal/secureboot"
@@ -23,6 +24,7 @@ type bootKeys struct{ dir, key, cert, other, otherCert, signing, sbat string }
 
 func newBootKeys(t testing.TB) bootKeys {
 	t.Helper()
+	need.Root(t) // as who builds the images that they sign
 	dir := t.TempDir()
 	k := bootKeys{dir: dir}
 	make := func(name string) (key, cert string) {

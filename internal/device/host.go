@@ -112,6 +112,9 @@ const (
 // disks, and images that are mounted through read-only loop devices.
 func (h Host) Disks() ([]Disk, error) {
 	entries, err := fs.ReadDir(h.Sys, "block")
+	if errors.Is(err, fs.ErrNotExist) { // a sandbox without /sys has no disks
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
