@@ -138,9 +138,13 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 		v.result.Rebuilt = err == nil
 		return err
 	}
+	var names []string
+	for _, one := range of {
+		names = append(names, one.String())
+	}
 	at := verify.Locate(ctx, m, different.Offset)
 	return v.found(verify.Finding{
 		Structure: at.Structure, Offset: different.Offset, StorePath: at.StorePath, File: at.File,
-		Err: fmt.Errorf("%s has other bytes from here on", of),
+		Err: fmt.Errorf("%s has other bytes from here on", strings.Join(names, " ")),
 	})
 }
