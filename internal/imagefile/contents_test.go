@@ -148,7 +148,7 @@ func TestForeign(t *testing.T) {
 		"lzma":              {image + `xz --format=lzma -c image > out`, "lzma data", imagefile.Compressed},
 		"gzip in xz":        {image + `gzip -c image | xz -c > out`, "gzip data", imagefile.Compressed},
 		"xz in gzip":        {image + `xz -c image | gzip -c > out`, "xz data", imagefile.Compressed},
-		"zip in zstd":       {image + `zip -q - image | zstd -qc > out`, "a zip archive", imagefile.Archive},
+		"zip in zstd":       {image + `zip -q out.zip image; zstd -qc out.zip > out`, "a zip archive", imagefile.Archive},
 		"squashfs":          {`mksquashfs tree out -quiet -no-progress`, "a squashfs file system", imagefile.Part},
 		"program":           {`cp /bin/sh out`, "a program (ELF)", imagefile.Other},
 		"swap":              {`truncate -s 1M out; mkswap out`, "swap space", imagefile.Other},
