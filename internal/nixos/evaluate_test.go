@@ -3,6 +3,7 @@ package nixos
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -22,7 +23,7 @@ import (
 func flake(t *testing.T, name string) (*nix.Nix, installable.Installable, string) {
 	t.Helper()
 	judge.Path(t, "nix-bin", "nix")
-	root := t.TempDir()
+	root := storeRoot(t)
 	t.Setenv("NIX_REMOTE", "local?root="+root)
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(root, "cache"))
 	t.Setenv("NIX_CONFIG", "substituters =\nbuild-users-group =\n")
@@ -36,6 +37,25 @@ func flake(t *testing.T, name string) (*nix.Nix, installable.Installable, string
 	}
 	// The folder lies in a Git work tree, which is of no concern here.
 	return n, installable.Installable{Ref: "path:" + dir, Name: name}, root
+}
+
+// storeRoot is a folder for a store of a test's own, which who is not root can remove afterwards: Nix
+// leaves no right to write in it.
+func storeRoot(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	t.Cleanup(func() {
+		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				err = os.Chmod(file, 0o755)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	return root
 }
 
 func evaluate(t *testing.T, name string, with Changes) (*System, error) {

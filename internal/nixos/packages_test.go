@@ -34,7 +34,7 @@ func TestPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "NIX_REMOTE=local?root="+t.TempDir(), "GC_DONT_GC=1")
+	env := append(os.Environ(), "NIX_REMOTE=local?root="+storeRoot(t), "GC_DONT_GC=1")
 	n, err := nix.Find(t.Context(), nix.Options{Env: env, Flags: flags})
 	if err != nil {
 		t.Fatal(err)
