@@ -10,7 +10,6 @@ import (
 const (
 	installLabel = "install"
 	installTitle = "Install "
-	installWord  = "livebuild.install="
 )
 
 // addInstalls adds the entries, each of the first system that can do it.
@@ -22,7 +21,7 @@ func (m *Menu) addInstalls(systems []*nixos.System, used labels) {
 				continue
 			}
 			seen[t.Name] = true
-			e := entryOf(s, s.Shown()[0], used.add(installLabel, []string{t.Name}), []string{installWord + t.Name})
+			e := entryOf(s, s.Shown()[0], used.add(installLabel, []string{t.Name}), []string{medium.InstallWord + t.Name})
 			e.Title = installTitle + t.Name
 			m.Install = append(m.Install, e)
 		}

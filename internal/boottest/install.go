@@ -30,7 +30,6 @@ type Installation struct {
 // What livebuild-install says, of package nixos.
 var (
 	installFailed = regexp.MustCompile(`livebuild-install: error: `)
-	installWord   = "livebuild.install="
 	diskID        = "/dev/disk/by-id/virtio-"
 )
 

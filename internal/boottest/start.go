@@ -194,7 +194,7 @@ func (s *Start) change(disk *overlay.Disk, all []found, port string) (reason str
 		}
 		room := func(path string) int { return room(f.tree, path) }
 		if s.install != nil {
-			texts, ok := f.menus.Start(installWord+s.install.Name, s.install.words(port), room)
+			texts, ok := f.menus.Start(medium.InstallWord+s.install.Name, s.install.words(port), room)
 			if !ok {
 				return "its boot menu has no entry that installs " + s.install.Name + ", or no room for more words", nil
 			}

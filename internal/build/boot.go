@@ -2,11 +2,11 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"io"
 
+	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/netboot"
-	"github.com/livebuild/livebuild/internal/progress"
+	"github.com/livebuild/livebuild/pkg/cpio"
 )
 
 // Boot is how a system that was planned without a medium is started, by files that others are
@@ -36,8 +36,8 @@ func (b *Build) CopyKernel(ctx context.Context, w io.WriterAt) error {
 // that where another initrd follows.
 func (b *Build) CopyStage1(ctx context.Context, w io.WriterAt) error {
 	size, err := b.copyFile(ctx, w, b.plan.System().Root().Initrd)
-	if err == nil && size%4 != 0 {
-		_, err = w.WriteAt(make([]byte, 4-size%4), size)
+	if gap := -size & (cpio.Align - 1); err == nil && gap > 0 {
+		_, err = w.WriteAt(make([]byte, gap), size)
 	}
 	return err
 }
@@ -48,14 +48,5 @@ func (b *Build) copyFile(ctx context.Context, w io.WriterAt, name string) (int64
 	if err != nil {
 		return 0, err
 	}
-	f, err := src.Files.Open(name)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	n, err := io.Copy(io.NewOffsetWriter(w, 0), progress.NewReader(ctx, f, nil))
-	if err != nil {
-		err = fmt.Errorf("copying %s: %w", name, err)
-	}
-	return n, err
+	return image.CopyFile(ctx, w, src.Files, name)
 }

@@ -170,7 +170,7 @@ func (e *FullError) Error() string { return "the firmware's variables have no ro
 
 // Set gives a variable a value, and takes away an earlier one. The error is a [*FullError].
 func (s *Store) Set(v Variable) error {
-	name := binary.LittleEndian.AppendUint16(nil, 0)[:0]
+	var name []byte
 	for _, u := range append(utf16.Encode([]rune(v.Name)), 0) {
 		name = binary.LittleEndian.AppendUint16(name, u)
 	}

@@ -82,7 +82,7 @@ func (p *Plan) prepareInitrd(ctx context.Context, src Sources, earlier *Earlier)
 // write writes stage 1, unless the store is apart, and the store behind it.
 func (i *Initrd) write(ctx context.Context, w io.WriterAt, p *Packing, opts PackOptions) (result Result, err error) {
 	if !i.Apart {
-		size, err := copyFile(ctx, w, p.files, i.stage1)
+		size, err := CopyFile(ctx, w, p.files, i.stage1)
 		if err != nil {
 			return result, err
 		}
@@ -99,8 +99,8 @@ func (i *Initrd) write(ctx context.Context, w io.WriterAt, p *Packing, opts Pack
 	return result, err
 }
 
-// copyFile copies a file of the store to the beginning of another one, and returns its size.
-func copyFile(ctx context.Context, w io.WriterAt, files *storefs.FS, name string) (size int64, err error) {
+// CopyFile copies a file of the store to the beginning of another one, and returns its size.
+func CopyFile(ctx context.Context, w io.WriterAt, files *storefs.FS, name string) (size int64, err error) {
 	f, err := files.Open(name)
 	if err != nil {
 		return 0, err

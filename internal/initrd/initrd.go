@@ -34,9 +34,6 @@ var magic = []byte("hsqs")
 // to a multiple of 512.
 const tail = 4 << 10
 
-// trailer is how the last member of an archive is called.
-var trailer = []byte("TRAILER!!!\x00")
-
 // FindStore returns where the squashfs is in what may be an initrd of size bytes, which ends with an
 // archive that is not compressed. The error wraps [cpio.ErrNotCarried] if there is none.
 func FindStore(r io.ReaderAt, size int64) (*io.SectionReader, error) {
@@ -44,7 +41,7 @@ func FindStore(r io.ReaderAt, size int64) (*io.SectionReader, error) {
 	if _, err := r.ReadAt(end, size-int64(len(end))); err != nil && err != io.EOF {
 		return nil, err
 	}
-	if !bytes.Contains(end, trailer) {
+	if !bytes.Contains(end, []byte(cpio.Trailer)) {
 		return nil, cpio.ErrNotCarried
 	}
 	return cpio.Find(r, size, Store, unit, magic, maxStage1)

@@ -35,7 +35,7 @@ func (c Carrier) Offset() int64 {
 }
 
 // Size is where the archive ends if its file has that many bytes.
-func (c Carrier) Size(size int64) int64 { return aligned(c.Offset()+size) + headSize(trailer) }
+func (c Carrier) Size(size int64) int64 { return aligned(c.Offset()+size) + headSize(Trailer) }
 
 // Finish writes what is around a content of so many bytes, and returns where the archive ends. The
 // error is a *SizeError if there can be no such archive.
@@ -43,7 +43,7 @@ func (c Carrier) Finish(w io.WriterAt, size int64) (end int64, err error) {
 	if size > MaxSize {
 		return 0, &SizeError{c.Name, size}
 	}
-	rest := append(make([]byte, aligned(size)-size), appendHeader(nil, trailer, 0, 0, 0)...)
+	rest := append(make([]byte, aligned(size)-size), appendHeader(nil, Trailer, 0, 0, 0)...)
 	if _, err := w.WriteAt(rest, c.Offset()+size); err != nil {
 		return 0, err
 	}

@@ -23,8 +23,10 @@ const (
 	headerSize = 110
 	fields     = 13
 	digits     = 8
-	trailer    = "TRAILER!!!" // name of the member that ends an archive
 )
+
+// Trailer is the name of the member that ends an archive.
+const Trailer = "TRAILER!!!"
 
 // Align is what the size of an archive, and where one begins in a file, are multiples of, in bytes.
 const Align = 4
@@ -86,7 +88,7 @@ func Archive(members []Member) []byte {
 	for i, m := range members {
 		b = pad(append(appendHeader(b, m.Name, m.Mode, int64(len(m.Data)), i+1), m.Data...))
 	}
-	return appendHeader(b, trailer, 0, 0, 0)
+	return appendHeader(b, Trailer, 0, 0, 0)
 }
 
 // WithFolders puts before each member the directories in which it lies, unless they are there.
@@ -152,7 +154,7 @@ func Read(b []byte) (members []Member, err error) {
 		if final != 0 || strings.ContainsRune(name, 0) {
 			return nil, fmt.Errorf("the member at byte %d has a name without end", at-headerSize)
 		}
-		if at = aligned(at + h.nameSize); name == trailer {
+		if at = aligned(at + h.nameSize); name == Trailer {
 			return members, nil
 		}
 		if at > end || h.size > end-at {

@@ -44,8 +44,8 @@ const zstdPresetGeneration = 1
 // may lose at most. They were chosen with libzstd 1.5.7 on 48 blocks of 1 MiB of Debian 12's programs,
 // and held against 32 of a Debian 13 that had no part in the choice; there, in processor time and size
 // relative to libzstd's level of the number: 3: 0.92, +0.3 %; 6: 0.93, +0.4 %; 9: 0.87, -0.7 %;
-// 12: 0.65, -1.1 %; 15: 0.33, -2.0 %; 16: 0.71, -2.7 %; 17: 0.87, -2.3 %; 19 (where it was chosen):
-// 0.69, +0.5 %.
+// 12: 0.65, -1.1 %; 15: 0.33, -2.0 %; 16: 0.71, -2.7 % and 17: 0.87, -2.3 %, both with a chain table
+// twice as large; 19 (where it was chosen): 0.69, +0.5 %.
 //
 // What is gained by what: hash tables of 2^17 or 2^18 entries, which stay in a processor's cache, cost
 // programs that search by binary trees nothing in size. Matches of 4 bytes instead of 5, and of 3
