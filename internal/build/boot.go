@@ -6,7 +6,6 @@ import (
 
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/netboot"
-	"github.com/livebuild/livebuild/pkg/cpio"
 )
 
 // Boot is how a system that was planned without a medium is started, by files that others are
@@ -36,8 +35,8 @@ func (b *Build) CopyKernel(ctx context.Context, w io.WriterAt) error {
 // that where another initrd follows.
 func (b *Build) CopyStage1(ctx context.Context, w io.WriterAt) error {
 	size, err := b.copyFile(ctx, w, b.plan.System().Root().Initrd)
-	if gap := -size & (cpio.Align - 1); err == nil && gap > 0 {
-		_, err = w.WriteAt(make([]byte, gap), size)
+	if err == nil && size%4 != 0 {
+		_, err = w.WriteAt(make([]byte, 4-size%4), size)
 	}
 	return err
 }
