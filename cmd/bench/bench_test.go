@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -83,7 +85,7 @@ func TestBenchmark(t *testing.T) {
 		t.Fatal(err)
 	}
 	measure := func(runs int) *benchmark {
-		b, err := newBenchmark(t.Context(), dir, t.TempDir(), runs)
+		b, err := newBenchmark(t.Context(), dir, t.TempDir(), "", runs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +149,7 @@ func TestChecking(t *testing.T) {
 	if err != nil || len(lz4) != 1 {
 		t.Fatal(lz4, err)
 	}
-	b, err := newBenchmark(t.Context(), dir, t.TempDir(), 2)
+	b, err := newBenchmark(t.Context(), dir, t.TempDir(), "", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +182,7 @@ func TestChecking(t *testing.T) {
 // An image that is not its source must not pass.
 func TestVerifyFindsDifferences(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
-	b, err := newBenchmark(t.Context(), makeCorpus(t), "", 1)
+	b, err := newBenchmark(t.Context(), makeCorpus(t), "", "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,6 +250,99 @@ func TestSelectRows(t *testing.T) {
 	for _, word := range []string{"zstd:4", "reuse:gzip:1", "reuse:"} {
 		if _, _, _, err := selectRows([]string{word}); err == nil {
 			t.Errorf("%s is taken for a row", word)
+		}
+	}
+}
+
+// A report keeps the rows that a later run elsewhere does not measure.
+func TestReportKeepsRows(t *testing.T) {
+	report := filepath.Join(t.TempDir(), "report.md")
+	runs := func(rowName string, ours, theirs float64) []record {
+		return []record{
+			{Corpus: "7", Packer: "p", Row: rowName, Variant: "a", Tool: livebuild, Wall: ours, Size: 90e6, Machine: "A machine", Of: 3},
+			{Corpus: "7", Packer: "p", Row: rowName, Variant: "a", Tool: mksquashfs, Wall: theirs, Size: 100e6, Machine: "A machine", Of: 3},
+		}
+	}
+	made := func(records []record) string {
+		t.Helper()
+		all, err := openResults(filepath.Join(t.TempDir(), "results.jsonl"), report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.records = records
+		b := &benchmark{corpus: &corpus{key: "7", a: variant{name: "a"}, b: variant{name: "b"}}, results: all}
+		if err := b.report(report); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	made(append(runs("lz4", 1, 2), runs("zstd:3", 8, 4)...))
+	text := made(runs("zstd:6", 5, 6))
+	for _, want := range []string{
+		"| lz4 | 3 | 1.00 | 2.00 |", "| zstd:3 | 3 | 8.00 | 4.00 |", "| zstd:6 | 3 | 5.00 | 6.00 |",
+		"2 of 3 settings", "| zstd:3 | 4.00 | 100.0 | **no**: zstd:3 in 2.00 of the time, 0.900 of the size |",
+		"![Size of the image over the time to pack it](report.svg)", "- Machine: A machine.\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q:\n%s", want, text)
+		}
+	}
+	if text := made(runs("lz4", 3, 4)); !strings.Contains(text, "| lz4 | 3 | 3.00 | 4.00 |") {
+		t.Errorf("what was measured again is not what the report has:\n%s", text)
+	}
+}
+
+// What runs of mksquashfs are left behind by runs of the same compressor, whatever their names.
+func TestAnswer(t *testing.T) {
+	ours := []setting{{"zstd:3", 4, 100}, {"zstd:6", 5, 90}, {"lz4", 1, 50}}
+	for _, test := range []struct {
+		theirs setting
+		want   string
+	}{
+		{setting{"zstd:3", 6, 110}, "zstd:6"},
+		{setting{"zstd:1", 4.5, 110}, "zstd:3"},
+		{setting{"zstd:1", 4, 110}, ""},
+		{setting{"gzip:1", 90, 900}, ""},
+	} {
+		if got, ok := answer(test.theirs, ours); got.name != test.want || ok != (test.want != "") {
+			t.Errorf("%v is left behind by %q, want %q", test.theirs, got.name, test.want)
+		}
+	}
+}
+
+// A chart is well-formed, has what it is given, and no two ticks at one place.
+func TestDrawChart(t *testing.T) {
+	chart := drawChart("a & b", []panel{
+		{title: "a <panel>", x: "s", y: "MB", lines: []line{{"ours", []point{{1, 733.2, "lz4", false}, {1000, 741, "lz4:hc", true}}}}},
+		{title: "one point", lines: []line{{"theirs", []point{{3, 3, "none", false}}}}},
+		{title: "nothing", zero: true},
+	}, []string{"ours: ours"})
+	dec := xml.NewDecoder(strings.NewReader(chart))
+	for {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("%v\n%s", err, chart)
+		}
+	}
+	for _, want := range []string{"a &lt;panel&gt;", "s, logarithmic", ">100<", ">lz4:hc<", `class="ours open"`, "prefers-color-scheme: dark"} {
+		if !strings.Contains(chart, want) {
+			t.Errorf("the chart lacks %q", want)
+		}
+	}
+	for _, values := range [][]float64{{1}, {0.001, 0.0012}, {1, 9e9}, {17, 18}, {}} {
+		a := newAxis(values, 0, 100, false)
+		if len(a.ticks) < 2 || len(a.ticks) > 12 {
+			t.Errorf("of %v the ticks are %v", values, a.ticks)
+		}
+		for i, tick := range a.ticks {
+			if at := a.at(tick); at < 0 || at > 100.001 || i > 0 && at <= a.at(a.ticks[i-1]) {
+				t.Errorf("of %v tick %v is at %v", values, tick, at)
+			}
 		}
 	}
 }

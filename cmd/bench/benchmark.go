@@ -29,10 +29,11 @@ type benchmark struct {
 	program   string // livebuild itself, for what is measured of it as a whole
 	theirs    string // mksquashfs
 	version   string // of theirs
+	machine   string // that this runs on
 	manifests map[string]manifest
 }
 
-func newBenchmark(ctx context.Context, dir, scratch string, runs int) (*benchmark, error) {
+func newBenchmark(ctx context.Context, dir, scratch, report string, runs int) (*benchmark, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func newBenchmark(ctx context.Context, dir, scratch string, runs int) (*benchmar
 	if b.corpus, err = openCorpus(ctx, dir); err != nil {
 		return nil, err
 	}
-	if b.results, err = openResults(filepath.Join(dir, "results.jsonl")); err != nil {
+	if b.results, err = openResults(filepath.Join(dir, "results.jsonl"), report); err != nil {
 		return nil, err
 	}
 	if b.packer, err = packerKey("."); err != nil {
@@ -64,6 +65,9 @@ func newBenchmark(ctx context.Context, dir, scratch string, runs int) (*benchmar
 		return nil, err
 	}
 	b.version = strings.TrimSpace(string(version))
+	if b.machine, err = machine(); err != nil {
+		return nil, err
+	}
 	return b, os.MkdirAll(filepath.Join(dir, "images"), 0o755)
 }
 
@@ -262,7 +266,7 @@ func (b *benchmark) mksquashfs(ctx context.Context, r row, v variant) (record, e
 }
 
 func (b *benchmark) describe(rec record, r row, v variant) record {
-	rec.Corpus, rec.Packer, rec.Row, rec.Variant, rec.Workers = b.corpus.key, b.packer, r.name, v.name, b.workers
+	rec.Corpus, rec.Packer, rec.Row, rec.Variant, rec.Workers, rec.Machine = b.corpus.key, b.packer, r.name, v.name, b.workers, b.machine
 	return rec
 }
 

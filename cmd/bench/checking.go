@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -36,6 +37,12 @@ func (b *benchmark) checking(ctx context.Context, r row) error {
 	key, err := b.checkerKey()
 	if err != nil {
 		return err
+	}
+	missing := func(tool string) bool {
+		return len(b.results.of(b.corpus.key, key, checkPrefix+r.name, b.corpus.a.name, tool)) < b.runs
+	}
+	if !slices.ContainsFunc(checkers, missing) {
+		return nil
 	}
 	image := b.image(r, b.corpus.a)
 	if !b.has(r, b.corpus.a) {
@@ -87,13 +94,31 @@ func silently(ctx context.Context, command []string) (record, error) {
 	return rec, err
 }
 
-// reportChecks writes the table into its part of a file.
+// reportChecks writes the table into its part of a file, and its records beside it.
 func (b *benchmark) reportChecks(file string) error {
-	machine, err := machine()
-	if err != nil {
+	var records []record
+	machines := []string{}
+	for _, r := range coldRows {
+		found, _ := b.checks(r)
+		for _, s := range found {
+			records = append(records, s...)
+		}
+	}
+	for _, rec := range records {
+		if rec.Machine != "" && !slices.Contains(machines, rec.Machine) {
+			machines = append(machines, rec.Machine)
+		}
+	}
+	if err := writeBook(file, checkingPart, records); err != nil {
 		return err
 	}
-	return writePart(file, checkingReport, checkHead+b.checkTable()+"Machine: "+machine+". unsquashfs comes with "+b.version+".\n")
+	about := "Machine: " + cmp.Or(strings.Join(machines, "; for other rows "), b.machine) + ". unsquashfs comes with " + b.version + ".\n"
+	return writePart(file, checkingReport, checkHead+b.checkTable()+about)
+}
+
+// checks are the runs of all checkers in a row, in their order, and whether there are any.
+func (b *benchmark) checks(r row) ([]series, bool) {
+	return b.results.find(b.corpus.key, checkPrefix+r.name, b.corpus.a.name, checkers...)
 }
 
 const checkHead = `## Checking an image
@@ -113,15 +138,16 @@ func (b *benchmark) checkTable() string {
 		if !r.checked {
 			continue
 		}
-		of := map[string]series{}
-		for _, tool := range checkers {
-			of[tool] = b.results.find(b.corpus.key, checkPrefix+r.name, b.corpus.a.name, tool)
-		}
-		ours, theirs := of[verifying], of[unsquashfs]
-		if slices.ContainsFunc(checkers, func(tool string) bool { return len(of[tool]) == 0 }) {
+		found, ok := b.checks(r)
+		if !ok {
 			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 11))
 			continue
 		}
+		of := map[string]series{}
+		for i, tool := range checkers {
+			of[tool] = found[i]
+		}
+		ours, theirs := of[verifying], of[unsquashfs]
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %.2f | %.2f | %.2f | %.2f | %.2f | %.0f | %.0f |\n", r.name, runs(ours, theirs),
 			pair(ours, theirs, wall, "%.2f", 1), goal(checkGoal, ours.median(wall)/theirs.median(wall)),
 			of[ownTool].median(wall), of[sha256sum].median(wall), of[isoinfo].median(wall),

@@ -8,8 +8,9 @@
 // is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
 // an earlier image at hand, or after "verify:" for checking the image; without any, all are measured. Each finished run
 // is kept in DIR/results.jsonl, and runs that are there already are not made
-// again, so that a measurement can be interrupted. With -runs 0 only the report
-// is made. It needs root, to mount the images that it made and read them back.
+// again, so that a measurement can be interrupted. Beside the report, FILE.json gets the
+// records that its tables are made of: rows that are not measured here stay as they are there.
+// With -runs 0 only the report is made. It needs root, to mount the images that it made and read them back.
 package main
 
 import (
@@ -63,7 +64,7 @@ func bench(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBenchmark(ctx, *dir, *scratch, *runs)
+	b, err := newBenchmark(ctx, *dir, *scratch, *report, *runs)
 	if err != nil {
 		return err
 	}

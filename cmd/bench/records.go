@@ -22,7 +22,9 @@ type record struct {
 	Tool    string    `json:"tool"`
 	Version string    `json:"version"` // of the tool and its compressor
 	Workers int       `json:"workers"`
-	Load    float64   `json:"load"` // of the machine, just before
+	Machine string    `json:"machine,omitempty"`
+	Load    float64   `json:"load,omitempty"` // of the machine, just before
+	Of      int       `json:"of,omitempty"`   // how many runs this is the median of, if it is not one run
 
 	Wall   float64 `json:"wall"`   // seconds, as CPU
 	CPU    float64 `json:"cpu"`    // of all threads, user and system
@@ -46,10 +48,18 @@ const (
 type results struct {
 	path    string
 	records []record
+	kept    []record // those that the report keeps of what was measured before or elsewhere
 }
 
-func openResults(path string) (*results, error) {
+func openResults(path, report string) (*results, error) {
 	r := &results{path: path}
+	for _, part := range []string{packingPart, checkingPart} {
+		kept, err := readBook[record](report, part)
+		if err != nil {
+			return nil, err
+		}
+		r.kept = append(r.kept, kept...)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -90,27 +100,51 @@ func (r *results) add(rec record) error {
 // series are the runs of one tool in one cell of a table.
 type series []record
 
-// find returns the runs of the newest livebuild that was measured in a row.
-// Those of mksquashfs are the ones made in turns with it.
-func (r *results) find(corpus, rowName, variant, tool string) series {
-	packer := ""
-	for _, rec := range r.records {
-		if rec.Corpus == corpus && rec.Row == rowName && rec.Variant == variant {
-			packer = rec.Packer
+// find returns for each of some tools its runs with the newest livebuild that was measured in a
+// row, and whether there are any of all. Runs of others are those made in turns with it. If not
+// all ran here, those are returned that the report keeps.
+func (r *results) find(corpus, rowName, variant string, tools ...string) ([]series, bool) {
+	for _, records := range [][]record{r.records, r.kept} {
+		packer := ""
+		for _, rec := range records {
+			if rec.Corpus == corpus && rec.Row == rowName && rec.Variant == variant {
+				packer = rec.Packer
+			}
+		}
+		found, complete := make([]series, len(tools)), true
+		for i, tool := range tools {
+			found[i] = pick(records, corpus, packer, rowName, variant, tool)
+			complete = complete && len(found[i]) > 0
+		}
+		if complete {
+			return found, true
 		}
 	}
-	return r.of(corpus, packer, rowName, variant, tool)
+	return make([]series, len(tools)), false
 }
 
-// of returns the runs made in turns with one livebuild.
+// of returns the runs made here in turns with one livebuild.
 func (r *results) of(corpus, packer, rowName, variant, tool string) series {
+	return pick(r.records, corpus, packer, rowName, variant, tool)
+}
+
+func pick(records []record, corpus, packer, rowName, variant, tool string) series {
 	var found series
-	for _, rec := range r.records {
+	for _, rec := range records {
 		if rec.Corpus == corpus && rec.Packer == packer && rec.Row == rowName && rec.Variant == variant && rec.Tool == tool {
 			found = append(found, rec)
 		}
 	}
 	return found
+}
+
+// runs is how many there were.
+func (s series) runs() int {
+	n := 0
+	for _, rec := range s {
+		n += max(1, rec.Of)
+	}
+	return n
 }
 
 // median is the middle of a figure of all runs, or the mean of the two in the

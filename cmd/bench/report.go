@@ -18,13 +18,17 @@ const (
 	reportTitle    = "# Benchmarks\n"
 )
 
-// report writes the tables about packing into their part of a file.
+// report writes the tables about packing into their part of a file, and beside it the records
+// that they are made of, and the chart.
 func (b *benchmark) report(file string) error {
-	about, err := b.about()
-	if err != nil {
+	if err := writeBook(file, packingPart, b.reported()); err != nil {
 		return err
 	}
-	return writePart(file, packingReport, about+b.coldTable()+b.reuseTable())
+	chart := drawFront(b.settingsOf(livebuild), b.settingsOf(mksquashfs))
+	if err := os.WriteFile(beside(file, ".svg"), []byte(chart), 0o644); err != nil {
+		return err
+	}
+	return writePart(file, packingReport, b.about()+b.frontTable(file)+b.coldTable()+b.reuseTable())
 }
 
 func writePart(file, name, part string) error {
@@ -52,24 +56,23 @@ func replacePart(text, name, part string) string {
 }
 
 // about says what was measured, on what, and how.
-func (b *benchmark) about() (string, error) {
-	machine, err := machine()
-	if err != nil {
-		return "", err
+func (b *benchmark) about() string {
+	var versions, identities, machines []string
+	var loads []float64
+	note := func(list *[]string, what string) {
+		if what != "" && !slices.Contains(*list, what) {
+			*list = append(*list, what)
+		}
 	}
-	var versions, identities []string
-	low, high := 0.0, 0.0
-	for i, rec := range b.reported() {
-		if i == 0 {
-			low = rec.Load
+	for _, rec := range b.reported() {
+		if rec.Load > 0 {
+			loads = append(loads, rec.Load)
 		}
-		low, high = min(low, rec.Load), max(high, rec.Load)
-		list := &identities
+		note(&machines, rec.Machine)
 		if rec.Tool == mksquashfs {
-			list = &versions
-		}
-		if !slices.Contains(*list, rec.Version) {
-			*list = append(*list, rec.Version)
+			note(&versions, rec.Version)
+		} else {
+			note(&identities, rec.Version)
 		}
 	}
 	slices.Sort(identities)
@@ -80,22 +83,24 @@ func (b *benchmark) about() (string, error) {
 	fmt.Fprintf(&s, "favour. Each image of livebuild was the same in every run, and was read back by Linux, unsquashfs and rdsquashfs\n")
 	fmt.Fprintf(&s, "without a difference from its source, where \"read\" says so.\n\n")
 	fmt.Fprintf(&s, "- Closure: %s, of Debian 12's packages (testdata/bench/packages.list).\n", b.corpus.about)
-	fmt.Fprintf(&s, "- Machine: %s.\n", machine)
-	if len(versions) > 0 {
-		fmt.Fprintf(&s, "  Its load average before a run was %.1f to %.1f, of which up to %d is the run before; what is above was others' work.\n", low, high, b.workers)
+	fmt.Fprintf(&s, "- Machine: %s.\n", cmp.Or(strings.Join(machines, "; for other rows "), b.machine))
+	if len(loads) > 0 {
+		fmt.Fprintf(&s, "  The load average before a run was %.1f to %.1f, of which up to %d is the run before; what is above was others' work.\n", slices.Min(loads), slices.Max(loads), b.workers)
 	}
 	fmt.Fprintf(&s, "- Against: %s.\n", cmp.Or(strings.Join(versions, "; "), b.version))
 	fmt.Fprintf(&s, "- livebuild: %s.\n\n", cmp.Or(strings.Join(identities, "; "), "not measured"))
-	return s.String(), nil
+	return s.String()
 }
 
 // reported are the records that the tables are made of.
 func (b *benchmark) reported() []record {
 	var all []record
 	for _, r := range coldRows {
-		for _, v := range []string{b.corpus.a.name, b.corpus.b.name} {
-			for _, tool := range []string{livebuild, reusing, mksquashfs} {
-				all = append(all, b.results.find(b.corpus.key, r.name, v, tool)...)
+		for _, v := range []variant{b.corpus.a, b.corpus.b} {
+			for _, tool := range []string{livebuild, reusing} {
+				if ours, theirs, ok := b.cell(r, v, tool); ok {
+					all = append(append(all, ours...), theirs...)
+				}
 			}
 		}
 	}
@@ -182,9 +187,8 @@ func (b *benchmark) costTable(v variant, tool string) string {
 
 // cell returns the runs that a row compares, and whether there are any.
 func (b *benchmark) cell(r row, v variant, tool string) (ours, theirs series, ok bool) {
-	ours = b.results.find(b.corpus.key, r.name, v.name, tool)
-	theirs = b.results.find(b.corpus.key, r.name, v.name, mksquashfs)
-	return ours, theirs, len(ours) > 0 && len(theirs) > 0
+	found, ok := b.results.find(b.corpus.key, r.name, v.name, tool, mksquashfs)
+	return found[0], found[1], ok
 }
 
 const missed = ", **missed**"
@@ -206,10 +210,10 @@ func goal(want, got float64) string {
 
 // runs is how many runs the medians are of.
 func runs(ours, theirs series) string {
-	if len(ours) == len(theirs) {
-		return fmt.Sprint(len(ours))
+	if ours.runs() == theirs.runs() {
+		return fmt.Sprint(ours.runs())
 	}
-	return fmt.Sprintf("%d and %d", len(ours), len(theirs))
+	return fmt.Sprintf("%d and %d", ours.runs(), theirs.runs())
 }
 
 // read tells how many readers read the image.
