@@ -61,8 +61,8 @@ type attributes struct {
 	links    uint32 // names
 }
 
-// count numbers the inodes in the order in which they will be written: those
-// below a directory before the directory itself.
+// count numbers the inodes: those below a directory before the directory itself, and so
+// that what is in one directory has numbers near to each other.
 func (t *Tree) count() {
 	t.Inodes, t.Files, t.Bytes = 0, 0, 0
 	t.countBelow(t.root, make(map[uint64]*node))

@@ -21,7 +21,7 @@ import (
 
 // layoutGeneration counts the changes to the rules by which files are laid
 // down. It has to grow with every change that gives the same tree other bytes.
-const layoutGeneration = 3
+const layoutGeneration = 4
 
 // Options say how a tree is laid down. The zero value is a good choice.
 type Options struct {
@@ -213,12 +213,12 @@ func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options) (*pack.
 // writeTables writes what follows the data, in the order that Linux insists on
 // (fs/squashfs/super.c, squashfs_fill_super), and fills in the superblock.
 func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Superblock, packed *pack.Result, opts Options) error {
-	meta, err := newInodeWriter(opts, t.Inodes, packed)
+	pool := disk.NewPool(opts.Codec, opts.Workers)
+	meta, err := newInodeWriter(opts, pool, t.Inodes, packed)
 	if err != nil {
 		return err
 	}
-	// The root's parent is one more than any inode, as mksquashfs has it.
-	if err := meta.dir(ctx, t.root, "", uint32(t.Inodes)+1); err != nil {
+	if err := meta.write(ctx, t.root); err != nil {
 		return err
 	}
 	sb.RootInode = meta.refs[t.root.number-1]
@@ -240,17 +240,17 @@ func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Super
 	}
 	sb.FragmentTable = disk.InvalidTable
 	if len(packed.Fragments) > 0 {
-		if sb.FragmentTable, err = writeLookupTable(out, opts.Codec, packed.Fragments); err != nil {
+		if sb.FragmentTable, err = writeLookupTable(out, pool, packed.Fragments); err != nil {
 			return fmt.Errorf("writing fragment table: %w", err)
 		}
 	}
-	if sb.ExportTable, err = writeLookupTable(out, opts.Codec, meta.refs); err != nil {
+	if sb.ExportTable, err = writeLookupTable(out, pool, meta.refs); err != nil {
 		return fmt.Errorf("writing export table: %w", err)
 	}
-	if sb.IDTable, err = writeLookupTable(out, opts.Codec, meta.ids.list); err != nil {
+	if sb.IDTable, err = writeLookupTable(out, pool, meta.ids.list); err != nil {
 		return fmt.Errorf("writing ID table: %w", err)
 	}
-	if sb.XattrTable, err = meta.xattrs.WriteTo(out, opts.Codec); err != nil {
+	if sb.XattrTable, err = meta.xattrs.WriteTo(out); err != nil {
 		return fmt.Errorf("writing xattr table: %w", err)
 	}
 	sb.BytesUsed = uint64(out.Pos)
@@ -258,8 +258,8 @@ func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Super
 }
 
 // writeLookupTable writes a table and returns where its list of blocks is.
-func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *disk.Writer, c *codec.Codec, records []T) (start uint64, err error) {
-	blocks, list, err := disk.LookupTable(c, out.Pos, records)
+func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *disk.Writer, pool *disk.Pool, records []T) (start uint64, err error) {
+	blocks, list, err := disk.LookupTable(pool, out.Pos, records)
 	if err != nil {
 		return 0, err
 	}

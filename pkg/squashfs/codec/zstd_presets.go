@@ -28,8 +28,8 @@ const (
 // others for those (clevels.h).
 const zstdPresetMin = 256 << 10
 
-// zstdTableLevel is the highest level of blocks of up to metadataSize bytes, of which one processor
-// makes all tables of an image, in every image anew. Level 19 takes 2.3 times as long for 0.36 % of
+// zstdTableLevel is the highest level of blocks of up to metadataSize bytes, which the tables of an
+// image consist of, and these are made for every image anew. Level 19 takes 2.3 times as long for 0.36 % of
 // what is half a percent of an image.
 const zstdTableLevel = 13
 

@@ -1,16 +1,21 @@
 package disk
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
-
-	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
-// Inodes is the inode table and the directory table that are being made. A
-// directory's listing holds the places of its children's inodes and its own inode
-// the place of the listing, so children go first.
+// Inodes is the inode table and the directory table that are being made. Inodes and
+// listings are found by their places among compressed blocks, so that what holds such a
+// place can only be added when the block is compressed that it leads to:
+//
+//   - the inodes of all that is no directory hold no places, and go first;
+//   - the listings of directories, in any order, once the inodes of their children are there
+//     and Settle was called for these;
+//   - the inodes of these directories, once Settle was called for the listings.
+//
+// So the more is added between two Settles, the more is compressed at the same time.
+// Whoever adds an inode gets its position among the others, of which Metadata.Ref makes a place.
 type Inodes struct {
 	Inodes *Metadata
 	Dirs   *Metadata
@@ -18,8 +23,8 @@ type Inodes struct {
 }
 
 // NewInodes returns empty tables.
-func NewInodes(c *codec.Codec) *Inodes {
-	return &Inodes{Inodes: NewMetadata(c), Dirs: NewMetadata(c)}
+func NewInodes(pool *Pool) *Inodes {
+	return &Inodes{Inodes: NewMetadata(pool), Dirs: NewMetadata(pool)}
 }
 
 // Inode is what inodes of all types have.
@@ -33,80 +38,82 @@ type Inode struct {
 }
 
 // File adds the inode of a file of size bytes that lies at l.
-func (t *Inodes) File(i Inode, size uint64, l Location) (InodeRef, error) {
+func (t *Inodes) File(i Inode, size uint64, l Location) (at int64) {
+	var p []byte
 	if l.Start <= math.MaxUint32 && size <= math.MaxUint32 && l.Sparse == 0 && i.Links == 1 && i.Xattr == InvalidXattr {
-		return t.add(TypeFile, i, FileInode{
+		p = FileInode{
 			StartBlock: uint32(l.Start),
 			Fragment:   l.Fragment,
 			Offset:     l.Offset,
 			FileSize:   uint32(size),
-		}, sizeList(l.Sizes))
+		}.append(t.begin(TypeFile, i))
+	} else {
+		p = ExtFileInode{
+			StartBlock: l.Start,
+			FileSize:   size,
+			Sparse:     l.Sparse,
+			Nlink:      i.Links,
+			Fragment:   l.Fragment,
+			Offset:     l.Offset,
+			Xattr:      i.Xattr,
+		}.append(t.begin(TypeExtFile, i))
 	}
-	return t.add(TypeExtFile, i, ExtFileInode{
-		StartBlock: l.Start,
-		FileSize:   size,
-		Sparse:     l.Sparse,
-		Nlink:      i.Links,
-		Fragment:   l.Fragment,
-		Offset:     l.Offset,
-		Xattr:      i.Xattr,
-	}, sizeList(l.Sizes))
-}
-
-func sizeList(sizes []uint32) (p []byte) {
-	for _, size := range sizes {
-		p = binary.LittleEndian.AppendUint32(p, size)
+	for _, size := range l.Sizes {
+		p = le.AppendUint32(p, size)
 	}
-	return p
+	return t.add(p)
 }
 
 // Symlink adds the inode of a symbolic link.
-func (t *Inodes) Symlink(i Inode, target string) (InodeRef, error) {
-	return t.addEither(TypeSymlink, i, SymlinkInode{Nlink: i.Links, TargetSize: uint32(len(target))}, target)
+func (t *Inodes) Symlink(i Inode, target string) (at int64) {
+	p := SymlinkInode{Nlink: i.Links, TargetSize: uint32(len(target))}.append(t.beginEither(TypeSymlink, i))
+	return t.addEither(i, append(p, target...))
 }
 
 // Device adds the inode of a block or character device.
-func (t *Inodes) Device(i Inode, typ InodeType, device uint32) (InodeRef, error) {
-	return t.addEither(typ, i, DeviceInode{Nlink: i.Links, Rdev: device}, "")
+func (t *Inodes) Device(i Inode, typ InodeType, device uint32) (at int64) {
+	return t.addEither(i, DeviceInode{Nlink: i.Links, Rdev: device}.append(t.beginEither(typ, i)))
 }
 
 // IPC adds the inode of a named pipe or a socket.
-func (t *Inodes) IPC(i Inode, typ InodeType) (InodeRef, error) {
-	return t.addEither(typ, i, IPCInode{Nlink: i.Links}, "")
+func (t *Inodes) IPC(i Inode, typ InodeType) (at int64) {
+	return t.addEither(i, IPCInode{Nlink: i.Links}.append(t.beginEither(typ, i)))
 }
 
-// addEither adds an inode whose extended form has an xattr index at its end.
-func (t *Inodes) addEither(typ InodeType, i Inode, fixed any, rest string) (InodeRef, error) {
-	p := []byte(rest)
+// beginEither begins an inode whose extended form has an xattr index at its end, which
+// addEither adds.
+func (t *Inodes) beginEither(typ InodeType, i Inode) []byte {
 	if i.Xattr != InvalidXattr {
 		typ += Extended
-		p = binary.LittleEndian.AppendUint32(p, i.Xattr)
 	}
-	return t.add(typ, i, fixed, p)
+	return t.begin(typ, i)
 }
 
-// add adds an inode: what all have, what those of its type have, and the rest.
-func (t *Inodes) add(typ InodeType, i Inode, fixed any, rest []byte) (InodeRef, error) {
-	block, offset, err := t.Inodes.Position()
-	if err != nil {
-		return 0, err
+func (t *Inodes) addEither(i Inode, p []byte) (at int64) {
+	if i.Xattr != InvalidXattr {
+		p = le.AppendUint32(p, i.Xattr)
 	}
-	p, err := binary.Append(t.record[:0], binary.LittleEndian, InodeHeader{
+	return t.add(p)
+}
+
+// begin begins an inode with what all have.
+func (t *Inodes) begin(typ InodeType, i Inode) []byte {
+	return InodeHeader{
 		Type:  typ,
 		Mode:  i.Mode,
 		UID:   i.UID,
 		GID:   i.GID,
 		Mtime: i.ModTime,
 		Inode: i.Number,
-	})
-	if err != nil {
-		return 0, err
-	}
-	if p, err = binary.Append(p, binary.LittleEndian, fixed); err != nil {
-		return 0, err
-	}
-	t.record = append(p, rest...)
-	return NewInodeRef(block, offset), t.Inodes.Add(t.record)
+	}.append(t.record[:0])
+}
+
+// add adds an inode and returns its position.
+func (t *Inodes) add(p []byte) (at int64) {
+	at = t.Inodes.Total()
+	t.record = p
+	t.Inodes.Add(p)
+	return at
 }
 
 // Child is a name in a directory.
@@ -117,88 +124,86 @@ type Child struct {
 	Ref    InodeRef
 }
 
-// Dir adds a directory: its listing, with children in the order of the bytes of
-// their names, and its inode. The number of its parent's inode is parent.
-func (t *Inodes) Dir(i Inode, parent uint32, children []Child) (InodeRef, error) {
-	block, offset, err := t.Dirs.Position()
-	if err != nil {
-		return 0, err
-	}
-	before := t.Dirs.Total()
-	indexes, err := t.listing(children)
-	if err != nil {
-		return 0, err
-	}
-	size := t.Dirs.Total() - before + DirSizeExtra
-	links := uint32(2) // its name, and its own "."
+// Listing is a listing that was added.
+type Listing struct {
+	at      int64 // in the directory table
+	size    int64 // as it is recorded
+	links   uint32
+	indexes []index
+}
+
+// index is of a directory header and the name behind it.
+type index struct {
+	at   int64 // in the directory table
+	name string
+}
+
+// Listing adds the listing of a directory, with children in the order of the bytes of
+// their names.
+func (t *Inodes) Listing(children []Child) (Listing, error) {
+	l := Listing{at: t.Dirs.Total(), links: 2} // its name, and its own "."
 	for _, c := range children {
 		if c.Type == TypeDir {
-			links++ // ".." there
+			l.links++ // ".." there
 		}
 	}
-	if len(indexes) == 0 && size <= math.MaxUint16 && i.Xattr == InvalidXattr {
-		return t.add(TypeDir, i, DirInode{
-			StartBlock: block,
-			Nlink:      links,
-			FileSize:   uint16(size),
-			Offset:     offset,
+	l.indexes = t.entries(children)
+	l.size = t.Dirs.Total() - l.at + DirSizeExtra
+	if l.size > math.MaxUint32 || len(l.indexes) > math.MaxUint16 {
+		return l, fmt.Errorf("%d entries are more than SquashFS can hold", len(children))
+	}
+	return l, nil
+}
+
+// Dir adds the inode of a directory. The number of its parent's inode is parent.
+func (t *Inodes) Dir(i Inode, parent uint32, l Listing) (at int64) {
+	place := t.Dirs.Ref(l.at)
+	if len(l.indexes) == 0 && l.size <= math.MaxUint16 && i.Xattr == InvalidXattr {
+		return t.add(DirInode{
+			StartBlock: uint32(place.Block()),
+			Nlink:      l.links,
+			FileSize:   uint16(l.size),
+			Offset:     place.Offset(),
 			Parent:     parent,
-		}, nil)
+		}.append(t.begin(TypeDir, i)))
 	}
-	if size > math.MaxUint32 || len(indexes) > math.MaxUint16 {
-		return 0, fmt.Errorf("%d entries are more than SquashFS can hold", len(children))
-	}
-	var list []byte
-	for _, x := range indexes {
-		if list, err = binary.Append(list, binary.LittleEndian, x.dirIndex); err != nil {
-			return 0, err
-		}
-		list = append(list, x.name...)
-	}
-	return t.add(TypeExtDir, i, ExtDirInode{
-		Nlink:      links,
-		FileSize:   uint32(size),
-		StartBlock: block,
+	p := ExtDirInode{
+		Nlink:      l.links,
+		FileSize:   uint32(l.size),
+		StartBlock: uint32(place.Block()),
 		Parent:     parent,
-		IndexCount: uint16(len(indexes)),
-		Offset:     offset,
+		IndexCount: uint16(len(l.indexes)),
+		Offset:     place.Offset(),
 		Xattr:      i.Xattr,
-	}, list)
+	}.append(t.begin(TypeExtDir, i))
+	for _, x := range l.indexes {
+		p = DirIndex{
+			Index:      uint32(x.at - l.at),
+			StartBlock: uint32(t.Dirs.Ref(x.at).Block()),
+			NameSize:   uint32(len(x.name) - 1),
+		}.append(p)
+		p = append(p, x.name...)
+	}
+	return t.add(p)
 }
 
-// namedIndex is a DirIndex with the name that follows it.
-type namedIndex struct {
-	dirIndex DirIndex
-	name     string
-}
-
-// listing adds a listing. Each metadata block that it reaches into gets a
-// directory header as soon as an entry begins there, and an index record for
+// entries adds the headers and entries of a listing. Each metadata block that it reaches
+// into gets a directory header as soon as an entry begins there, and an index record for
 // that header, so that a reader looking for a name can skip blocks
 // (fs/squashfs/namei.c, get_dir_index_using_name).
-func (t *Inodes) listing(rest []Child) ([]namedIndex, error) {
-	var indexes []namedIndex
-	begin := t.Dirs.Total()
-	indexed := begin / MetadataSize // the block that a reader finds without a further index
+func (t *Inodes) entries(rest []Child) (indexes []index) {
+	indexed := t.Dirs.Total() / MetadataSize // the block that a reader finds without a further index
 	for len(rest) > 0 {
-		block, _, err := t.Dirs.Position()
-		if err != nil {
-			return nil, err
-		}
-		if at := t.Dirs.Total(); at/MetadataSize != indexed {
+		at := t.Dirs.Total()
+		if at/MetadataSize != indexed {
 			indexed = at / MetadataSize
-			indexes = append(indexes, namedIndex{
-				dirIndex: DirIndex{Index: uint32(at - begin), StartBlock: block, NameSize: uint32(len(rest[0].Name) - 1)},
-				name:     rest[0].Name,
-			})
+			indexes = append(indexes, index{at: at, name: rest[0].Name})
 		}
-		n := headerRun(rest, t.Dirs.Total())
-		if err := t.headerAndEntries(rest[:n]); err != nil {
-			return nil, err
-		}
+		n := headerRun(rest, at)
+		t.headerAndEntries(rest[:n])
 		rest = rest[n:]
 	}
-	return indexes, nil
+	return indexes
 }
 
 // headerRun is the number of children, at least one, that can stand behind one
@@ -236,29 +241,23 @@ func ListingSize(children []Child, at int64) (size int64) {
 	return size
 }
 
-func (t *Inodes) headerAndEntries(children []Child) error {
+func (t *Inodes) headerAndEntries(children []Child) {
 	first := &children[0]
-	p, err := binary.Append(t.record[:0], binary.LittleEndian, DirHeader{
+	p := DirHeader{
 		Count:      uint32(len(children) - 1),
 		StartBlock: uint32(first.Ref.Block()),
 		Inode:      first.Number,
-	})
-	if err != nil {
-		return err
-	}
+	}.append(t.record[:0])
 	for i := range children {
 		c := &children[i]
-		p, err = binary.Append(p, binary.LittleEndian, DirEntry{
+		p = DirEntry{
 			Offset:     c.Ref.Offset(),
 			InodeDelta: int16(int64(c.Number) - int64(first.Number)),
 			Type:       c.Type,
 			NameSize:   uint16(len(c.Name) - 1),
-		})
-		if err != nil {
-			return err
-		}
+		}.append(p)
 		p = append(p, c.Name...)
 	}
 	t.record = p
-	return t.Dirs.Add(p)
+	t.Dirs.Add(p)
 }

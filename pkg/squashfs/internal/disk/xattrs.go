@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-
-	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // XattrPrefixes are the namespaces by their numbers (squashfs_fs.h,
@@ -28,14 +26,15 @@ type Xattr struct {
 
 // Xattrs is the table of extended attributes that is being made.
 type Xattrs struct {
+	pool       *Pool
 	attributes *Metadata
-	ids        []XattrID
+	ids        []XattrID         // their places are those among the records until they are written
 	known      map[string]uint32 // sets that are in the table
 }
 
 // NewXattrs returns an empty table.
-func NewXattrs(c *codec.Codec) *Xattrs {
-	return &Xattrs{attributes: NewMetadata(c), known: make(map[string]uint32)}
+func NewXattrs(pool *Pool) *Xattrs {
+	return &Xattrs{pool: pool, attributes: NewMetadata(pool), known: make(map[string]uint32)}
 }
 
 // Add adds the attributes of an inode, equal ones once, and returns their index.
@@ -60,14 +59,11 @@ func (x *Xattrs) Add(attributes []Xattr) (uint32, error) {
 	if id, ok := x.known[string(p)]; ok {
 		return id, nil
 	}
-	block, offset, err := x.attributes.Position()
-	if err != nil {
-		return 0, err
-	}
 	id := uint32(len(x.ids))
-	x.ids = append(x.ids, XattrID{Xattr: NewInodeRef(block, offset), Count: uint32(len(attributes)), Size: uint32(names + values)})
+	x.ids = append(x.ids, XattrID{Xattr: InodeRef(x.attributes.Total()), Count: uint32(len(attributes)), Size: uint32(names + values)})
 	x.known[string(p)] = id
-	return id, x.attributes.Add(p)
+	x.attributes.Add(p)
+	return id, nil
 }
 
 func (a Xattr) append(p []byte) ([]byte, error) {
@@ -97,7 +93,7 @@ func (a Xattr) append(p []byte) ([]byte, error) {
 func (x *Xattrs) Empty() bool { return len(x.ids) == 0 }
 
 // WriteTo writes the table and returns its position for the superblock.
-func (x *Xattrs) WriteTo(w *Writer, c *codec.Codec) (position uint64, err error) {
+func (x *Xattrs) WriteTo(w *Writer) (position uint64, err error) {
 	if x.Empty() {
 		return InvalidTable, nil
 	}
@@ -105,7 +101,10 @@ func (x *Xattrs) WriteTo(w *Writer, c *codec.Codec) (position uint64, err error)
 	if err != nil {
 		return 0, err
 	}
-	blocks, list, err := LookupTable(c, w.Pos, x.ids)
+	for i := range x.ids {
+		x.ids[i].Xattr = x.attributes.Ref(int64(x.ids[i].Xattr))
+	}
+	blocks, list, err := LookupTable(x.pool, w.Pos, x.ids)
 	if err != nil {
 		return 0, err
 	}

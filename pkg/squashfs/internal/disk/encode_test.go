@@ -1,0 +1,35 @@
+package disk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+)
+
+// TestEncode holds what is encoded field by field against encoding/binary, with values in all fields.
+func TestEncode(t *testing.T) {
+	random := rand.New(rand.NewChaCha8([32]byte{1}))
+	for _, record := range []interface{ append([]byte) []byte }{
+		InodeHeader{}, DirInode{}, ExtDirInode{}, DirIndex{}, FileInode{}, ExtFileInode{},
+		SymlinkInode{}, DeviceInode{}, IPCInode{}, DirHeader{}, DirEntry{},
+	} {
+		v := reflect.New(reflect.TypeOf(record)).Elem()
+		for i := range v.NumField() {
+			f := v.Field(i)
+			if f.CanUint() {
+				f.SetUint(random.Uint64() >> (64 - f.Type().Bits()))
+			} else {
+				f.SetInt(int64(int16(random.Uint32())))
+			}
+		}
+		want, err := binary.Append([]byte("before"), binary.LittleEndian, v.Interface())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Interface().(interface{ append([]byte) []byte }).append([]byte("before")); !bytes.Equal(got, want) {
+			t.Errorf("%#v: %x, want %x", v, got, want)
+		}
+	}
+}
