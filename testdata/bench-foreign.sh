@@ -48,7 +48,7 @@ let
     buildSystem = "x86_64-linux";
     settings.isoImage = {
       squashfsCompression = "zstd -Xcompression-level 19";
-      storeContents = [ (builtins.path { name = "files"; path = $flake/deb/amd64; }) ];
+      storeContents = [ (builtins.path { name = "files"; path = $flake.deb/amd64; }) ];
     };
   };
 in
@@ -65,7 +65,7 @@ for platform in x86_64 aarch64; do
 done
 
 squash() {
-    "$@" "$flake/deb/amd64" "$work/squashfs" -noappend -no-progress -all-root -no-hardlinks -b 1M -processors 1 \
+    "$@" "$flake.deb/amd64" "$work/squashfs" -noappend -no-progress -all-root -no-hardlinks -b 1M -processors 1 \
         -comp zstd -Xcompression-level 19
 }
 measure native squash mksquashfs
@@ -80,7 +80,7 @@ row() {
         printf "| %s | %.1f s | %.1f | %.1f MB |\n", title, s, s / base, size / 1e6 }'
 }
 
-echo "| $(du -sb "$flake/deb/amd64" | awk '{ printf "%.0f MB", $1 / 1e6 }'), zstd 19 | processor time | relative | store image |"
+echo "| $(du -sb "$flake.deb/amd64" | awk '{ printf "%.0f MB", $1 / 1e6 }'), zstd 19 | processor time | relative | store image |"
 echo "|---|---|---|---|"
 row '`livebuild iso`, all of it, for x86_64' x86_64
 row '`livebuild iso`, all of it, for aarch64' aarch64

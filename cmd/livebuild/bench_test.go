@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,9 +114,9 @@ func TestKernelWithoutDecompressor(t *testing.T) {
 	kernel.WriteString("IKCFG_ED")
 	flake := filepath.Join(t.TempDir(), "mini")
 	judge(t, "coreutils", "cp", "-R", miniFlake(t), flake)
-	if err := os.WriteFile(filepath.Join(flake, "deb", "amd64", "boot", "vmlinuz"), kernel.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, filepath.Join(flake, "vmlinuz"), kernel.Bytes())
+	packages := filepath.Join(flake, "pkgs.nix")
+	writeFile(t, packages, bytes.Replace(readFile(t, packages), []byte("${debian}/boot/vmlinuz"), []byte("${./vmlinuz}"), 1))
 	for compression, warns := range map[string]bool{"zstd:3": true, "lz4": false, "none": false} {
 		o := livebuild(t, "iso", flake+"#mini", "-o", filepath.Join(t.TempDir(), "image.iso"), "--compression", compression)
 		if o.status != 0 {

@@ -37,26 +37,38 @@ func ReadConfig(file string, open Open) (Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	folder := filepath.Dir(file)
+	// The name says which kernel it is of, and the image need not be unpacked.
+	if name := release(f); name != "" {
+		if config, err := readBeside(folder, []string{"config-" + name}, open); err == nil {
+			return config, nil
+		}
+	}
 	embedded, err := readEmbedded(f, info.Size())
 	if err == nil {
 		return embedded, nil
 	}
-	for _, name := range besideNames(filepath.Base(file), release(f)) {
-		beside, err := readConfigFile(filepath.Join(filepath.Dir(file), name), open)
-		if err == nil || !errors.Is(err, fs.ErrNotExist) {
-			return beside, err
-		}
+	if beside, err := readBeside(folder, besideNames(filepath.Base(file)), open); !errors.Is(err, fs.ErrNotExist) {
+		return beside, err
 	}
 	return nil, err
 }
 
-// besideNames are the names that the configuration of a kernel has in the same
-// folder: that of installkernel(8), and that of the kernel's own build.
-func besideNames(image, release string) []string {
-	var names []string
-	if release != "" {
-		names = append(names, "config-"+release)
+// readBeside reads the first of some files that there is.
+func readBeside(folder string, names []string, open Open) (Config, error) {
+	for _, name := range names {
+		config, err := readConfigFile(filepath.Join(folder, name), open)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return config, err
+		}
 	}
+	return nil, fs.ErrNotExist
+}
+
+// besideNames are further names that the configuration of a kernel has in the same
+// folder: that of installkernel(8), by the image's name, and that of the kernel's own build.
+func besideNames(image string) []string {
+	var names []string
 	if _, version, ok := strings.Cut(image, "-"); ok {
 		names = append(names, "config-"+version)
 	}

@@ -161,7 +161,7 @@ func TestDebianKernel(t *testing.T) {
 	if mini == "" {
 		judge.Missing(t, "the test flake", "LIVEBUILD_MINI must name the mini flake: 'make mini' assembles it")
 	}
-	image := filepath.Join(mini, "deb", "amd64", "boot", "vmlinuz")
+	image := filepath.Join(mini+".deb", "amd64", "boot", "vmlinuz")
 	config, err := ReadConfig(image, os.Open)
 	if !errors.Is(err, ErrNoConfig) || !strings.Contains(err.Error(), "built without") {
 		t.Errorf("%d options, %v", len(config), err)

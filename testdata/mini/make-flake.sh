@@ -3,6 +3,10 @@
 #
 # DIR must lie outside a git repository: inside one, Nix sees only files that are tracked.
 # ARCH is amd64 (the default) or arm64; CACHE is explained in prepare.sh.
+#
+# What is taken from Debian, 100 MB, goes to DIR.deb: Nix copies the whole flake at each
+# evaluation. debian.nix, in DIR, has the addresses and the sums of it, by which Nix knows
+# what it has in its store already.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,7 +26,20 @@ rm -rf "$dir/nixos"
 cp -R "$here/nixos" "$dir/"
 rm -rf "$dir/install"
 cp -R "$here/install" "$dir/"
-for arch in "$@"; do
-    "$here/prepare.sh" "$arch" "$dir/deb/$arch" "$cache"
-    [ "$arch" != amd64 ] || "$here/tools.sh" "$dir/deb/tools.tar.xz" "$cache"
-done
+
+mkdir -p "$dir.deb"
+deb=$(cd "$dir.deb" && pwd)
+rm -rf "$dir/deb" "$dir/debian.nix"
+{
+    echo "{"
+    for arch in "$@"; do
+        "$here/prepare.sh" "$arch" "$deb/$arch" "$cache" >&2
+        tar -c -f "$deb/$arch.tar" --sort=name --owner=0 --group=0 -C "$deb" "$arch"
+        echo "  $arch = { url = \"file://$deb/$arch.tar\"; sha256 = \"$(nix-hash --type sha256 --base32 "$deb/$arch")\"; };"
+        [ "$arch" = amd64 ] || continue
+        "$here/tools.sh" "$deb/tools.tar.xz" "$cache" >&2
+        echo "  tools = { url = \"file://$deb/tools.tar.xz\"; sha256 = \"$(nix-hash --type sha256 --base32 --flat "$deb/tools.tar.xz")\"; };"
+    done
+    echo "}"
+} >"$deb/debian.nix"
+mv "$deb/debian.nix" "$dir/debian.nix"

@@ -5,32 +5,28 @@
   buildSystem ? system,
 }:
 let
-  # A path of its own, so that an edit elsewhere in the flake rebuilds nothing.
+  # Outside of the flake: with its sum, what is in the store is not read again.
+  sources = import ./debian.nix;
+
   debianFor =
     system:
     let
       # Any will do for a system that nobody has.
       arch = { x86_64-linux = "amd64"; aarch64-linux = "arm64"; }.${system} or "amd64";
     in
-    if builtins.pathExists (./deb + "/${arch}") then
-      builtins.path {
-        name = "debian-${arch}";
-        path = ./deb + "/${arch}";
-      }
+    if sources ? ${arch} then
+      builtins.fetchTarball (sources.${arch} // { name = "debian-${arch}"; })
     else
-      throw "deb/${arch} is missing: assemble this flake with make-flake.sh DIR CACHE ${arch}";
+      throw "nothing of Debian for ${arch} is here: assemble this flake with make-flake.sh DIR CACHE ${arch}";
 
   debian = debianFor system;
 
   # Of x86_64 alone.
   toolsOf =
-    if builtins.pathExists ./deb/tools.tar.xz then
-      builtins.path {
-        name = "debian-tools.tar.xz";
-        path = ./deb/tools.tar.xz;
-      }
+    if sources ? tools then
+      builtins.fetchurl (sources.tools // { name = "debian-tools.tar.xz"; })
     else
-      throw "deb/tools.tar.xz is missing: assemble this flake with make-flake.sh DIR CACHE amd64";
+      throw "Debian's tools are missing: assemble this flake with make-flake.sh DIR CACHE amd64";
 
   buildPackages =
     if buildSystem == system then { inherit busybox grub2_efi qemu; } else import ./pkgs.nix { system = buildSystem; };
@@ -191,6 +187,7 @@ rec {
   kernel = build "linux-6.1" { } ''
     mkdir $out
     cp ${debian}/boot/vmlinuz $out/${platform.linux-kernel.target}
+    cp ${debian}/boot/config-* $out/
   '' // {
     version = "6.1";
     target = platform.linux-kernel.target;

@@ -8,7 +8,7 @@
 #
 # DIR receives
 #   bin/busybox        the static shell and builder
-#   boot/vmlinuz       the kernel
+#   boot/              vmlinuz, the kernel, and config-V, its configuration
 #   lib/modules/V/     the modules named in modules.list and what they depend on
 #   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
 #   e2fsprogs/         mke2fs and e2fsck, with their shared libraries
@@ -94,8 +94,9 @@ cp "$unpacked/bin/busybox" "$out/bin/busybox"
 
 # The unpacked modules take 400 MB, of which 2 % are needed.
 kernel=$(sed -n 's/^\.\/\(linux-image-[^_]*\)_.*/\1/p' "$complete")
-member "$kernel" './boot/vmlinuz-*' './lib/modules/*'
+member "$kernel" './boot/vmlinuz-*' './boot/config-*' './lib/modules/*'
 cp "$unpacked"/boot/vmlinuz-* "$out/boot/vmlinuz"
+cp "$unpacked"/boot/config-* "$out/boot/"
 version=$(ls "$unpacked/lib/modules")
 modules=$out/lib/modules/$version
 mkdir -p "$modules"
