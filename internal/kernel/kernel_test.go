@@ -199,6 +199,22 @@ func TestReadBeside(t *testing.T) {
 	}
 }
 
+// A file named by the kernel's release is believed without unpacking the image.
+func TestReadBesideFirst(t *testing.T) {
+	image := bzImage(t, compress(t, vmlinux(t, "CONFIG_OTHER=y\n"), "zstd"))
+	image = image[:len(image)-8] // cut off: it cannot be unpacked
+	path := write(t, "bzImage", image)
+	beside := filepath.Join(filepath.Dir(path), "config-6.1.0-56-amd64")
+	if err := os.WriteFile(beside, []byte(configText), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	config, err := ReadConfig(path, os.Open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkConfig(t, config)
+}
+
 func TestUnreadable(t *testing.T) {
 	good := bzImage(t, compress(t, vmlinux(t, configText), "zstd"))
 	old := bytes.Clone(good)
