@@ -29,6 +29,13 @@ type planned struct {
 	Epoch         int64
 	Timeout       *int
 	StoreContents []string `json:"store_contents"`
+	Installs      []struct {
+		Name, Configuration, Toplevel, Firmware string
+		Disks                                   []string
+		Flake                                   *string
+		StorePaths                              *int `json:"store_paths"`
+		Bytes                                   *int64
+	}
 	Entries       []menuEntry
 	Files         []struct{ Target, Source string }
 	Build, Fetch  []string

@@ -60,7 +60,12 @@ func TestTemplates(t *testing.T) {
 			}
 
 			with := []string{"--override-input", "nixpkgs", "path:" + n.as, "--no-write-lock-file"}
-			p := n.plan(t, append([]string{folder + "#exampleIso"}, with...)...)
+			asked := append([]string{folder + "#exampleIso"}, with...)
+			if test.name == "installer" {
+				// Its inputs are other ones than those of a lock.
+				asked = append(asked, "--install", folder+"#example", "--install-source", "none")
+			}
+			p := n.plan(t, asked...)
 			if got := strings.Join(p.Modes, " "); p.VolumeID != test.volumeID || p.System != test.system || got != test.modes {
 				t.Errorf("the medium is %s of %s, and boots as %s", p.VolumeID, p.System, got)
 			}

@@ -5,19 +5,18 @@
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
   outputs =
-    { self, nixpkgs }:
+    { nixpkgs, ... }:
     {
       nixosConfigurations = {
-        # The live medium:  livebuild iso .#exampleIso
+        # The live medium:  livebuild iso .#exampleIso --install .#example
         exampleIso = nixpkgs.lib.nixosSystem {
-          specialArgs = { inherit self; };
           modules = [
             ./base.nix
             ./iso.nix
           ];
         };
 
-        # The installed system.  The medium has it whole, and its name in "install-example".
+        # The installed system, which the medium has whole.
         example = nixpkgs.lib.nixosSystem {
           modules = [
             ./base.nix

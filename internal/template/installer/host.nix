@@ -2,7 +2,7 @@
 {
   networking.hostName = "example";
 
-  # Where "mkfs.ext4 -L nixos" and "mkfs.fat -n boot" were run. Or, of the machine itself:
+  # livebuild-install makes file systems with these labels. Or, of the machine itself:
   # put in the hardware-configuration.nix that "nixos-generate-config --root /mnt" writes, and
   #   imports = [ ./hardware-configuration.nix ];
   # in the place of these.
