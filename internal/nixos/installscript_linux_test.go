@@ -55,13 +55,19 @@ func (i *installer) program(t *testing.T, name, script string) {
 	i.write(t, "bin/"+name, "#!/bin/sh\n"+script+"\n")
 }
 
-// run returns what it says on both outputs, and its status.
-func (i *installer) run(t *testing.T, input string, args ...string) (string, int) {
+// command is livebuild-install in its namespace.
+func (i *installer) command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	text := `mount --make-rprivate / && mkdir -p /iso && mount --bind "$1/iso" /iso && cd "$1" && export PATH="$1/bin:$PATH"
 ` + i.before + `
 shift; exec bash ./livebuild-install "$@"`
-	cmd := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "bash", "-euc", text, "bash", i.folder}, args...)...)
+	return exec.CommandContext(t.Context(), "unshare", append([]string{"--mount", "bash", "-euc", text, "bash", i.folder}, args...)...)
+}
+
+// run returns what it says on both outputs, and its status.
+func (i *installer) run(t *testing.T, input string, args ...string) (string, int) {
+	t.Helper()
+	cmd := i.command(t, args...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	if exit := cmd.ProcessState; exit == nil {
@@ -173,7 +179,7 @@ func TestInstallList(t *testing.T) {
 	other.Name, other.HostName = "other", "kiosk"
 	i := newInstaller(t, simple(t), other)
 	out, status := i.run(t, "", "--list")
-	if status != 0 || !strings.Contains(out, "example          NixOS 26.05, host ?\n") || !strings.Contains(out, "other            NixOS 26.05, host kiosk\n") {
+	if status != 0 || !strings.Contains(out, "example          NixOS 26.05, host ?, for x86_64-linux\n") || !strings.Contains(out, "other            NixOS 26.05, host kiosk, for x86_64-linux\n") {
 		t.Errorf("status %d\n%s", status, out)
 	}
 }
