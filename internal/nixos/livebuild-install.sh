@@ -45,13 +45,23 @@ human() { # BYTES
     fi
 }
 
+# has LINE: whether it is one of those on the standard input, which is read whole: a 'grep -q' that
+# ends before it has others die of SIGPIPE, and the pipe fail.
+has() {
+    local line status=1
+    while IFS= read -r line; do
+        [ "$line" != "$1" ] || status=0
+    done
+    return $status
+}
+
 # --- what the medium has
 
 get() { jq -r --arg name "$name" ".targets[] | select(.name == \$name) | $1" "$catalog"; } # FILTER
 names() { jq -r '.targets[].name' "$catalog"; }
 
 list() {
-    jq -r '.targets[] | "\(.name)\t\(.distroName) \(.label), host \(if .hostName == "" then "?" else .hostName end)"' "$catalog" |
+    jq -r '.targets[] | "\(.name)\t\(.distroName) \(.label), host \(if .hostName == "" then "?" else .hostName end), for \(.platform)"' "$catalog" |
         while IFS=$'\t' read -r one about; do
             printf '  %-16s %s\n' "$one" "$about"
         done
@@ -67,7 +77,7 @@ is_partition() { [ -e "$sys/$1/partition" ]; }
 parent_of() { basename "$(dirname "$(readlink -f "$sys/$1")")"; }
 size_of() { echo $(($(cat "$sys/$1/size") * 512)); }
 
-# disks_below NAME: the whole disks that a block device lies on.
+# disks_below NAME: the whole disks that a block device lies on, itself if it is one.
 disks_below() {
     local slave found=
     if is_partition "$1"; then
@@ -79,9 +89,8 @@ disks_below() {
         found=1
         disks_below "$(basename "$slave")"
     done
-    # A loop device lies where its file does.
+    # A loop device is a disk, and lies where its file does.
     if [ -e "$sys/$1/loop/backing_file" ]; then
-        found=1
         disks_of_file "$(cat "$sys/$1/loop/backing_file")"
     fi
     [ -n "$found" ] || echo "$1"
@@ -146,7 +155,7 @@ why_not() {
     disk=$(kernel_name "$1")
     [ -e "$sys/$disk" ] || { echo "is no disk of this machine"; return; }
     if is_partition "$disk"; then echo "is a partition, and not a whole disk"; return; fi
-    if medium_disks | grep -qx "$disk"; then echo "is the medium that this system runs from"; return; fi
+    if medium_disks | has "$disk"; then echo "is the medium that this system runs from"; return; fi
     used=$(in_use | grep "^$disk is " | head -n 1) || true
     if [ -n "$used" ]; then echo "${used#"$disk" }"; return; fi
     [ "$(cat "$sys/$disk/ro")" = 0 ] || { echo "cannot be written to"; return; }
@@ -262,6 +271,43 @@ check_paths() {
     [ "$has_esp" = 0 ] || disk_bytes=$((disk_bytes + esp_bytes))
 }
 esp_bytes=$((512 << 20))
+
+# check_platform: that this system runs the programs of the other, as the installation of its
+# boot loader does. A medium for several platforms has systems of each.
+check_platform() {
+    local platform machine
+    platform=$(get .platform)
+    machine=$(uname -m)
+    case $machine-$platform in
+    x86_64-x86_64-linux | x86_64-i686-linux | i?86-i686-linux) ;;
+    aarch64-aarch64-linux | aarch64-armv7l-linux | armv7l-armv7l-linux) ;;
+    *) [ "$machine-linux" = "$platform" ] ||
+        fail "$name is for $platform, and this machine is $machine" "start the medium on a machine of its platform" ;;
+    esac
+}
+
+# memory FIELD...: the sum of fields of /proc/meminfo in bytes.
+memory() {
+    local field value kib=0 wanted
+    while read -r field value _; do
+        for wanted in "$@"; do
+            [ "$field" != "$wanted:" ] || kib=$((kib + value))
+        done
+    done </proc/meminfo
+    echo $((kib << 10))
+}
+
+# check_memory: what is written while a system is copied, beside the pages of what is read, lies in
+# memory, as the folder of this live system does. An evaluation is not part of it.
+check_memory() {
+    local free all
+    free=$(memory MemAvailable SwapFree) all=$(memory MemTotal SwapTotal)
+    [ "$free" -ge "$least_memory" ] ||
+        fail "this machine has $(human "$free") of memory left, and copying $name needs $(human "$least_memory")" "end other programs, or add swap: swapon"
+    [ -z "$(get '.source.path // empty')" ] || [ "$all" -ge "$evaluation_memory" ] ||
+        say "warning: this machine has $(human "$all") of memory; nixos-rebuild evaluates in up to $(human "$evaluation_memory"), and will need swap"
+}
+least_memory=$((128 << 20)) evaluation_memory=$((2 << 30))
 
 check_firmware() {
     local needs
@@ -629,7 +675,7 @@ done
 [ "$(jq -r .version "$catalog")" = 1 ] || fail "$catalog is of another version of livebuild"
 [ -z "$from_boot" ] || boot
 [ -n "$name" ] || choose_system
-names | grep -qxF -- "$name" || fail "this medium has no system \"$name\"" "it has $(names | tr '\n' ' ')"
+names | has "$name" || fail "this medium has no system \"$name\"" "it has $(names | tr '\n' ' ')"
 [ -z "$yes" ] || [ "$yes" = "$name" ] || fail "--yes $yes is not $name, which is to be installed"
 case $password in
 "") ;;
@@ -644,7 +690,7 @@ if [ -n "$only" ]; then
 fi
 for disk in "${!given[@]}"; do
     [ ${#disks[@]} -gt 0 ] || fail "how $name lays out a disk is not known" "make file systems, mount them at /mnt, and leave --disk out"
-    printf '%s\n' "${disks[@]}" | grep -qxF -- "$disk" || fail "$name has no disk \"$disk\"" "it has ${disks[*]}"
+    printf '%s\n' "${disks[@]}" | has "$disk" || fail "$name has no disk \"$disk\"" "it has ${disks[*]}"
     [ -z "$from_boot" ] || case ${given[$disk]} in
     /dev/disk/by-*) ;;
     *) fail "${given[$disk]} may be another disk at the next start" "name it as below /dev/disk/by-id" ;;
@@ -657,8 +703,10 @@ else
     [ ${#given[@]} -eq 0 ] || fail "--root and --disk exclude each other" "--root takes what is mounted there"
 fi
 
+check_platform
 check_firmware
 check_paths
+check_memory
 check_secrets
 if [ ${#disks[@]} -gt 0 ]; then
     ! mountpoint -q "$root" || fail "something is mounted at $root" "umount -R $root, or give --root $root to install there"
