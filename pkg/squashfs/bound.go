@@ -15,7 +15,7 @@ func (t *Tree) MaxSize() int64 {
 	}
 	blocks, tails := int64(0), int64(0)
 	metadata := t.root.metadataBound()
-	t.root.visit("", func(n *node, _ string) {
+	t.root.visit(func(n *node) {
 		blocks += int64(n.size/MinBlockSize) + 1
 		tails++
 	})

@@ -199,12 +199,13 @@ func (e *Earlier) entry(name string, perm Permissions) (node, error) {
 		return node{}, err
 	}
 	k := &keptTree{walker: e.r.newWalker(), perm: perm}
-	return k.node(name, ino, name)
+	return k.node(name, ino, len(name))
 }
 
-func (k *keptTree) node(name string, ino Inode, path string) (node, error) {
-	if len(path) >= pathMax {
-		return node{}, fmt.Errorf("path of %d bytes", len(path))
+// node is what lies at a path of so many bytes.
+func (k *keptTree) node(name string, ino Inode, path int) (node, error) {
+	if path >= pathMax {
+		return node{}, fmt.Errorf("path of %d bytes", path)
 	}
 	n := node{name: name, kind: ino.kind, perm: modeBits(ino.Mode), fromEarlier: true}
 	if n.kind != disk.TypeSymlink {
@@ -220,12 +221,12 @@ func (k *keptTree) node(name string, ino Inode, path string) (node, error) {
 	case disk.TypeDir:
 		n.children, err = k.dir(ino, path)
 	default:
-		err = fmt.Errorf("%s: of type %s", path, ino.Mode.Type())
+		err = fmt.Errorf("%s: of type %s", name, ino.Mode.Type())
 	}
 	return n, err
 }
 
-func (k *keptTree) dir(dir Inode, path string) ([]node, error) {
+func (k *keptTree) dir(dir Inode, path int) ([]node, error) {
 	if err := k.walker.admit(dir); err != nil {
 		return nil, err
 	}
@@ -238,7 +239,7 @@ func (k *keptTree) dir(dir Inode, path string) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
-		n, err := k.node(e.Name, ino, path+"/"+e.Name)
+		n, err := k.node(e.Name, ino, path+len("/")+len(e.Name))
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"slices"
 
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
 )
 
@@ -73,7 +74,7 @@ func (t *Tree) groups(blockSize int) []*pack.Group {
 	candidates := make([]candidate, len(t.entries))
 	for i := range t.entries {
 		c := candidate{index: i}
-		t.root.children[i].visit("", func(n *node, _ string) {
+		t.root.children[i].visit(func(n *node) {
 			if n.size < uint64(blockSize) {
 				c.small += int64(n.size)
 			}
@@ -117,9 +118,16 @@ func (r *rules) endsBefore(kin string) bool {
 
 // addTo adds entry i to a group.
 func (t *Tree) addTo(g *pack.Group, i int) {
-	e, top := &t.entries[i].Entry, &t.root.children[i]
+	e := &t.entries[i].Entry
 	g.Entries = append(g.Entries, e)
-	top.visit("", func(n *node, below string) {
-		g.Files = append(g.Files, pack.File{Entry: e, Below: below, Number: n.number, Size: n.size, Sparse: n.sparse, Kept: n.kept})
-	})
+	var add func(n *node, below string)
+	add = func(n *node, below string) {
+		if n.kind == disk.TypeFile && n.size > 0 && n.first == nil {
+			g.Files = append(g.Files, pack.File{Entry: e, Below: below, Number: n.number, Size: n.size, Sparse: n.sparse, Kept: n.kept})
+		}
+		for i := range n.children {
+			add(&n.children[i], below+"/"+n.children[i].name)
+		}
+	}
+	add(&t.root.children[i], "")
 }

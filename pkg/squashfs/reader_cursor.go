@@ -1,8 +1,9 @@
 package squashfs
 
 import (
-	"encoding/binary"
 	"fmt"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // position is a place in a table of metadata: a block, in bytes from the
@@ -83,12 +84,11 @@ func (c *cursor) next(n int) ([]byte, error) {
 
 // decode reads the record v, a pointer to a value of fixed size.
 func (c *cursor) decode(v any) error {
-	p, err := c.next(binary.Size(v))
+	p, err := c.next(disk.Size(v))
 	if err != nil {
 		return err
 	}
-	_, err = binary.Decode(p, binary.LittleEndian, v)
-	return err
+	return disk.Decode(p, v)
 }
 
 // text reads n bytes of a name or a symbolic link's target.

@@ -16,7 +16,7 @@ func (t *Tree) Sample(bytes int64) {
 		return
 	}
 	var files []*node
-	t.root.visit("", func(n *node, _ string) { files = append(files, n) })
+	t.root.visit(func(n *node) { files = append(files, n) })
 	slices.SortStableFunc(files, func(a, b *node) int { return cmp.Compare(b.size, a.size) })
 	every := int((t.Bytes + bytes - 1) / bytes)
 	stays := make(map[*node]bool)

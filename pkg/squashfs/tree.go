@@ -93,15 +93,13 @@ func (t *Tree) countBelow(n *node, linked map[uint64]*node) {
 }
 
 // visit calls f for every regular file that is not empty, once, in the order of
-// the image, with its path from the entry on: with a leading slash, or empty.
-func (n *node) visit(below string, f func(n *node, below string)) {
+// the image.
+func (n *node) visit(f func(*node)) {
 	if n.kind == disk.TypeFile && n.size > 0 && n.first == nil {
-		f(n, below)
-		return
+		f(n)
 	}
 	for i := range n.children {
-		c := &n.children[i]
-		c.visit(below+"/"+c.name, f)
+		n.children[i].visit(f)
 	}
 }
 

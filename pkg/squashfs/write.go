@@ -111,20 +111,17 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 		}
 	}
 
-	packed, err := t.pack(ctx, out, opts)
+	rec := &disk.Record{Identity: opts.Codec.Identity(), Generation: layoutGeneration}
+	var stats pack.Stats
+	err = t.pack(ctx, out, opts, func(ctx context.Context, packed *pack.Result) error {
+		rec.Groups, stats = packed.Groups, packed.Stats
+		out.Hash = sha256.New()
+		return t.writeTables(ctx, out, &sb, packed, opts)
+	})
 	if err != nil {
 		return Summary{}, err
 	}
-	out.Hash = sha256.New()
-	if err := t.writeTables(ctx, out, &sb, packed, opts); err != nil {
-		return Summary{}, err
-	}
-	rec := &disk.Record{
-		Identity:   opts.Codec.Identity(),
-		Generation: layoutGeneration,
-		Tables:     [sha256.Size]byte(out.Hash.Sum(nil)),
-		Groups:     packed.Groups,
-	}
+	rec.Tables = [sha256.Size]byte(out.Hash.Sum(nil))
 	out.Hash = nil
 	head, err := binary.Append(nil, binary.LittleEndian, sb)
 	if err != nil {
@@ -137,7 +134,7 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	if _, err := w.WriteAt(head, 0); err != nil {
 		return Summary{}, fmt.Errorf("writing superblock: %w", err)
 	}
-	return newSummary(out.Pos, packed.Stats, rec.Sum), nil
+	return newSummary(out.Pos, stats, rec.Sum), nil
 }
 
 // complete fills in the defaults.
@@ -190,24 +187,24 @@ func newSuperblock(c *codec.Codec, inodes int, mkfsTime uint32) disk.Superblock 
 	return sb
 }
 
-// pack writes the contents of all files.
-func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options) (*pack.Result, error) {
+// pack writes the contents of all files, and then what comes behind them.
+func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options, then func(context.Context, *pack.Result) error) error {
 	var earlier *pack.Earlier
 	if t.earlier != nil {
 		earlier = t.earlier.packed
 	}
-	result, err := pack.Write(ctx, out, t.groups(opts.Codec.Settings().BlockSize), t.Inodes, pack.Options{
+	err := pack.Write(ctx, out, t.groups(opts.Codec.Settings().BlockSize), t.Inodes, pack.Options{
 		Codec:     opts.Codec,
 		Limits:    t.rules.windows,
 		Workers:   opts.Workers,
 		Backwards: opts.Backwards,
 		Progress:  opts.Progress,
 		Earlier:   earlier,
-	})
+	}, then)
 	if changed, ok := errors.AsType[*pack.ChangedError](err); ok {
-		return nil, &ChangedError{Path: changed.Path, Size: changed.Size}
+		return &ChangedError{Path: changed.Path, Size: changed.Size}
 	}
-	return result, err
+	return err
 }
 
 // writeTables writes what follows the data, in the order that Linux insists on

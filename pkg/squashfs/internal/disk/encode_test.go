@@ -33,3 +33,27 @@ func TestEncode(t *testing.T) {
 		}
 	}
 }
+
+// TestDecode holds what is decoded field by field against encoding/binary, whole and cut off.
+func TestDecode(t *testing.T) {
+	random := rand.New(rand.NewChaCha8([32]byte{2}))
+	p := make([]byte, 64)
+	for i := range p {
+		p[i] = byte(random.Uint32())
+	}
+	for _, record := range []any{&InodeHeader{}, &DirInode{}, &FileInode{}, &SymlinkInode{}, &DirHeader{}, &ExtFileInode{}} {
+		if Size(record) != binary.Size(record) {
+			t.Errorf("size of %T: %d, want %d", record, Size(record), binary.Size(record))
+		}
+		want := reflect.New(reflect.TypeOf(record).Elem()).Interface()
+		if _, err := binary.Decode(p, binary.LittleEndian, want); err != nil {
+			t.Fatal(err)
+		}
+		if err := Decode(p, record); err != nil || !reflect.DeepEqual(record, want) {
+			t.Errorf("%#v (%v), want %#v", record, err, want)
+		}
+		if Decode(p[:Size(record)-1], record) == nil {
+			t.Errorf("%T out of too few bytes", record)
+		}
+	}
+}

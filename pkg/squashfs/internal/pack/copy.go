@@ -42,7 +42,7 @@ func (p *planner) planCopy(g *Group, old *disk.GroupRecord) *copiedGroup {
 	return c
 }
 
-// copyGroup gives the group its position and has the pool copy it there.
+// copyGroup gives the group its position and has it copied there.
 func (s *storer) copyGroup(c *copiedGroup) error {
 	if err := s.out.Pad(); err != nil {
 		return err
@@ -94,32 +94,34 @@ func (s *storer) reused(bytes uint64) {
 	s.stats.ReusedBytes += int64(bytes)
 }
 
-// copyChunk is how much one job copies. It is large because a file system that
+// copyChunk is how much is copied at once. It is large because a file system that
 // shares blocks does so at once for any length.
 const copyChunk = 64 << 20
 
-// copyRange copies bytes of the earlier image to the position of the output:
-// some time before store is done if that is a file, otherwise in order.
+// copyRange copies bytes of the earlier image to the position of the output: in order, or,
+// if that is a file, aside, since nothing waits for them.
 func (s *storer) copyRange(from, size int64) error {
 	inOrder := !copyrange.IsFile(s.out.W)
 	for size > 0 {
 		c := &rangeCopy{
-			future: newFuture(),
-			dst:    s.out.W,
-			to:     s.out.Pos,
-			src:    s.earlier.image,
-			from:   from,
-			size:   min(size, copyChunk),
+			dst:  s.out.W,
+			to:   s.out.Pos,
+			src:  s.earlier.image,
+			from: from,
+			size: min(size, copyChunk),
 		}
 		if inOrder {
-			if err := c.work(&worker{buffers: s.buffers}); err != nil {
+			if err := c.copy(s.buffers); err != nil {
 				return err
 			}
 		} else {
-			if err := send[job](s.ctx, s.jobs, c); err != nil {
-				return err
-			}
-			s.copies = append(s.copies, c)
+			s.aside(func() error {
+				if err := send(s.ctx, s.turns, struct{}{}); err != nil {
+					return err
+				}
+				defer func() { <-s.turns }()
+				return c.copy(s.buffers)
+			})
 		}
 		s.out.Pos += c.size
 		from += c.size
@@ -158,9 +160,8 @@ func (s *storer) copyFile(c *copiedFile) error {
 	return nil
 }
 
-// rangeCopy is the job of copying a range of bytes.
+// rangeCopy is a range of bytes to be copied.
 type rangeCopy struct {
-	future
 	dst  io.WriterAt
 	to   int64
 	src  io.ReaderAt
@@ -168,10 +169,13 @@ type rangeCopy struct {
 	size int64
 }
 
-func (c *rangeCopy) work(w *worker) error {
+func (c *rangeCopy) copy(free *buffers) error {
 	done := copyrange.Copy(c.dst, c.to, c.src, c.from, c.size)
-	buffer := w.buffers.get()
-	defer w.buffers.put(buffer)
+	if done == c.size {
+		return nil
+	}
+	buffer := free.get()
+	defer free.put(buffer)
 	for done < c.size {
 		part := buffer[:min(int64(len(buffer)), c.size-done)]
 		if err := readEarlier(c.src, part, c.from+done); err != nil {

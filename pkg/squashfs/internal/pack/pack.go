@@ -18,13 +18,14 @@
 // The planner cuts large files into blocks and gathers small ones in batches; the
 // assembler drops small files that are duplicates and fills fragment blocks with
 // the others, by likeness; the storer writes blocks one after the other. Hashing,
-// comparing, compressing and copying happen in the pool. Readers fill pieces and
+// comparing and compressing happen in the pool. Readers fill pieces and
 // pass them on to the pool; they are more than workers, because they mostly wait
 // for a disk. Whoever hands on a piece puts it into the next queue first and gives
 // it to readers or the pool second: order comes from the queue, whenever the pool is
 // done with the piece, and the length of the queue bounds the memory.
 //
-// What the earlier image has goes straight from the planner to the storer.
+// What the earlier image has goes straight from the planner to the storer, which has it
+// copied beside all that.
 package pack
 
 import (
@@ -166,12 +167,14 @@ const (
 )
 
 // Write writes the contents of all files of the groups. Their numbers are not above
-// max. The error names a file that cannot be read, or is a *ChangedError.
-func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts Options) (*Result, error) {
+// max. When all places are known, it calls then, which may write behind them: what is copied
+// from an earlier image may be on its way still. The error is that of then, names a file
+// that cannot be read, or is a *ChangedError.
+func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts Options, then func(context.Context, *Result) error) error {
 	blockSize := opts.Codec.Settings().BlockSize
 	equal, err := findEqual(ctx, groups, blockSize, opts.Workers)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	result := &Result{contents: make([]*content, max+1)}
 	duplicates := &tally{}
@@ -218,24 +221,31 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 			duplicates: duplicates,
 			fragments:  &result.Fragments,
 			stats:      &result.Stats,
+			aside:      stages.Go,
+			turns:      make(chan struct{}, opts.Workers),
 		}
-		return s.store()
+		if err := s.store(); err != nil {
+			return err
+		}
+		s.tell(0)
+		result.complete(groups, duplicates)
+		return then(ctx, result)
 	})
 	err = stages.Wait()
 	stop()
-	if err != nil {
-		return nil, err
-	}
+	return err
+}
+
+// complete adds what is known when all contents have their places.
+func (r *Result) complete(groups []*Group, duplicates *tally) {
 	for _, g := range groups {
 		if g.record.Size > 0 {
-			g.record.Key = g.key(result.contents)
-			result.Groups = append(result.Groups, g.record)
+			g.record.Key = g.key(r.contents)
+			r.Groups = append(r.Groups, g.record)
 		}
 	}
-	result.Stats.DuplicateFiles = int(duplicates.files.Load())
-	result.Stats.DuplicateBytes = duplicates.bytes.Load()
-	opts.Progress(duplicates.untold.Swap(0))
-	return result, nil
+	r.Stats.DuplicateFiles = int(duplicates.files.Load())
+	r.Stats.DuplicateBytes = duplicates.bytes.Load()
 }
 
 // newCrew returns a crew for blocks of a codec.

@@ -18,7 +18,8 @@ type storer struct {
 	fragments  *[]disk.FragmentEntry
 	stats      *Stats
 
-	copies []*rangeCopy // under way
+	aside func(func() error) // does something beside what the stages do; the first error ends all
+	turns chan struct{}      // for copying: room for as many as copy at once
 }
 
 func (s *storer) store() error {
@@ -39,11 +40,6 @@ func (s *storer) store() error {
 			panic(fmt.Sprintf("pack: %T among the assembled pieces", x))
 		}
 		if err != nil {
-			return err
-		}
-	}
-	for _, c := range s.copies {
-		if err := c.wait(s.ctx); err != nil {
 			return err
 		}
 	}
