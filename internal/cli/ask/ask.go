@@ -31,26 +31,29 @@ const (
 	address            // of an image on a server
 	folder             // of this machine
 	optional           // beside another kind: it need not be there
+	more               // beside another kind: further ones may follow
 )
 
-// wanted are the arguments of verbs, in their order. More of the last may follow where it is a disk, or
-// inside of an image.
+// attributes are what is said of an argument beside what it can be.
+const attributes = optional | more
+
+// wanted are the arguments of verbs, in their order.
 var wanted = map[string][]kind{
-	"iso":     {configuration},
-	"plan":    {configuration},
-	"bench":   {configuration},
+	"iso":     {configuration | more},
+	"plan":    {configuration | more},
+	"bench":   {configuration | more},
 	"doctor":  {configuration | optional},
 	"netboot": {configuration},
 	"serve":   {folder},
 	"run":     {image | configuration},
 	"test":    {image},
-	"write":   {image, disk},
+	"write":   {image, disk | more},
 	"stamp":   {image | disk},
 	"verify":  {image | disk},
 	"inspect": {image | disk},
-	"ls":      {image | disk, inside | optional},
-	"cat":     {image | disk, inside},
-	"extract": {image | disk, inside},
+	"ls":      {image | disk, inside | optional | more},
+	"cat":     {image | disk, inside | more},
+	"extract": {image | disk, inside | more},
 	"diff":    {image | configuration, image | configuration},
 	"fetch":   {address},
 	"init":    {folder | optional},
@@ -167,7 +170,7 @@ func (a *Asker) pick(cmd *cobra.Command, kinds []kind, args []string) ([]string,
 	if !canPick(kinds, args) {
 		return args, nil
 	}
-	what := kinds[len(args)]
+	what := kinds[len(args)] &^ attributes
 	var choices []choice
 	if what&image != 0 {
 		choices = append(choices, images(".")...)

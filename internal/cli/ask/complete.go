@@ -75,16 +75,17 @@ var namesFile = regexp.MustCompile(`FILE|FOLDER|KEY|STORE|SRC|IMAGE`)
 // Complete has shells told how a verb's arguments and the values of its flags go on.
 func (a *Asker) Complete(cmd *cobra.Command) {
 	if kinds := wanted[cmd.Name()]; kinds != nil {
-		last := kinds[len(kinds)-1] &^ optional
+		last := kinds[len(kinds)-1]
 		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 			switch n := len(args); {
 			case n < len(kinds):
 				return a.argument(cmd.Context(), cmd, kinds[n], args, word)
-			case last == disk || last == inside: // of which there can be several
-				return a.argument(cmd.Context(), cmd, last, args, word)
-			case slices.Contains([]string{"iso", "plan", "bench"}, cmd.Name()): // likewise, each once
+			case last&more != 0: // each once
 				list, directive := a.argument(cmd.Context(), cmd, last, args, word)
-				return slices.DeleteFunc(list, func(word string) bool { return slices.Contains(args, word) }), directive
+				return slices.DeleteFunc(list, func(line string) bool {
+					word, _, _ := strings.Cut(line, "\t")
+					return slices.Contains(args, word)
+				}), directive
 			}
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -113,7 +114,7 @@ func (a *Asker) Complete(cmd *cobra.Command) {
 
 // argument is how one goes on that can be of some kinds.
 func (a *Asker) argument(ctx context.Context, cmd *cobra.Command, what kind, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	switch what &= ^optional; what {
+	switch what &^= attributes; what {
 	case inside:
 		return paths(ctx, args[0], word)
 	case address:
