@@ -41,9 +41,12 @@ type Changes struct {
 	// sharedVolumeID is that of the medium, where other configurations are on it, too. One that
 	// is forced in the configuration stays, and can be told.
 	sharedVolumeID string
-	KernelParams   []string // at the end of the kernel's command line
-	SSHKeys        []string // public keys that let root in, by a server that starts at boot
-	StaticIPs      []StaticIP
+
+	// beside says that another configuration is on the medium, which installs what it can.
+	beside       bool
+	KernelParams []string // at the end of the kernel's command line
+	SSHKeys      []string // public keys that let root in, by a server that starts at boot
+	StaticIPs    []StaticIP
 
 	// MediaCheck has stage 1, and GRUB, able to check the medium.
 	MediaCheck bool
@@ -232,9 +235,10 @@ func (c Changes) settings(of installable.Installable) (string, error) {
 
 		Install   []installSetting `json:"install,omitempty"`
 		Installer bool             `json:"installer,omitempty"`
+		Beside    bool             `json:"beside,omitempty"`
 	}{VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck,
 		Stamp: c.Stamp, Loopback: c.Loopback, Persistent: c.Persistent, SecureBoot: c.SecureBoot,
-		Install: c.from(of), Installer: len(c.Install) > 0}
+		Install: c.from(of), Installer: len(c.Install) > 0, Beside: c.beside}
 	for _, ip := range c.StaticIPs {
 		s := staticIP{
 			Interface: ip.Interface, Address: ip.Address.Addr().String(), PrefixLength: ip.Address.Bits(), V6: !ip.Address.Addr().Is4(),

@@ -106,7 +106,7 @@ let
       if asked == { } then [ ] else [ (files.changes (asked // { inherit files; installed = !isLive; })) ]
     )
     ++ (if stamp then [ files.stamp ] else [ ])
-    ++ (if changes.installer or false then [ (files.installer { script = files.livebuild-install; }) ] else [ ]);
+    ++ (if installer then [ (files.installer { script = files.livebuild-install; }) ] else [ ]);
   added = changed ++ (if loopback then [ files.loopback ] else [ ]);
   asked = builtins.removeAttrs changes (
     [
@@ -115,6 +115,7 @@ let
       "secureBoot"
       "install"
       "installer"
+      "beside"
     ]
     ++ (if hasSharedID then [ "sharedVolumeID" ] else [ ])
   );
@@ -126,6 +127,8 @@ let
   installs = map (t: files.install (t // { inherit configurations; })) (changes.install or [ ]);
   unfit = builtins.filter (t: t ? error) installs;
 
+  # Of several systems on a medium one installs what it can; to another one it is a help.
+  installer = (changes.installer or false) && (extensible || !(changes.beside or false) || installs != [ ]);
   # Helps, for which no configuration is refused.
   stamp = (changes.stamp or false) && extensible;
   # One that nothing is changed of otherwise, and whose stage 1 is scripted, stays as it is.

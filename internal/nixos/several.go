@@ -70,6 +70,7 @@ func EvaluateAll(ctx context.Context, n *nix.Nix, of []installable.Installable, 
 			return nil, &VolumeIDError{asked, "is asked for, and " + first.Name + " forces " + first.VolumeID}
 		}
 		with.sharedVolumeID = first.VolumeID
+		with.beside = true
 	}
 	others, ctx := errgroup.WithContext(ctx)
 	for _, g := range groups[1:] {

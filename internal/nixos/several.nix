@@ -19,7 +19,7 @@ let
 
   # What the medium can install is asked for once.
   first = evaluate (onMedium volumeID) (builtins.head names);
-  others = map (evaluate ({ install = [ ]; } // onMedium (if volumeID != null then volumeID else first.system.volumeID))) (
+  others = map (evaluate ({ install = [ ]; beside = true; } // onMedium (if volumeID != null then volumeID else first.system.volumeID))) (
     builtins.tail names
   );
 

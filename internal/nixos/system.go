@@ -85,6 +85,8 @@ type System struct {
 	StampUnit bool `json:"stampUnit"`
 	// StampArea is how many bytes the medium has for what is stamped onto it later.
 	StampArea int64 `json:"-"`
+	// StampParams says that what is stamped can have words for the kernel's command line.
+	StampParams bool `json:"-"`
 
 	// SecureBoot says how GRUB verifies what it reads; nil if it does not.
 	SecureBoot *SecureBoot `json:"secureBoot"`
