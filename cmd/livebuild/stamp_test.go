@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +36,7 @@ func stampableISO(t testing.TB) string {
 			environment.systemPackages = [ (pkgs.build "unit-sshd.service" { } "mkdir $out") (pkgs.build "unit-iwd.service" { } "mkdir $out") ];
 		}`))
 		file := filepath.Join(folder, "stampable.iso")
-		o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--module", module, "-o", file}, fast)...)
+		o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--module", module, "--stamp-params", "-o", file}, fast)...)
 		if o.status != 0 {
 			t.Fatalf("livebuild iso: status %d\n%s", o.status, o.stderr)
 		}
@@ -139,6 +140,23 @@ func TestStamp(t *testing.T) {
 	if text := readFile(t, other)[start:end]; !bytes.Contains(text, []byte("psk=correct horse\n")) || bytes.Contains(text, []byte("battery")) || bytes.Contains(text, []byte("kiosk")) {
 		t.Error("the other image does not have the passphrase alone")
 	}
+	if s := stampOf(t, other, "--kernel-param", "quiet", "--kernel-param", "x.y=1#2$3"); len(s.Items) != 1 || s.Items[0].Text != "quiet x.y=1#2$3" {
+		t.Errorf("--kernel-param: %+v", s)
+	}
+	params := readMedium(t, readFile(t, other))
+	for _, name := range []string{medium.StampParams, "isolinux/isolinux.cfg"} {
+		f, err := params.Files().Find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(params.Files().Open(f))
+		if err != nil || !bytes.Contains(text, []byte("quiet x.y=1#2$3\n")) {
+			t.Errorf("%s lacks the parameters (%v):\n%s", name, err, text)
+		}
+	}
+	if o := livebuild(t, "verify", other, "--sha256", sum); o.status != 0 || !strings.Contains(o.stdout, "\nstamped after it was built: kernel parameters\n") {
+		t.Errorf("verify: status %d\n%s%s", o.status, o.stdout, o.stderr)
+	}
 	stampOf(t, other, "--reset")
 	if !bytes.Equal(readFile(t, other), pristine) {
 		t.Error("--reset does not give the image back")
@@ -156,24 +174,32 @@ func TestStamp(t *testing.T) {
 	verifyOf(t, 0, file)
 }
 
-// TestStampBoot boots what is stamped, as it is and compressed, by both loaders.
+// TestStampBoot boots what is stamped, as it is and compressed, by both loaders: with -checks each
+// of both in all four ways.
 func TestStampBoot(t *testing.T) {
-	for name, test := range map[string]struct {
-		mode string
-		more func(t *testing.T) []string
-	}{
-		"bios": {"bios-cd", func(*testing.T) []string { return nil }},
-		"uefi": {"uefi-usb", func(t *testing.T) []string {
-			large := filepath.Join(t.TempDir(), "large")
-			writeFile(t, large, bytes.Repeat([]byte("large\n"), 100_000))
-			return []string{"--add-file", large + ":/etc/large:600"}
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
+	type try struct {
+		mode  string
+		large bool // more than fits as it is
+	}
+	tries := []try{{"bios-cd", false}, {"uefi-usb", true}}
+	if *allChecks {
+		tries = nil
+		for _, mode := range medium.AllModes() {
+			tries = append(tries, try{string(mode), false}, try{string(mode), true})
+		}
+	}
+	for _, test := range tries {
+		t.Run(fmt.Sprintf("%s large=%t", test.mode, test.large), func(t *testing.T) {
 			t.Parallel()
+			var more []string
+			if test.large {
+				large := filepath.Join(t.TempDir(), "large")
+				writeFile(t, large, bytes.Repeat([]byte("large\n"), 100_000))
+				more = []string{"--add-file", large + ":/etc/large:600"}
+			}
 			file, script := copyOf(t, stampableISO(t)), filepath.Join(t.TempDir(), "script")
 			writeFile(t, script, []byte("echo \"the script runs on $(cat /proc/sys/kernel/hostname), $(wc -c < /etc/large)\"\n"))
-			stampOf(t, append([]string{file, "--hostname", "lab-7", "--ssh-key", stampKey, "--static-ip", "lo=192.0.2.10/24", "--run-script", script}, test.more(t)...)...)
+			stampOf(t, append([]string{file, "--hostname", "lab-7", "--ssh-key", stampKey, "--static-ip", "lo=192.0.2.10/24", "--run-script", script, "--kernel-param", "x.y=1#2$3"}, more...)...)
 			logs := t.TempDir()
 			testImage(t, 0, file, "--modes", test.mode, "--logs", logs)
 			logFiles, err := filepath.Glob(filepath.Join(logs, "*.log"))
@@ -182,11 +208,11 @@ func TestStampBoot(t *testing.T) {
 			}
 			console := string(readFile(t, logFiles[0]))
 			wanted := []string{
-				"MINI-HOSTNAME lab-7\n", "MINI-KEY " + stampKey + "\n", " 192.0.2.10/24 ", "MINI-STAMP the script runs on lab-7",
+				" x.y=1#2$3", "MINI-HOSTNAME lab-7\n", "MINI-KEY " + stampKey + "\n", " 192.0.2.10/24 ", "MINI-STAMP the script runs on lab-7",
 				"MINI-MODE 600 /root/.ssh/authorized_keys\n", "MINI-MODE 600 /run/livebuild/stamp/apply\n",
 				"MINI-WANTED /run/systemd/system/sysinit.target.d/livebuild-stamp.service.conf\n",
 			}
-			if name == "uefi" {
+			if test.large {
 				wanted = append(wanted, "the script runs on lab-7, 600000\n")
 			}
 			for _, want := range wanted {
@@ -198,6 +224,22 @@ func TestStampBoot(t *testing.T) {
 	}
 }
 
+// withoutParams is an image with the words that were stamped onto command lines put back as they were.
+func withoutParams(t testing.TB, image, pristine []byte) []byte {
+	t.Helper()
+	image = bytes.Clone(image)
+	m := readMedium(t, pristine)
+	for _, name := range []string{medium.StampParams, "isolinux/isolinux.cfg"} {
+		f, err := m.Files().Find(name)
+		if err != nil || len(f.Extents) != 1 {
+			t.Fatalf("%s: %+v, %v", name, f, err)
+		}
+		at, size := f.Extents[0].Offset, f.Size
+		copy(image[at:at+size], pristine[at:at+size])
+	}
+	return image
+}
+
 // TestWriteStamp writes an image to two sticks, which then have different names.
 func TestWriteStamp(t *testing.T) {
 	image := stampableISO(t)
@@ -205,20 +247,30 @@ func TestWriteStamp(t *testing.T) {
 	start, end := areaOf(t, content)
 	a, b := newStick(t, 256*mib), newStick(t, 128*mib)
 	values := filepath.Join(t.TempDir(), "sticks.toml")
-	writeFile(t, values, []byte("hostname = \"lab-{n}\"\n[stick.2]\nssh-keys = [ \""+stampKey+"\" ]\n"))
+	writeFile(t, values, []byte("hostname = \"lab-{n}\"\n[stick.2]\nssh-keys = [ \""+stampKey+"\" ]\nkernel-params = [ \"stick={n}\" ]\n"))
 	o := livebuild(t, "write", image, a.name, b.name, "--yes", "--values", values)
 	if o.status != 0 || strings.Count(o.stderr, "verified, stamped with host name") != 2 {
 		t.Fatalf("write: status %d\n%s", o.status, o.stderr)
 	}
 	for n, s := range []stick{a, b} {
 		got := readFile(t, s.file)[:len(content)]
+		if words := bytes.Count(got, []byte(" stick=2\n#")); (words > 0) != (n == 1) {
+			t.Errorf("%s has the parameter %d times", s.path, words)
+		}
+		got = withoutParams(t, got, content)
 		if !bytes.Equal(got[:start], content[:start]) || !bytes.Equal(got[end:], content[end:]) {
 			t.Errorf("%s: something is changed outside of the area", s.path)
 		}
 		shows := stampOf(t, s.path, "--show")
-		if want := fmt.Sprintf("lab-%d", n+1); len(shows.Items) != n+1 || shows.Items[0].Text != want {
+		if want := fmt.Sprintf("lab-%d", n+1); len(shows.Items) != 2*n+1 || shows.Items[0].Text != want {
 			t.Errorf("%s has %+v, want %s", s.path, shows, want)
 		}
+	}
+	// What the boot menus of an image take is known before anything is written.
+	plain := iso(t, "mini").File
+	writeFile(t, values, []byte("kernel-params = [ \"quiet\" ]\n"))
+	for _, args := range [][]string{{"write", plain, a.name}, {"iso", miniFlake(t) + "#mini", "--write", a.name}} {
+		checkRefusal(t, livebuild(t, append(args, "--yes", "--values", values)...), 1, "no room for kernel parameters", "--stamp-params")
 	}
 	o = livebuild(t, "write", image, a.name, b.name, "--verify-only")
 	if o.status != 0 {

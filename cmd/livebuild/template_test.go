@@ -69,6 +69,15 @@ func TestTemplates(t *testing.T) {
 			if got := strings.Join(p.Modes, " "); p.VolumeID != test.volumeID || p.System != test.system || got != test.modes {
 				t.Errorf("the medium is %s of %s, and boots as %s", p.VolumeID, p.System, got)
 			}
+			if test.name == "multi" { // which says that all can be on one medium
+				together := []string{folder + "#exampleIso"}
+				for _, host := range test.installed {
+					together = append(together, folder+"#"+host)
+				}
+				if all := n.plan(t, append(together, with...)...); len(all.Systems) != len(together) || all.VolumeID != test.volumeID {
+					t.Errorf("on one medium are %+v, with the volume ID %s", all.Systems, all.VolumeID)
+				}
+			}
 			for _, host := range test.installed {
 				if test.name == "multi" { // which says that each can be live
 					live := n.plan(t, append([]string{folder + "#" + host}, with...)...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -64,19 +65,68 @@ const maxIsolinuxLine = 2047
 // say first what they start: GRUB puts BOOT_IMAGE= and the kernel before the command
 // line and cuts at the end of a word, the menu of isolinux makes a line of its own.
 func (e Entry) checkCommandLine(s *nixos.System) error {
-	line := strings.Join(append([]string{"BOOT_IMAGE=" + e.Kernel}, e.Params...), " ")
-	if limit := maxCommandLine(s.Platform); len(line) > limit {
-		return &CommandLineError{Title: e.Title, Size: len(line), Limit: limit, Taker: "a kernel for " + s.Platform}
+	for _, l := range e.lines(s) {
+		if l.size > l.limit {
+			return &CommandLineError{Title: e.Title, Size: l.size, Limit: l.limit, Taker: l.taker}
+		}
 	}
+	return nil
+}
+
+// bounded is the length of a command line, and the most that something takes.
+type bounded struct {
+	size, limit int // bytes
+	taker       string
+}
+
+// lines are what loaders make of the command line of an entry.
+func (e Entry) lines(s *nixos.System) []bounded {
+	line := strings.Join(append([]string{"BOOT_IMAGE=" + e.Kernel}, e.Params...), " ")
+	all := []bounded{{len(line), maxCommandLine(s.Platform), "a kernel for " + s.Platform}}
 	if !s.MakeBIOSBootable {
-		return nil
+		return all
 	}
 	line = strings.Join(append([]string{".linux", e.Kernel}, e.Params...), " ")
 	if len(e.Initrds) > 0 {
 		line += " initrd=" + e.isolinuxInitrds()
 	}
-	if len(line) > maxIsolinuxLine {
-		return &CommandLineError{Title: e.Title, Size: len(line), Limit: maxIsolinuxLine, Taker: "isolinux"}
+	return append(all, bounded{len(line), maxIsolinuxLine, "isolinux"})
+}
+
+// stampRoom is how many bytes of words can be stamped onto the command lines of a menu, of its systems.
+func (m *Menu) stampRoom(systems []*nixos.System) int {
+	room := medium.MaxParams
+	for i, section := range m.Systems {
+		entries := section.all()
+		if i == m.Default && m.Check != nil {
+			entries = append(entries, m.isolinuxCheck())
+		}
+		for _, e := range entries {
+			room = min(room, e.room(systems[i]))
+		}
 	}
-	return nil
+	for _, e := range m.Install {
+		for _, s := range systems {
+			room = min(room, e.room(s))
+		}
+	}
+	return max(room, 0)
+}
+
+// room is how many bytes more the command line of an entry can have, behind a space.
+func (e Entry) room(s *nixos.System) int {
+	room := medium.MaxParams
+	for _, l := range e.lines(s) {
+		room = min(room, l.limit-l.size-1)
+	}
+	return room
+}
+
+// stampRoom is how many bytes of words can be stamped onto all command lines of the medium.
+func (t *Tree) stampRoom() int {
+	room := medium.MaxParams
+	for i, menu := range t.Menus {
+		room = min(room, menu.stampRoom(t.platforms[i].systems))
+	}
+	return room
 }

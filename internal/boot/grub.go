@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/medium"
 )
 
 // Paths of the medium that the loaders name. Their case counts: GRUB reads
@@ -69,6 +71,12 @@ func (m *Menu) Grub(fonts, deviceTrees []string) []byte {
 	}
 	s.line("")
 	m.preamble(s, fonts)
+	if m.StampParams {
+		s.line("# What was stamped onto the medium.")
+		s.line("load_env --file ($root)/%s %s", medium.StampParams, medium.ParamsVariable)
+		s.line("export %s", medium.ParamsVariable)
+		s.line("")
+	}
 	if m.FindISO {
 		s.line("# Set by a GRUB that started this one from an image file.")
 		s.block(`if [ -n "${iso_path}" ]; then`, func() {
@@ -206,7 +214,11 @@ func (m *Menu) load(s *script, e Entry) {
 	if e.FindISO {
 		linux = append(linux, "${isoboot}")
 	}
-	s.line("%s", strings.Join(append(linux, e.grubParams()...), " "))
+	linux = append(linux, e.grubParams()...)
+	if e.StampParams {
+		linux = append(linux, "${"+medium.ParamsVariable+"}")
+	}
+	s.line("%s", strings.Join(linux, " "))
 	if len(e.Initrds) > 0 {
 		s.line("initrd %s", strings.Join(e.Initrds, " "))
 	}

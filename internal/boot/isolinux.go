@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/livebuild/livebuild/internal/medium"
 )
 
 // Units and limits of TIMEOUT in isolinux.cfg: tenths of a second, up to just
@@ -50,7 +52,7 @@ func (m *Menu) Isolinux() []byte {
 		line("MENU LABEL %s", inCodePage(e.Title))
 		line("LINUX %s", e.Kernel)
 		if len(e.Params) > 0 {
-			line("APPEND %s", e.CommandLine())
+			line("APPEND %s%s", e.CommandLine(), e.isolinuxGap())
 		}
 		if len(e.Initrds) > 0 {
 			line("INITRD %s", e.isolinuxInitrds())
@@ -106,6 +108,14 @@ func (m *Menu) Isolinux() []byte {
 // isolinuxInitrds are the initrds as isolinux has them, in a file of its own and on the
 // command line (Syslinux, "SYSLINUX config file", INITRD).
 func (e Entry) isolinuxInitrds() string { return strings.Join(e.Initrds, ",") }
+
+// isolinuxGap is what is behind the command line of an entry.
+func (e Entry) isolinuxGap() string {
+	if !e.StampParams {
+		return ""
+	}
+	return string(medium.GapOf("")) + strings.TrimSuffix(medium.ParamsMark, "\n")
+}
 
 // isolinuxTimeout differs from nixpkgs for 0, which boots at once in NixOS and
 // in GRUB, but never in isolinux.

@@ -66,6 +66,8 @@ type Menu struct {
 	// FindISO tells that stage 1 looks for the image file named by findiso=, so
 	// that another GRUB can start it from a file.
 	FindISO bool
+	// StampParams tells that entries take words that are stamped onto the medium.
+	StampParams bool
 
 	// Verified says that GRUB verifies what it reads, and Closed that nobody can edit
 	// its entries or type commands.
@@ -99,6 +101,9 @@ type Entry struct {
 
 	// FindISO tells that its stage 1 looks for the image file named by findiso=.
 	FindISO bool
+
+	// StampParams tells that it takes words that are stamped onto the medium.
+	StampParams bool
 
 	// DeviceTree is the file for the kernel, DeviceTrees the directory of those that
 	// can be chosen for it. Both are paths like Kernel, or empty.
@@ -193,6 +198,7 @@ func (p platform) newMenu(all choice) (*Menu, error) {
 	used := labels{}
 	for _, s := range p.systems {
 		m.FindISO = m.FindISO || s.FindsFile()
+		m.StampParams = m.StampParams || s.StampParams
 		section, err := newSection(s, used, len(p.systems) > 1)
 		if err != nil {
 			return nil, err
@@ -247,6 +253,7 @@ func entryOf(s *nixos.System, c nixos.Configuration, label string, extra []strin
 	if s.StampArea > 0 {
 		// The last, over all that the others bring.
 		e.Initrds = append(e.Initrds, "/"+medium.StampArea)
+		e.StampParams = s.StampParams
 	}
 	return e
 }

@@ -100,6 +100,9 @@ func NewTree(chosen int, systems ...*nixos.System) (*Tree, error) {
 	if first.StampArea > 0 {
 		t.add(Graft{Target: medium.StampArea, Data: make([]byte, first.StampArea)})
 	}
+	if first.StampParams {
+		t.add(Graft{Target: medium.StampParams, Data: medium.EnvironmentOf("", t.stampRoom())})
+	}
 	t.addCatalog()
 	if err := t.addContents(); err != nil {
 		return nil, err

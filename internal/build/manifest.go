@@ -66,6 +66,7 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 			Epoch:       b.plan.Medium().Epoch.Unix(),
 			MadeLive:    first.MadeLive,
 			StampArea:   systems[0].StampArea,
+			StampParams: systems[0].StampParams,
 		},
 		Roots:      slices.Sorted(slices.Values(b.plan.StoreContents())),
 		StorePaths: manifest.NewStorePaths(closure),

@@ -122,9 +122,11 @@ func (g *target) compare(offset int64, data []byte) error {
 		return err
 	}
 	if apart := g.t.options.Apart; apart != nil {
-		start := min(max(apart[g.index].Offset-offset, 0), int64(len(data)))
-		end := min(max(apart[g.index].Offset+apart[g.index].Size-offset, start), int64(len(data)))
-		copy(there[start:end], data[start:end])
+		for _, span := range apart[g.index] {
+			start := min(max(span.Offset-offset, 0), int64(len(data)))
+			end := min(max(span.Offset+span.Size-offset, start), int64(len(data)))
+			copy(there[start:end], data[start:end])
+		}
 	}
 	if i := firstDifference(there, data); i >= 0 {
 		return &DifferenceError{g.dev.Disk.Path, offset + int64(i), 1}

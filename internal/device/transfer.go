@@ -49,7 +49,7 @@ type Options struct {
 	Stall  time.Duration // how long a device may take for one step; 0 for DefaultStall
 
 	// Apart, if set, is for each device what Compare leaves out.
-	Apart []Span
+	Apart [][]Span
 
 	// Besides, if set, is for each device what it has besides the image, or nil.
 	Besides []*Besides

@@ -96,6 +96,8 @@ type Options struct {
 	// StampArea is how many bytes the image has for what is stamped onto it later;
 	// nil for DefaultStampArea.
 	StampArea *int64
+	// StampParams has what is stamped reach the command lines of kernels, too.
+	StampParams bool
 	// Seal signs for Secure Boot, of a configuration that was evaluated for that.
 	Seal *secureboot.Seal
 	// Plain leaves the image as machines read it, even if the configuration
@@ -147,7 +149,7 @@ func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 	if systems[0].Netboot {
 		return newInitrdPlan(systems[0], opts, NewStore(compression, epoch), epoch)
 	}
-	if systems, err = withStampArea(systems, opts.StampArea); err != nil {
+	if systems, err = withStampArea(systems, opts.StampArea, opts.StampParams); err != nil {
 		return nil, err
 	}
 	p := &Plan{systems: systems, store: NewStore(compression, epoch), realise: nix.Targets(realise(systems))}

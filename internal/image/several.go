@@ -151,7 +151,7 @@ func (e *StampError) Error() string {
 // withStampArea decides whether the medium has an area for a stamp. By default it costs no
 // configuration its system: a stage 1 of systemd would need a unit more. A stamp is for all
 // systems, so there is no area by default where one does not take it.
-func withStampArea(systems []*nixos.System, asked *int64) ([]*nixos.System, error) {
+func withStampArea(systems []*nixos.System, asked *int64, params bool) ([]*nixos.System, error) {
 	area := int64(DefaultStampArea)
 	if asked != nil {
 		area = *asked
@@ -167,7 +167,7 @@ func withStampArea(systems []*nixos.System, asked *int64) ([]*nixos.System, erro
 	all := make([]*nixos.System, len(systems))
 	for i, sys := range systems {
 		with := *sys
-		with.StampArea = area
+		with.StampArea, with.StampParams = area, params && area > 0
 		all[i] = &with
 	}
 	return all, nil

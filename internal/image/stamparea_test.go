@@ -24,7 +24,7 @@ func TestStampArea(t *testing.T) {
 		"systemd, cannot be extended": {true, false, &some, -1},
 	} {
 		sys := &nixos.System{Name: "a", SystemdInitrd: test.systemd, StampUnit: test.unit}
-		got, err := withStampArea([]*nixos.System{sys}, test.asked)
+		got, err := withStampArea([]*nixos.System{sys}, test.asked, false)
 		var refused *StampError
 		switch {
 		case test.want < 0:

@@ -112,13 +112,14 @@ type Boot struct {
 // Settings are how the image was made.
 type Settings struct {
 	VolumeID    string   `json:"volume_id"`
-	Modes       []string `json:"modes"`                // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb", "netboot-bios", "netboot-uefi"
-	Compression string   `json:"compression"`          // of the store, as --compression takes it
-	BlockSize   int      `json:"block_size"`           // of the store, in bytes
-	Codec       string   `json:"codec"`                // identity of the encoder: equal ones make equal bytes
-	Epoch       int64    `json:"epoch"`                // every date of the medium, in seconds since 1970
-	MadeLive    bool     `json:"made_live"`            // the ISO module was added
-	StampArea   int64    `json:"stamp_area,omitempty"` // room for what is stamped later, in bytes
+	Modes       []string `json:"modes"`                  // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb", "netboot-bios", "netboot-uefi"
+	Compression string   `json:"compression"`            // of the store, as --compression takes it
+	BlockSize   int      `json:"block_size"`             // of the store, in bytes
+	Codec       string   `json:"codec"`                  // identity of the encoder: equal ones make equal bytes
+	Epoch       int64    `json:"epoch"`                  // every date of the medium, in seconds since 1970
+	MadeLive    bool     `json:"made_live"`              // the ISO module was added
+	StampArea   int64    `json:"stamp_area,omitempty"`   // room for what is stamped later, in bytes
+	StampParams bool     `json:"stamp_params,omitempty"` // menus take words for command lines from there
 }
 
 // Changes are those that flags made to the configuration for this image, as the flags

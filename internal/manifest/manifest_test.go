@@ -41,7 +41,7 @@ func example() *Manifest {
 		Default: "other",
 		Settings: Settings{
 			VolumeID: "LIVE", Modes: []string{"bios-cd", "uefi-usb"}, Compression: "zstd:3", BlockSize: 1 << 20,
-			Codec: "zstd:3 -b 1M (libzstd 1.5.7, presets 1)", Epoch: 315532800, MadeLive: true, StampArea: 262144,
+			Codec: "zstd:3 -b 1M (libzstd 1.5.7, presets 1)", Epoch: 315532800, MadeLive: true, StampArea: 262144, StampParams: true,
 		},
 		Changes: Changes{
 			NoLive: true, Variant: "iso", Modules: []Module{{"a.nix", strings.Repeat("0", 64)}, {"<b>", ""}}, VolumeID: "LIVE",

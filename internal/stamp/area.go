@@ -14,6 +14,15 @@ import (
 type Area struct {
 	Offset, Size int64 // bytes of the medium
 	r            io.ReaderAt
+	params       *params // for command lines of kernels; nil without
+	name         string  // of the image
+}
+
+// Patch is what a part of a medium holds, or shall hold.
+type Patch struct {
+	Name   string // of the file that it is in
+	Offset int64  // on the medium, in bytes
+	Data   []byte
 }
 
 // NoAreaError says that an image cannot be stamped.
@@ -41,7 +50,11 @@ func Find(m *medium.Medium, name string) (Area, error) {
 	case len(f.Extents) != 1 || f.Size < MinArea || f.Size > MaxArea || f.Extents[0].Offset+f.Size > m.Size:
 		return Area{}, &UnknownError{fmt.Sprintf("/%s has %d bytes in %d pieces", medium.StampArea, f.Size, len(f.Extents))}
 	}
-	return Area{f.Extents[0].Offset, f.Size, m.ReaderAt()}, nil
+	p, err := findParams(m)
+	if err != nil {
+		return Area{}, err
+	}
+	return Area{f.Extents[0].Offset, f.Size, m.ReaderAt(), p, name}, nil
 }
 
 // Bytes returns what the area holds.
@@ -59,7 +72,42 @@ func (a Area) Read() (*Stamp, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Decode(b)
+	s, err := Decode(b)
+	if err == nil && a.params != nil {
+		err = a.params.check(s.params())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Put returns what a stamp of the items changes; the area comes first. Errors are of type *TooLargeError,
+// *NoParamsError and *ParamsError.
+func (a Area) Put(items Items, tool string) ([]Patch, error) {
+	words := strings.Join(items.KernelParams, " ")
+	switch {
+	case a.params == nil && words != "":
+		return nil, &NoParamsError{a.name}
+	case a.params != nil && len(words) > a.params.room:
+		return nil, &ParamsError{len(words), a.params.room}
+	}
+	data, err := Encode(items, tool, a.Size)
+	if err != nil {
+		return nil, err
+	}
+	return a.patches(data, words), nil
+}
+
+// Clear returns what gives the image back the bytes that it was built with.
+func (a Area) Clear() []Patch { return a.patches(make([]byte, a.Size), "") }
+
+func (a Area) patches(data []byte, words string) []Patch {
+	all := []Patch{{medium.StampArea, a.Offset, data}}
+	if a.params != nil {
+		all = append(all, a.params.with(words)...)
+	}
+	return all
 }
 
 // UselessError says that the system of an image does nothing with an item.

@@ -17,9 +17,10 @@ type Items struct {
 	Addresses    []Address
 	Wifi         []Wifi
 	Files        []File
-	Run          []byte // a script for /bin/sh, at the end of the boot
-	RunOnline    bool   // only when the network is up
-	PasswordHash string // of root, as in shadow(5)
+	Run          []byte   // a script for /bin/sh, at the end of the boot
+	RunOnline    bool     // only when the network is up
+	PasswordHash string   // of root, as in shadow(5)
+	KernelParams []string // words at the end of the kernel's command line
 }
 
 // Address is that of a network interface.
@@ -91,6 +92,11 @@ func (i Items) Check() error {
 			}
 		}
 	}
+	for _, word := range i.KernelParams {
+		if reason := wrongParam(word); reason != "" {
+			return &ItemError{"kernel parameter", word, reason}
+		}
+	}
 	if h := i.PasswordHash; h != "" && (!strings.HasPrefix(h, "$") || strings.ContainsAny(h, ": \t\n")) {
 		return &ItemError{"password", "…", "is no hash; 'mkpasswd' of the package mkpasswd makes one"}
 	}
@@ -142,7 +148,19 @@ func (i Items) entries() []Entry {
 	if i.PasswordHash != "" {
 		add("password", "of root", true)
 	}
+	if len(i.KernelParams) > 0 {
+		add(paramsKind, strings.Join(i.KernelParams, " "), false)
+	}
 	return entries
+}
+
+// paramsKind is the entry whose text is on the command lines, too.
+const paramsKind = "kernel parameters"
+
+// onlyParams reports whether the live system has nothing to do.
+func (i Items) onlyParams() bool {
+	entries := i.entries()
+	return len(entries) == 1 && entries[0].Kind == paramsKind
 }
 
 func (a Address) text() string {

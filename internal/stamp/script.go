@@ -31,6 +31,9 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\'
 // name: the stage 1 of NixOS loops over words.
 func (i Items) files() []cpio.Member {
 	var files []cpio.Member
+	if i.onlyParams() {
+		return nil
+	}
 	var script strings.Builder
 	script.WriteString(applyScript + "\n")
 	call := func(words ...string) { script.WriteString(strings.Join(words, " ") + "\n") }

@@ -18,17 +18,21 @@ func (e *SealedError) Error() string {
 // signatureSuffix is behind the name of a file that GRUB verifies.
 const signatureSuffix = ".sig"
 
-// FindSignature returns where the signature of an area lies; false if the boot loader wants none.
-// The error is an *UnknownError.
-func FindSignature(m *medium.Medium) (Area, bool, error) {
-	f, err := m.Files().Find(medium.StampArea + signatureSuffix)
+// Sealed reports whether the boot loader of an image wants a signature of the area.
+func Sealed(m *medium.Medium) (bool, error) {
+	_, sealed, err := FindSignature(m, medium.StampArea)
+	return sealed, err
+}
+
+// FindSignature returns where the signature of a file lies that a stamp changes, as it is; false if the boot loader
+// wants none. The error is an *UnknownError.
+func FindSignature(m *medium.Medium, name string) (Patch, bool, error) {
+	place, err := readPlace(m, name+signatureSuffix)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Area{}, false, nil
-	case err != nil:
-		return Area{}, false, err
-	case len(f.Extents) != 1 || f.Size > MinArea || f.Extents[0].Offset+f.Size > m.Size:
-		return Area{}, false, &UnknownError{fmt.Sprintf("its signature has %d bytes in %d pieces", f.Size, len(f.Extents))}
+		return place, false, nil
+	case err == nil && len(place.Data) > MinArea:
+		err = &UnknownError{fmt.Sprintf("/%s has %d bytes", place.Name, len(place.Data))}
 	}
-	return Area{f.Extents[0].Offset, f.Size, m.ReaderAt()}, true, nil
+	return place, err == nil, err
 }

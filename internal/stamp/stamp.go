@@ -181,6 +181,18 @@ func secret(file string, mode uint32, data []byte) cpio.Member {
 	return cpio.Member{Name: path.Join(secrets, file), Mode: cpio.ModeRegular | mode, Data: data}
 }
 
+// params are the words that it lists for command lines; of no stamp there are none.
+func (s *Stamp) params() string {
+	if s != nil {
+		for _, e := range s.Items {
+			if e.Kind == paramsKind {
+				return e.Text
+			}
+		}
+	}
+	return ""
+}
+
 // Text is the stamp in a line.
 func (s *Stamp) Text() string {
 	var kinds []string

@@ -2,6 +2,7 @@ package adapt
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
@@ -39,7 +40,7 @@ func CheckFile(file *imagefile.File, all []stamp.Items, tool string) error {
 		return err
 	}
 	for _, items := range all {
-		if _, err := Area(m, area, items, tool); err != nil {
+		if _, err := patches(m, area, items, tool); err != nil {
 			return err
 		}
 	}
@@ -56,18 +57,28 @@ func Onto(dev *device.Device, items stamp.Items, tool string) (*stamp.Stamp, err
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := Area(m, area, items, tool)
+	wanted, err := patches(m, area, items, tool)
 	if err != nil {
 		return nil, err
 	}
-	if err := dev.Replace(area.Offset, wanted); err != nil {
+	if err := replace(dev, wanted); err != nil {
 		return nil, err
 	}
-	return stamp.Decode(wanted)
+	return stamp.Decode(wanted[0].Data)
+}
+
+// replace stamps a disk. What it starts with is in the area, which comes last.
+func replace(dev *device.Device, wanted []stamp.Patch) error {
+	for _, p := range slices.Backward(wanted) {
+		if err := dev.Replace(p.Offset, p.Data); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stamped returns where a disk is stamped, or nothing if it is not.
-func Stamped(dev *device.Device) (at device.Span) {
+func Stamped(dev *device.Device) (at []device.Span) {
 	m, err := medium.ReadAny(dev, dev.Disk.Size)
 	if err != nil {
 		return at
@@ -79,5 +90,8 @@ func Stamped(dev *device.Device) (at device.Span) {
 	if s, err := area.Read(); s == nil || err != nil {
 		return at
 	}
-	return device.Span{Offset: area.Offset, Size: area.Size}
+	for _, p := range area.Clear() {
+		at = append(at, device.Span{Offset: p.Offset, Size: int64(len(p.Data))})
+	}
+	return at
 }

@@ -37,6 +37,8 @@ func (o *Flags) AddFlags(f *pflag.FlagSet, configuration bool) {
 		f.StringArrayVar(&o.given.SSHKeys, "ssh-key", nil, "let root in with the public `KEY`, or those in a file, and start the SSH server (repeatable)")
 		f.StringArrayVar(&o.given.StaticIPs, "static-ip", nil,
 			"give an interface, such as eth0 or 'en*', an address: `IFACE=ADDR/PREFIX`, then for a gateway ,gw=ADDR and for name servers ,dns=ADDR (repeatable)")
+		f.StringArrayVar(&o.given.KernelParams, "kernel-param", nil, "add `PARAM` to the kernel's command line, of an image made with --stamp-params (repeatable)")
+		add("kernel-param")
 		add("ssh-key")
 		add("static-ip")
 	}
@@ -129,6 +131,19 @@ func firstLine(name string, in io.Reader) (string, error) {
 		return "", err
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// HasKernelParams reports whether some target gets words for the kernel's command line; nil has none.
+func (v *Values) HasKernelParams() bool {
+	if v == nil {
+		return false
+	}
+	for _, stick := range v.Sticks {
+		if len(stick.KernelParams) > 0 {
+			return true
+		}
+	}
+	return len(v.KernelParams) > 0
 }
 
 // For are the items of a target. The error is a *face.UsageError.

@@ -135,65 +135,82 @@ func (v verbs) run(ctx context.Context, path string, opts options) error {
 	return v.stampFile(ctx, path, items, opts)
 }
 
-// area finds the area of an image, and what it shall hold: nothing for --reset.
-func (v verbs) area(m *medium.Medium, name string, items stamp.Items, opts options) (area stamp.Area, wanted []byte, err error) {
-	if area, err = stamp.Find(m, name); err != nil {
-		return area, nil, err
+// wanted is what changes in an image: its area first, and signatures last.
+func (v verbs) wanted(m *medium.Medium, name string, items stamp.Items, opts options) ([]stamp.Patch, error) {
+	area, err := stamp.Find(m, name)
+	if err != nil {
+		return nil, err
 	}
-	if opts.reset {
-		return area, make([]byte, area.Size), nil
+	wanted := area.Clear()
+	if !opts.reset {
+		if wanted, err = content(m, area, items, v.Tool); err != nil {
+			return nil, err
+		}
 	}
-	wanted, err = content(m, area, items, v.Tool)
-	return area, wanted, err
+	signatures, err := opts.signatures(m, name, wanted)
+	return append(wanted, signatures...), err
 }
 
-// signature is what the boot loader of an image for Secure Boot wants beside its area, and where; nil of
-// another one.
-func (o *options) signature(m *medium.Medium, name string, wanted []byte) (at int64, signature []byte, err error) {
-	place, sealed, err := stamp.FindSignature(m)
+// signatures are what the boot loader of an image for Secure Boot wants beside what is stamped; none of another one.
+func (o *options) signatures(m *medium.Medium, name string, wanted []stamp.Patch) (all []stamp.Patch, err error) {
+	sealed, err := stamp.Sealed(m)
 	switch {
 	case err != nil:
-		return 0, nil, err
+		return nil, err
 	case !sealed && o.key != "":
-		return 0, nil, face.Usage(fmt.Errorf("--signing-key: %s is not signed for Secure Boot", name))
+		return nil, face.Usage(fmt.Errorf("--signing-key: %s is not signed for Secure Boot", name))
 	case !sealed:
-		return 0, nil, nil
+		return nil, nil
 	case o.key == "":
-		return 0, nil, &stamp.SealedError{Name: name}
+		return nil, &stamp.SealedError{Name: name}
 	}
 	key, err := secureboot.ReadSigningKey(o.key)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	// That it is the key of this image, its boot loader tells.
 	chain, err := secureboot.ReadChain(m)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	if grub := chain.GRUB(); grub == nil || grub.Key.Fingerprint() != key.Fingerprint() {
-		return 0, nil, &secureboot.KeyError{File: o.key, Reason: "it is not the key by which the boot loader of " + name + " verifies files"}
+		return nil, &secureboot.KeyError{File: o.key, Reason: "it is not the key by which the boot loader of " + name + " verifies files"}
 	}
-	if signature, err = key.Sign(bytes.NewReader(wanted)); err == nil && int64(len(signature)) != place.Size {
-		err = &stamp.UnknownError{Reason: fmt.Sprintf("its signature has %d bytes instead of %d", place.Size, len(signature))}
+	for _, p := range wanted {
+		place, signed, err := stamp.FindSignature(m, p.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !signed { // what other loaders read
+			continue
+		}
+		signature, err := key.Sign(bytes.NewReader(p.Data))
+		if err != nil {
+			return nil, err
+		}
+		if len(signature) != len(place.Data) {
+			return nil, &stamp.UnknownError{Reason: fmt.Sprintf("/%s has %d bytes instead of %d", place.Name, len(place.Data), len(signature))}
+		}
+		place.Data = signature
+		all = append(all, place)
 	}
-	return place.Offset, signature, err
+	return all, nil
 }
 
-// Area returns what the area of an image shall hold. The error is a *stamp.SealedError if that wants a
-// signature.
-func Area(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]byte, error) {
-	if _, sealed, err := stamp.FindSignature(m); err != nil || sealed {
+// patches returns what a stamp changes. The error is a *stamp.SealedError if that wants signatures.
+func patches(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]stamp.Patch, error) {
+	if sealed, err := stamp.Sealed(m); err != nil || sealed {
 		return nil, cmp.Or(err, error(&stamp.SealedError{Name: "the image"}))
 	}
 	return content(m, area, items, tool)
 }
 
-// content is what an area shall hold, whoever verifies it.
-func content(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]byte, error) {
+// content is what a stamp changes, whoever verifies it.
+func content(m *medium.Medium, area stamp.Area, items stamp.Items, tool string) ([]stamp.Patch, error) {
 	if err := stamp.CheckSystem(m, items); err != nil {
 		return nil, err
 	}
-	return stamp.Encode(items, tool, area.Size)
+	return area.Put(items, tool)
 }
 
 // CompressedError says that an image cannot be stamped as it is.
@@ -222,20 +239,16 @@ func (v verbs) stampFile(ctx context.Context, path string, items stamp.Items, op
 	if opts.show {
 		return v.show(m, path, opts)
 	}
-	area, wanted, err := v.area(m, path, items, opts)
-	if err != nil {
-		return err
-	}
-	at, signature, err := opts.signature(m, path, wanted)
+	wanted, err := v.wanted(m, path, items, opts)
 	if err != nil {
 		return err
 	}
 	place := path
 	if opts.output != "" {
 		place = opts.output
-		err = copyWith(file.Plain(), file.FileSize, area, wanted, at, signature, items.Secret(), opts)
+		err = copyWith(file.Plain(), file.FileSize, wanted, items.Secret(), opts)
 	} else {
-		err = replaceIn(path, area, wanted, at, signature, items.Secret())
+		err = replaceIn(path, wanted, items.Secret())
 	}
 	if err != nil {
 		return err
@@ -243,8 +256,8 @@ func (v verbs) stampFile(ctx context.Context, path string, items stamp.Items, op
 	return v.done(place, wanted, opts)
 }
 
-// copyWith writes a copy of an image with another area.
-func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, at int64, signature []byte, secret bool, opts options) (err error) {
+// copyWith writes a copy of an image with something else in some places.
+func copyWith(r io.ReaderAt, size int64, wanted []stamp.Patch, secret bool, opts options) (err error) {
 	out, err := image.CreateOutput(opts.output, opts.force)
 	if err != nil {
 		return err
@@ -258,11 +271,10 @@ func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, at int6
 	if _, err := io.CopyBuffer(io.NewOffsetWriter(out, 0), io.NewSectionReader(r, 0, size), make([]byte, 4<<20)); err != nil {
 		return err
 	}
-	if _, err := out.WriteAt(wanted, area.Offset); err != nil {
-		return err
-	}
-	if _, err := out.WriteAt(signature, at); err != nil {
-		return err
+	for _, p := range wanted {
+		if _, err := out.WriteAt(p.Data, p.Offset); err != nil {
+			return err
+		}
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -273,9 +285,9 @@ func copyWith(r io.ReaderAt, size int64, area stamp.Area, wanted []byte, at int6
 // block is what is written last, in bytes.
 const block = 4096
 
-// replaceIn puts the area into a file. Its first block has zeros meanwhile, with which
+// replaceIn puts what is stamped into a file. The first block of the area has zeros meanwhile, with which
 // nothing is stamped.
-func replaceIn(path string, area stamp.Area, wanted []byte, at int64, signature []byte, secret bool) (err error) {
+func replaceIn(path string, wanted []stamp.Patch, secret bool) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -289,15 +301,15 @@ func replaceIn(path string, area stamp.Area, wanted []byte, at int64, signature 
 	if err := image.RemoveSums(path); err != nil { // of what it was
 		return err
 	}
-	first := min(block, len(wanted))
-	for _, step := range []struct {
-		at   int64
-		data []byte
-	}{
-		{area.Offset, make([]byte, first)}, {area.Offset + int64(first), wanted[first:]},
-		{at, signature}, {area.Offset, wanted[:first]},
-	} {
-		if _, err := f.WriteAt(step.data, step.at); err != nil {
+	area := wanted[0]
+	first := min(block, len(area.Data))
+	steps := []stamp.Patch{
+		{Offset: area.Offset, Data: make([]byte, first)},
+		{Offset: area.Offset + int64(first), Data: area.Data[first:]},
+	}
+	steps = append(steps, wanted[1:]...)
+	for _, step := range append(steps, stamp.Patch{Offset: area.Offset, Data: area.Data[:first]}) {
+		if _, err := f.WriteAt(step.Data, step.Offset); err != nil {
 			return err
 		}
 		if err := f.Sync(); err != nil {
@@ -328,14 +340,14 @@ func (v verbs) stampDisk(disk device.Disk, items stamp.Items, opts options) (err
 	if opts.show {
 		return v.show(m, disk.Path, opts)
 	}
-	area, wanted, err := v.area(m, disk.Path, items, opts)
+	if sealed, err := stamp.Sealed(m); err != nil || sealed {
+		return cmp.Or(err, error(&stamp.SealedError{Name: disk.Path}))
+	}
+	wanted, err := v.wanted(m, disk.Path, items, opts)
 	if err != nil {
 		return err
 	}
-	if _, sealed, err := stamp.FindSignature(m); err != nil || sealed {
-		return cmp.Or(err, error(&stamp.SealedError{Name: disk.Path}))
-	}
-	if err := dev.Replace(area.Offset, wanted); err != nil {
+	if err := replace(dev, wanted); err != nil {
 		return err
 	}
 	return v.done(disk.Path, wanted, opts)
@@ -355,8 +367,8 @@ func (v verbs) show(m *medium.Medium, name string, opts options) error {
 }
 
 // done says what is stamped now.
-func (v verbs) done(name string, wanted []byte, opts options) error {
-	s, err := stamp.Decode(bytes.Clone(wanted))
+func (v verbs) done(name string, wanted []stamp.Patch, opts options) error {
+	s, err := stamp.Decode(wanted[0].Data)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type values struct {
 	Script       string            `toml:"run-script"` // a file
 	Online       bool              `toml:"run-online"`
 	PasswordHash string            `toml:"root-password-hash"`
+	KernelParams []string          `toml:"kernel-params"`
 	Sticks       map[string]values `toml:"stick"` // by serial number, or "1", "2", …
 }
 
@@ -117,6 +118,9 @@ func (v values) over(other values) values {
 	if len(other.Files) > 0 {
 		v.Files = other.Files
 	}
+	if len(other.KernelParams) > 0 {
+		v.KernelParams = other.KernelParams
+	}
 	return v
 }
 
@@ -187,6 +191,12 @@ func (v values) items(t Target) (i stamp.Items, err error) {
 		i.RunOnline = v.Online
 	}
 	i.PasswordHash = v.PasswordHash
+	for _, text := range v.KernelParams {
+		if text, err = t.fill(text); err != nil {
+			return i, err
+		}
+		i.KernelParams = append(i.KernelParams, text)
+	}
 	return i, i.Check()
 }
 

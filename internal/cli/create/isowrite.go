@@ -86,6 +86,9 @@ func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, op
 	if values != nil && b.Plan().System().StampArea == 0 {
 		return &stamp.NoAreaError{Name: "the image of " + named(of), MadeHere: true}
 	}
+	if values.HasKernelParams() && !b.Plan().System().StampParams {
+		return &stamp.NoParamsError{Name: "the image of " + named(of)}
+	}
 	if values != nil && b.Plan().Medium().Seal != nil {
 		return &stamp.SealedError{Name: "the image of " + named(of)}
 	}

@@ -74,7 +74,7 @@ func (w *Writing) begin(ctx context.Context, total int64, source io.ReaderAt) (*
 	for _, name := range w.Names() {
 		w.tasks = append(w.tasks, progress.Begin(sink, string(phase), name))
 	}
-	var apart []device.Span
+	var apart [][]device.Span
 	if w.verifyOnly {
 		for _, dev := range w.devices {
 			apart = append(apart, adapt.Stamped(dev))

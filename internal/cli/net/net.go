@@ -12,6 +12,7 @@ type verbs struct{ *face.App }
 
 // Hints are advice on the errors of these verbs.
 var Hints = []advice.Row{
+	advice.OnValue((*severalError).hint),
 	advice.On[*limitError]("a stronger --compression, or a smaller system; an image of a medium has no such limit: 'livebuild iso'"),
 	advice.On[*listenError]("--listen ADDRESS:PORT names another; port 0 takes any that is free"),
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/request"
+	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/netboot"
@@ -51,7 +52,12 @@ by HTTP; so does any web server.`,
   livebuild netboot .#laptop -o netboot/ --ssh-key ~/.ssh/id_ed25519.pub
   livebuild netboot .#exampleIso -o netboot/ --reuse exampleIso.iso
   livebuild serve netboot/`,
-		Args: request.OneInstallable,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &severalError{args}
+			}
+			return request.OneInstallable(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.check(); err != nil {
 				return err
@@ -73,6 +79,19 @@ by HTTP; so does any web server.`,
 	opts.AddFlags(cmd)
 	face.Under(aboutStamps, f, func() { opts.stamp.AddFlags(f, true) })
 	return cmd
+}
+
+// severalError says that a network boot starts one system: there is no menu in its script, and all that a machine
+// loads takes room in its memory.
+type severalError struct{ args []string }
+
+func (e *severalError) Error() string {
+	return fmt.Sprintf("what is started over the network is one system, not %d", len(e.args))
+}
+
+// hint has each in a folder of its own.
+func (e *severalError) hint() string {
+	return "make a folder of each, '" + human.ShellLine([]string{"livebuild", "netboot", e.args[0], "-o"}) + " FOLDER/', and have a menu of iPXE chain to their scripts; 'livebuild iso' has several on one medium"
 }
 
 // aboutStamps is the heading of flags about what the live system is to find.
@@ -118,6 +137,9 @@ func (v verbs) stamped(flags *adapt.Flags) (*stamp.Items, error) {
 	values, err := flags.Read(v.In)
 	if err != nil || values == nil {
 		return nil, err
+	}
+	if values.HasKernelParams() {
+		return nil, face.Usage(errors.New("--values: kernel-params are for the menus of a medium; --kernel-param gives words to a system that starts without one"))
 	}
 	items, err := values.For(adapt.Target{})
 	if err == nil && items.Secret() {

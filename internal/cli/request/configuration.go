@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
@@ -36,6 +37,7 @@ type Configuration struct {
 	loopback     bool
 	persistent   string
 	stampArea    string
+	stampParams  bool
 	stamped      *pflag.Flag // of stampArea
 	install      installs
 
@@ -77,6 +79,7 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 	f.Lookup("persistent").NoOptDefVal = manifest.PersistentPlain
 	f.StringVar(&o.stampArea, "stamp-area", "", "give the image room of `SIZE` for what 'livebuild stamp' puts there later, 0 for none (default: 256K, but none with a stage 1 of systemd, which needs a unit for it)")
 	o.stamped = f.Lookup("stamp-area")
+	f.BoolVar(&o.stampParams, "stamp-params", false, "have the boot menus take the words for the kernel's command line, too, that 'livebuild stamp --kernel-param' puts there later")
 	f.BoolVar(&o.mediaCheck, "media-check", false,
 		"add a boot menu entry that checks the medium before anything is started from it")
 	f.BoolVar(&o.loopback, "loopback", true,
@@ -86,9 +89,16 @@ func (o *Configuration) addChangeFlags(f *pflag.FlagSet) {
 // area is what --stamp-area says, or nil without it.
 func (o *Configuration) area() (*int64, error) {
 	if o.stamped == nil || !o.stamped.Changed {
+		if o.stampParams {
+			size := int64(image.DefaultStampArea)
+			return &size, nil
+		}
 		return nil, nil
 	}
 	if o.stampArea == "0" {
+		if o.stampParams {
+			return nil, face.Usage(errors.New("--stamp-params needs the area that --stamp-area 0 takes away"))
+		}
 		return new(int64), nil
 	}
 	size, err := face.ParseSize(o.stampArea, 'K')

@@ -46,6 +46,10 @@ func (o *Options) Like(m *manifest.Manifest, images *image.Options) error {
 	if err := o.install.like(c.Install, c.InstallSource); err != nil {
 		return err
 	}
+	o.stampParams = o.stampParams || m.Settings.StampParams
+	if m.Settings.StampArea != image.DefaultStampArea { // which it has by itself
+		images.StampArea = &m.Settings.StampArea
+	}
 	images.Default = m.Default
 	images.Epoch = time.Unix(m.Settings.Epoch, 0)
 	if o.compression == "" {

@@ -72,9 +72,12 @@ func (o *Options) Build(ctx context.Context, a *face.App, of []installable.Insta
 	if err != nil {
 		return nil, err
 	}
-	if images.StampArea, err = o.area(); err != nil {
+	if area, err := o.area(); err != nil {
 		return nil, err
+	} else if area != nil {
+		images.StampArea = area
 	}
+	images.StampParams = o.stampParams
 	changes.Stamp = o.Stamped || images.StampArea != nil && *images.StampArea > 0
 	images.Default = cmp.Or(o.chosen, images.Default)
 	changes.SecureBoot = o.secureBoot.changes()

@@ -28,6 +28,10 @@
         nixpkgs.lib.genAttrs hosts host
         // {
           # The live medium:  livebuild iso .#exampleIso
+          # With the hosts themselves beside it, live, a menu for each, and what they share once:
+          #   livebuild iso .#exampleIso .#desk .#server
+          # Or with the hosts to be installed from it, without a network:
+          #   livebuild iso .#exampleIso --install .#desk --install .#server
           exampleIso = nixpkgs.lib.nixosSystem {
             modules = [
               ./base.nix
