@@ -280,7 +280,11 @@ func (s *scene) pack(t testing.TB, earlier []byte, had map[string]sceneItem, alw
 // earlier images. The bytes must be the same. Limits are small, so that small trees
 // go beyond them.
 func TestEarlierAtRandom(t *testing.T) {
-	for i := range *randomCases {
+	cases := *randomCases
+	if testing.Short() { // with the race detector, which takes ten times as long
+		cases = min(cases, 30)
+	}
+	for i := range cases {
 		seed := *randomSeed + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { packAtRandom(t, seed) })
 	}

@@ -81,7 +81,11 @@ func TestReadersFindNoDifference(t *testing.T) {
 	fill(t, src)
 	entries := dirEntries(t, src)
 	judges := map[string]func(testing.TB, string) string{"kernel": mountImage, "unsquashfs": unsquash, "rdsquashfs": rdsquash}
-	for _, text := range []string{"none", "lz4", "lz4 -Xhc", "gzip:1", "gzip:9", "xz", "xz -Xbcj x86", "zstd:1", "zstd:15", "zstd:19"} {
+	codecs := []string{"none", "lz4", "lz4 -Xhc", "gzip:1", "gzip:9", "xz", "xz -Xbcj x86", "zstd:1", "zstd:15", "zstd:19"}
+	if testing.Short() { // the race detector sees the same workers with each
+		codecs = []string{"none", "lz4", "gzip:1", "zstd:1"}
+	}
+	for _, text := range codecs {
 		for _, blockSize := range []int{0, 4 << 10, 128 << 10} {
 			if blockSize != 0 && text != "zstd:1" && text != "lz4" {
 				continue
