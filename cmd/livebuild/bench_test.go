@@ -102,6 +102,7 @@ func TestBenchTable(t *testing.T) {
 // TestKernelWithoutDecompressor gives the test flake a kernel of which nothing
 // is there but its configuration.
 func TestKernelWithoutDecompressor(t *testing.T) {
+	t.Parallel()
 	var kernel bytes.Buffer
 	kernel.WriteString("IKCFG_ST")
 	z := gzip.NewWriter(&kernel)

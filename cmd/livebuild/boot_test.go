@@ -102,6 +102,7 @@ func readReport(t testing.TB, file string) report {
 // file of its store with a list made when it was built, checks the registration, and says so on
 // the serial console.
 func TestBoot(t *testing.T) {
+	t.Parallel()
 	r := miniISO(t)
 	logs := filepath.Join(t.TempDir(), "new/logs")
 	junit := filepath.Join(t.TempDir(), "report.xml")
@@ -197,6 +198,7 @@ const other = "nothing=ttyS0,115200n8"
 // TestSerialConsole boots images whose default entry leaves the serial console alone, with and without
 // another entry that does not. It is the default entry that is started.
 func TestSerialConsole(t *testing.T) {
+	t.Parallel()
 	tests := map[string]func([]byte) []byte{
 		// The entry for it has the parameter once more.
 		"entry": func(data []byte) []byte {

@@ -43,6 +43,7 @@ func diff(t *testing.T, args ...string) (d differing) {
 // TestDiff holds what differs between two images, and between each and its configuration, against
 // what Nix says of their systems.
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	mini, special := miniISO(t), iso(t, "mini-special")
 	closure := func(r result) []string {
 		return strings.Fields(judge(t, "nix-bin", "nix-store", "--query", "--requisites", r.Toplevel))

@@ -280,6 +280,7 @@ func TestEFIPartition(t *testing.T) {
 
 // TestMenus checks that everything that the menus name exists.
 func TestMenus(t *testing.T) {
+	t.Parallel()
 	for _, configuration := range []string{"mini", "mini-special", "mini-2405"} {
 		t.Run(configuration, func(t *testing.T) {
 			r := miniISO(t)

@@ -79,6 +79,7 @@ func TestManifest(t *testing.T) {
 
 // TestManifestSource makes the same image from a folder, a commit and a changed work tree.
 func TestManifestSource(t *testing.T) {
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "flake")
 	judge(t, "coreutils", "cp", "-R", miniFlake(t), folder)
 	made := func(configuration string, args ...string) (string, *manifest.Manifest) {

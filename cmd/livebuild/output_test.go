@@ -309,6 +309,7 @@ func checkNoRoots(t testing.TB, cache string) {
 
 // TestMode checks that the umask decides who may read the image.
 func TestMode(t *testing.T) {
+	t.Parallel()
 	for umask, want := range map[string]fs.FileMode{"022": 0o644, "027": 0o640} {
 		dir := t.TempDir()
 		written(t, call{dir: dir, with: []string{"sh", "-c", "umask " + umask + `; exec "$0" "$@"`}})

@@ -10,6 +10,7 @@ import (
 
 // TestChecksum has sha256sum check what is beside an image, which comes and goes with it.
 func TestChecksum(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	made := func(args ...string) []string {
 		t.Helper()
@@ -37,6 +38,7 @@ func TestChecksum(t *testing.T) {
 
 // TestSigned signs an image by two keys, has the programs of others check it, and checks it.
 func TestSigned(t *testing.T) {
+	t.Parallel()
 	keys, dir := t.TempDir(), t.TempDir()
 	key := func(name string) string { return filepath.Join(keys, name) }
 	judge(t, "openssh-client", "ssh-keygen", "-q", "-t", "ed25519", "-N", "correct horse", "-C", "me", "-f", key("ssh"))

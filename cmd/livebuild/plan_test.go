@@ -93,6 +93,7 @@ func decodePlan(t testing.TB, text string) planned {
 
 // TestPlanIsTrue compares the plan with the image.
 func TestPlanIsTrue(t *testing.T) {
+	t.Parallel()
 	r := miniISO(t)
 	p := plan(t, miniFlake(t)+"#mini")
 	got := fmt.Sprint(p.Configuration, p.System, p.Toplevel, p.File, p.VolumeID, p.Modes, p.Compression, p.StoreContents)
@@ -233,6 +234,7 @@ func TestPlanBuildsNothing(t *testing.T) {
 
 // TestPlanOfOtherPlatform plans what cannot be built here.
 func TestPlanOfOtherPlatform(t *testing.T) {
+	t.Parallel()
 	p := unregistered(t, nil).plan(t, miniFlake(t)+"#mini-arm")
 	if got := fmt.Sprintln(p.System, p.Modes); got != "aarch64-linux [uefi-cd uefi-usb]\n" {
 		t.Errorf("the plan is for %s", got)

@@ -49,6 +49,7 @@ func TestBootAArch64(t *testing.T) {
 
 // TestAArch64 looks at an image that was cross-compiled: nobody emulates for it.
 func TestAArch64(t *testing.T) {
+	t.Parallel()
 	r := unregistered(t, nil).iso(t, "mini-cross")
 	if got := fmt.Sprint(r.System, r.Modes); got != "aarch64-linux[uefi-cd uefi-usb]" {
 		t.Errorf("the image is for %s", got)
@@ -124,6 +125,7 @@ func TestFirmware32(t *testing.T) {
 // TestDeviceTrees looks at an image with a choice of device trees, and with one that
 // is chosen.
 func TestDeviceTrees(t *testing.T) {
+	t.Parallel()
 	needEmulation(t)
 	r := iso(t, "mini-boards", "--compression", "lz4")
 	medium := extracted(t, r.File)

@@ -10,6 +10,7 @@ import (
 
 // TestSameBytes makes one image under circumstances that must not matter.
 func TestSameBytes(t *testing.T) {
+	t.Parallel()
 	want := miniISO(t)
 	if got := strings.Fields(judge(t, "coreutils", "sha256sum", want.File))[0]; got != want.SHA256 {
 		t.Errorf("the result says the SHA-256 is %s, sha256sum says %s", want.SHA256, got)
@@ -97,6 +98,7 @@ func order(t testing.TB, folder string) []string {
 
 // TestEpoch checks that SOURCE_DATE_EPOCH is every date of the medium.
 func TestEpoch(t *testing.T) {
+	t.Parallel()
 	const epoch, day, stamp = "1000000000", "Sep  9 2001", "2001-09-09-01-46-40-00"
 	r := call{env: []string{"SOURCE_DATE_EPOCH=" + epoch}}.iso(t, "mini", "--compression", "lz4")
 	if got := strings.TrimSpace(judge(t, "util-linux", "blkid", "--probe", "--match-tag", "UUID", "--output", "value", r.File)); got != stamp {

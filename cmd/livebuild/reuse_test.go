@@ -28,6 +28,7 @@ func sameImage(t *testing.T, got, want result) {
 }
 
 func TestReuse(t *testing.T) {
+	t.Parallel()
 	want := miniISO(t)
 	cache := t.TempDir()
 	with := call{env: []string{"XDG_CACHE_HOME=" + cache}}
@@ -83,6 +84,7 @@ func TestReuse(t *testing.T) {
 
 // TestReuseOfAnotherConfiguration takes what two systems have in common.
 func TestReuseOfAnotherConfiguration(t *testing.T) {
+	t.Parallel()
 	want := iso(t, "mini-special")
 	got := iso(t, "mini-special", "--reuse", miniISO(t).File)
 	sameImage(t, got, want)
@@ -93,6 +95,7 @@ func TestReuseOfAnotherConfiguration(t *testing.T) {
 
 // TestReuseOfDamage: an image that is damaged or lies gives the right image.
 func TestReuseOfDamage(t *testing.T) {
+	t.Parallel()
 	want := miniISO(t)
 	image, err := os.ReadFile(want.File)
 	if err != nil {
@@ -131,6 +134,7 @@ func TestReuseOfDamage(t *testing.T) {
 // TestReuseOfForgery: an image that names store paths and holds others, with a
 // record that fits, is found out.
 func TestReuseOfForgery(t *testing.T) {
+	t.Parallel()
 	want := miniISO(t)
 	dir := t.TempDir()
 	packed := filepath.Join(dir, "nix-store.squashfs")

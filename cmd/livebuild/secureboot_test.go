@@ -124,6 +124,7 @@ func unsigned(t testing.TB) func([]byte) []byte {
 
 // TestSecureBootVerify has verify prove signed images, and say what broke of changed ones: without a boot.
 func TestSecureBootVerify(t *testing.T) {
+	t.Parallel()
 	k := newBootKeys(t)
 	image := securedImage(t, k.flags()...)
 	if v := verifyOf(t, 0, image); slices.ContainsFunc(v.Unverified, func(name string) bool {
@@ -173,6 +174,7 @@ func TestSecureBootVerify(t *testing.T) {
 
 // TestSecureBootStamp stamps an image that is signed: by the key that was kept, and by no other.
 func TestSecureBootStamp(t *testing.T) {
+	t.Parallel()
 	k := newBootKeys(t)
 	image := securedImage(t, k.flags()...)
 	pristine := readFile(t, image)
@@ -235,6 +237,7 @@ func menuFile(t testing.TB, image, command string) string {
 // TestSecureBoot boots chains where Secure Boot is on: good ones come up, and of those that are broken
 // the link is named that refused. (With -chains, all of them.)
 func TestSecureBoot(t *testing.T) {
+	t.Parallel()
 	k := newBootKeys(t)
 	own := securedImage(t, k.flags()...)
 	kernel, initrd := kernelPath(t, own), initrdPath(t, own)

@@ -128,6 +128,7 @@ var allSystems = flag.Bool("systems", false, "boot every system of images with s
 // TestBootSeveral boots systems of images with several: with -systems each in every mode, those for
 // two platforms, too.
 func TestBootSeveral(t *testing.T) {
+	t.Parallel()
 	media := [][]string{mediumOfThree}
 	if *allSystems {
 		needEmulation(t)

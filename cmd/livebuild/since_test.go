@@ -33,6 +33,7 @@ func differenceIn(t *testing.T, summary string) (head, rest string) {
 // TestSummarySince holds what the summary says of the image before against what diff says of the files:
 // the one that is replaced, one that is named, one that is remembered.
 func TestSummarySince(t *testing.T) {
+	t.Parallel()
 	mini, folder, cache := miniISO(t), t.TempDir(), t.TempDir()
 	c := call{dir: folder, env: []string{"XDG_CACHE_HOME=" + cache}}
 	here := func(name string) string { return filepath.Join(folder, name) }

@@ -21,6 +21,7 @@ const compressible = `{
 // TestMaxSize holds images to a size, to the byte. The store is small enough to be tried as a
 // whole, so sizes are known before anything is packed.
 func TestMaxSize(t *testing.T) {
+	t.Parallel()
 	flake := t.TempDir()
 	writeFlake(t, flake, compressible)
 	build := func(args ...string) (result, outcome) {

@@ -13,6 +13,7 @@ import (
 // TestSplit writes an image in parts: joined by cat they are the image, its checksums are what
 // sha256sum wants, and to the verbs the first part is the image.
 func TestSplit(t *testing.T) {
+	t.Parallel()
 	made := miniISO(t)
 	folder := t.TempDir()
 	split := func(size string, more ...string) (r struct {

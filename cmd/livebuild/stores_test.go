@@ -9,6 +9,7 @@ import (
 
 // TestOtherStores builds and packs in stores that are not the machine's own.
 func TestOtherStores(t *testing.T) {
+	t.Parallel()
 	want := miniISO(t)
 	root := t.TempDir()
 	removeStore(t, root)
@@ -31,6 +32,7 @@ func removeStore(t testing.TB, root string) {
 
 // TestBuildDependencies checks what includeSystemBuildDependencies adds.
 func TestBuildDependencies(t *testing.T) {
+	t.Parallel()
 	dir := flakeOf(t, `{ a = (import "${mini}/nixos/lib/eval-config.nix") { system = "x86_64-linux"; modules = [
 		"${mini}/nixos/modules/installer/cd-dvd/iso-image.nix"
 		{ isoImage.includeSystemBuildDependencies = true; }

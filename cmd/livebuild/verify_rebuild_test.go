@@ -14,6 +14,7 @@ import (
 
 // TestISOCheck has an image packed twice, which gives the bytes that packing once does.
 func TestISOCheck(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "checked.iso")
 	o := livebuild(t, "iso", miniFlake(t)+"#mini", "-o", file, "--check", "--json")
 	var r struct {
@@ -71,6 +72,7 @@ func damagedFile(t *testing.T) (file string, at int64, storePath, name string) {
 // TestVerifyRebuild rebuilds the configuration of an image: as it was made, with a byte changed,
 // and made otherwise.
 func TestVerifyRebuild(t *testing.T) {
+	t.Parallel()
 	flake := miniFlake(t) + "#mini"
 	image := miniISO(t)
 	var good struct{ Good, Rebuilt bool }
@@ -115,6 +117,7 @@ func TestVerifyRebuild(t *testing.T) {
 
 // TestVerifyAgainstFlake holds an image against its configuration, and against another one.
 func TestVerifyAgainstFlake(t *testing.T) {
+	t.Parallel()
 	image := miniISO(t)
 	v := verifyOf(t, 0, image.File, "--against", miniFlake(t)+"#mini")
 	if v.StorePaths != image.StorePaths || len(v.NotChecked) != 0 {

@@ -12,6 +12,7 @@ import (
 // TestWithoutCgo installs the program where there is no C compiler, and tries what it says of what
 // it lacks then.
 func TestWithoutCgo(t *testing.T) {
+	t.Parallel()
 	compiler, err := exec.LookPath("go")
 	if err != nil {
 		t.Fatal(err)
