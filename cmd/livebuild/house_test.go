@@ -210,7 +210,7 @@ var house = map[string]room{
 	},
 	"internal/nixos": {
 		"what a configuration says: the evaluation function `eval.nix`, the type System",
-		[]string{"internal/evalcache", "internal/installable", "internal/nix"},
+		[]string{"internal/evalcache", "internal/installable", "internal/nix", "internal/store"},
 	},
 	"internal/nix": {
 		"the Nix command line: evaluate, realise, closure, progress, errors",

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +53,11 @@ func TestInstall(t *testing.T) {
 	if o.status != 0 || !strings.Contains(o.stdout, "\nbios-cd: came up after ") || !strings.Contains(o.stdout, "installs       example: ") {
 		t.Fatalf("status %d\n%s\n%s", o.status, o.stdout, o.stderr)
 	}
+	logs, err := filepath.Glob(filepath.Join(folder, "logs/*.bios-cd.log"))
+	if err != nil || len(logs) != 1 {
+		t.Fatalf("the logs are %q, %v", logs, err)
+	}
+	checkInstalled(t, string(readFile(t, logs[0])))
 	image := filepath.Join(folder, "medium.iso")
 	for _, args := range [][]string{
 		{"test", image, "--install", "other"},
@@ -77,5 +83,21 @@ func TestInstall(t *testing.T) {
 	}
 	if text := string(readFile(t, filepath.Join(folder, "junit.xml"))); !strings.Contains(text, "uefi-cd") {
 		t.Errorf("JUnit:\n%s", text)
+	}
+}
+
+// checkInstalled reads what the installed system says of itself: that it is what its profile names, and that its
+// store is whole.
+func checkInstalled(t *testing.T, console string) {
+	t.Helper()
+	console = strings.ReplaceAll(console, "\r", "")
+	if !strings.Contains(console, "\nMINI-PROFILE same\n") || !strings.Contains(console, "\nMINI-VERIFY checking path existence...\n") {
+		t.Error("the installed system does not tell of its profile and its store")
+	}
+	if bad := regexp.MustCompile(`\nMINI-VERIFY .*(error|disappeared|not valid).*`).FindString(console); bad != "" {
+		t.Errorf("the installed system says %q", bad)
+	}
+	if t.Failed() {
+		t.Log(console)
 	}
 }

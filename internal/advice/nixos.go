@@ -37,6 +37,8 @@ func targetHint(e *nixos.TargetError) string {
 		return "name the configuration of the system that is to be on the disk; what the medium starts is the argument of 'livebuild iso'"
 	case nixos.TargetPlatform:
 		return "make a medium for its platform"
+	case nixos.TargetKit:
+		return "take --install-source flake, with which it evaluates without a network"
 	case nixos.TargetFlake:
 		return "take --install-source none, or name the configuration of a flake"
 	}

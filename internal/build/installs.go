@@ -15,6 +15,9 @@ type InstallCost struct {
 	Known      bool
 	StorePaths int
 	Bytes      int64
+	// KitPaths and KitBytes are what of these it takes only to be rebuilt.
+	KitPaths int
+	KitBytes int64
 }
 
 // InstallCosts are those of the plan's systems to install, in order. Known says that
@@ -54,6 +57,14 @@ func (b *Build) InstallCosts(ctx context.Context, known bool) ([]InstallCost, er
 		}
 		if err := count(); err != nil {
 			return nil, err
+		}
+		if len(t.Kit) > 0 {
+			withoutKit, withoutKitBytes := paths, bytes
+			roots = slices.Concat(roots, t.Kit)
+			if err := count(); err != nil {
+				return nil, err
+			}
+			costs[i].KitPaths, costs[i].KitBytes = paths-withoutKit, bytes-withoutKitBytes
 		}
 		costs[i].StorePaths, costs[i].Bytes = paths-before, bytes-beforeBytes
 	}

@@ -136,7 +136,7 @@ type Changes struct {
 	Persistent   string   `json:"persistent,omitempty"` // PersistentPlain or PersistentLUKS
 
 	Install       []Install `json:"install,omitempty"`
-	InstallSource string    `json:"install_source,omitempty"` // none or flake
+	InstallSource string    `json:"install_source,omitempty"` // none, flake or rebuild
 }
 
 // How a live system keeps files on its stick.

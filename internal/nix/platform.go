@@ -1,6 +1,7 @@
 package nix
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,6 +178,16 @@ func (n *Nix) ForPlatform(ctx context.Context, derivations []string, platform st
 		}
 	}
 	return found, nil
+}
+
+// Derivations returns what reads derivations, in the store that evaluations write to.
+func (n *Nix) Derivations(ctx context.Context) (func(path string) (store.Derivation, error), error) {
+	s, err := n.stores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	files, err := parseStore(cmp.Or(s.eval, s.build), n.options.defaultStore())
+	return func(path string) (store.Derivation, error) { return store.ReadDerivation(files.PhysicalPath(path)) }, err
 }
 
 // runsOn reports whether a machine runs programs of a platform by itself. Some

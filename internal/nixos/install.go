@@ -23,14 +23,16 @@ type Install struct {
 type InstallSource string
 
 // InstallNothing leaves the installed system without its flake. InstallFlake gives it the flake
-// and its inputs, so that it evaluates without a network.
+// and its inputs, so that it evaluates without a network. InstallRebuild gives it what small changes
+// are built of, too.
 const (
 	InstallNothing InstallSource = "none"
 	InstallFlake   InstallSource = "flake"
+	InstallRebuild InstallSource = "rebuild"
 )
 
 // InstallSources are all of them.
-var InstallSources = []InstallSource{InstallNothing, InstallFlake}
+var InstallSources = []InstallSource{InstallNothing, InstallFlake, InstallRebuild}
 
 // Target is a system that the medium can install, as install.nix tells of it. It is what
 // livebuild-install reads in [Catalog].
@@ -65,6 +67,8 @@ type Target struct {
 
 	Roots  []string      `json:"roots"` // store paths that the medium needs for it
 	Source *TargetSource `json:"source"`
+	// Kit is what small changes of it are built of, as of [InstallRebuild]: store paths, sorted.
+	Kit []string `json:"kit,omitempty"`
 
 	Realise map[string][]string `json:"realise,omitempty"` // as of [System]
 }
@@ -107,13 +111,14 @@ type TargetError struct {
 type TargetFault int
 
 // A system can be a live one, for another platform than the medium, of a name that another one
-// has or that is none, without a boot loader, or without a flake to take along.
+// has or that is none, without a flake to take along, or made of what has no store path before it is built.
 const (
 	TargetIsLive TargetFault = iota
 	TargetPlatform
 	TargetTwice
 	TargetName
 	TargetFlake
+	TargetKit
 )
 
 func (e *TargetError) Error() string {
@@ -180,6 +185,11 @@ func AddTargets(ctx context.Context, n *nix.Nix, of []installable.Installable, l
 			}
 			if t.Source = source; source == nil {
 				return nil, &TargetError{t.Name, TargetFlake, "is of a file, and has no flake to take along"}
+			}
+		}
+		if with.InstallSource == InstallRebuild {
+			if err := t.addKit(ctx, n); err != nil {
+				return nil, err
 			}
 		}
 		if err := addTarget(live, t); err != nil {
@@ -283,7 +293,7 @@ func (s *System) add(t Target) error {
 	for drv, outputs := range t.Realise {
 		s.Realise[drv] = union(s.Realise, drv, outputs)
 	}
-	roots := t.Roots
+	roots := slices.Concat(t.Roots, t.Kit)
 	if t.Source != nil {
 		roots = slices.Concat(roots, t.Source.Paths)
 		s.Sources = slices.Concat(s.Sources, t.Source.Paths)

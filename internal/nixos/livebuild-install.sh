@@ -252,7 +252,7 @@ choose_disk() { # NAME OF THE SYSTEM'S DISK
 
 check_paths() {
     local missing path
-    mapfile -t needed < <(get '.roots[]')
+    mapfile -t needed < <(get '(.roots + (.source.paths // []) + (.kit // []))[]')
     for path in "${needed[@]}"; do
         [ -e "$path" ] || [ -L "$path" ] || fail "$path is not on this medium" "the medium is damaged or was not made with --install; 'livebuild verify' tells"
     done
@@ -516,7 +516,7 @@ copy_source() {
         mkdir "$root/etc/nixos"
     fi
     cp -R --no-preserve=mode,ownership "$path"/. "$root/etc/nixos/"
-    mapfile -t inputs < <(get '.source.paths[]')
+    mapfile -t inputs < <(get '(.source.paths + (.kit // []))[]')
     # Of a store on the disk, and without a network to ask for anything.
     nix --extra-experimental-features nix-command copy --no-check-sigs --to "local?root=$root" "${inputs[@]}"
     mkdir -p "$root/nix/var/nix/gcroots/livebuild"

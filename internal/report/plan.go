@@ -236,7 +236,7 @@ func (r *Plan) Text(out io.Writer) error {
 			row("", line)
 		}
 	}
-	for i, root := range r.StoreContents {
+	for i, root := range r.rows() {
 		if i == 0 {
 			row("store roots", root)
 		} else {

@@ -8,6 +8,13 @@
 }:
 let
   kernel = "${config.boot.kernelPackages.kernel}/${config.system.boot.loader.kernelFile}";
+  # What a change of settings makes anew, as nixpkgs marks it, of what no installed system needs to run.
+  renderer = pkgs.build "mini-renderer" { } "mkdir -p $out/bin; echo 'echo \"$1 is rendered\"' > $out/bin/render";
+  etc = pkgs.build "mini-etc" {
+    inherit (config.networking) hostName;
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+  } "mkdir $out; sh ${renderer}/bin/render $hostName > $out/hostname";
   initrd = "${config.system.build.initialRamdisk}/${config.system.boot.loader.initrdFile}";
 in
 {
@@ -28,12 +35,12 @@ in
   users.users.root.initialPassword = "mini";
 
   system.build.toplevel = lib.mkForce (
-    pkgs.build "nixos-system-${config.networking.hostName}-${config.system.nixos.label}" { } ''
+    pkgs.build "nixos-system-${config.networking.hostName}-${config.system.nixos.label}" { preferLocalBuild = true; allowSubstitutes = false; } ''
       mkdir -p $out/bin
       fill() {
         sed "s|@bash@|${pkgs.tools}|; s|@tools@|${pkgs.tools}|g; s|@busybox@|${pkgs.busybox}|g; s|@out@|$out|g
           s|@devices@|${toString config.boot.loader.grub.devices}|; s|@kernel@|${kernel}|; s|@initrd@|${initrd}|
-          s|@system@|$out|; s|@params@|${toString config.boot.kernelParams}|; s|@configuration@|mini-target|" $1 > $2
+          s|@system@|$out|; s|@params@|${toString config.boot.kernelParams}|" $1 > $2
         chmod 755 $2
       }
       fill ${./install/switch-to-configuration.sh} $out/bin/switch-to-configuration
@@ -44,6 +51,7 @@ in
       } > $out/activate
       chmod 755 $out/activate
       ln -s ${pkgs.tools} $out/sw
+      ln -s ${etc} $out/etc
       ln -s ${kernel} $out/kernel
       ln -s ${initrd} $out/initrd
     ''

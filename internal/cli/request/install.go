@@ -31,7 +31,7 @@ func (o *installs) addFlags(f *pflag.FlagSet) {
 	f.Var((*installFlag)(o), "install", "have the medium install `INSTALLABLE` with 'livebuild-install', without a network (repeatable)")
 	f.Var((*asFlag)(o), "install-as", "call the system of the --install before it `NAME` on the medium (default: the name of its configuration)")
 	f.StringVar(&o.source, "install-source", string(nixos.InstallFlake),
-		"what installed systems have of their flake: `WHAT` is none, or flake for all that its evaluation needs")
+		"what installed systems have of their flake: `WHAT` is none, flake for all that its evaluation needs, or rebuild for what small changes are built of, too")
 }
 
 // installFlag and asFlag are the two flags.
@@ -66,7 +66,7 @@ func (o *asFlag) Set(text string) error {
 func (o *installs) changes(c *nixos.Changes, live installable.Installable) error {
 	source := nixos.InstallSource(cmp.Or(o.source, string(nixos.InstallFlake))) // some verbs have no flags for it
 	if !slices.Contains(nixos.InstallSources, source) {
-		return fmt.Errorf("--install-source: %q is neither none nor flake", o.source)
+		return fmt.Errorf("--install-source: %q is none of none, flake and rebuild", o.source)
 	}
 	for _, n := range o.all {
 		of, err := installable.Parse(n.text)
