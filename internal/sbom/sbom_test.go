@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,7 +62,12 @@ func schemas(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(strings.TrimSpace(string(out)), "schema")
+	folder := filepath.Join(strings.TrimSpace(string(out)), "schema")
+	if _, err := os.Stat(folder); errors.Is(err, fs.ErrNotExist) {
+		// What is vendored are packages only.
+		judge.Missing(t, "the schema of CycloneDX", "its Go module is here without the folder "+folder)
+	}
+	return folder
 }
 
 // checkCycloneDX holds a bill against the schema of its format.
