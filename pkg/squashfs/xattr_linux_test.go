@@ -88,6 +88,7 @@ func TestXattrs(t *testing.T) {
 
 // FromDir has all that the host tells: mksquashfs packs the same.
 func TestFromDir(t *testing.T) {
+	judge.Root(t)
 	dir := oddTree(t)
 	mustDo(t, os.Lchown(filepath.Join(dir, "fifo"), 1234, 70000))
 	mustDo(t, unix.Lsetxattr(filepath.Join(dir, "code"), "user.test", []byte("some value"), 0))
