@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/livebuild/livebuild/internal/medium"
 )
 
 // severalResult is what 'livebuild iso --json' prints of an image with several systems.
@@ -115,11 +118,64 @@ func TestSeveral(t *testing.T) {
 	if o := livebuild(t, "diff", one.File, r.File); o.status != 0 || !strings.Contains(o.stdout, "mini-special") {
 		t.Errorf("diff: status %d\n%s", o.status, o.stdout)
 	}
+	// A stamp is for all of them, and leaves nothing behind.
+	stamped := copyOf(t, r.File)
+	stampOf(t, stamped, "--hostname", "lab")
+	if o := livebuild(t, "verify", stamped, "--sha256", r.SHA256); o.status != 0 || !strings.Contains(o.stdout, "stamped after it was built: host name\n") {
+		t.Errorf("stamped: verify: status %d\n%s%s", o.status, o.stdout, o.stderr)
+	}
+	stampOf(t, stamped, "--reset")
+	if sha256Of(readFile(t, stamped)) != r.SHA256 {
+		t.Error("--reset does not give the image back")
+	}
+	m := readMedium(t, readFile(t, r.File))
+	paper, err := m.Manifest()
+	if err != nil || len(paper.Configurations()) != len(mediumOfThree) || paper.Default != "mini-special" {
+		t.Errorf("the manifest is %+v, %v", paper, err)
+	}
 	if o := livebuild(t, "test", r.File, "--choose", "absent"); o.status != 1 || !strings.Contains(o.stderr, "name one of mini, mini-special, mini-host") {
 		t.Errorf("test --choose: status %d\n%s", o.status, o.stderr)
 	}
 	if o := livebuild(t, "run", one.File, "--choose", "mini"); o.status != 1 || !strings.Contains(o.stderr, "leave --choose out") {
 		t.Errorf("run --choose: status %d\n%s", o.status, o.stderr)
+	}
+}
+
+// TestSeveralSecureBoot signs what starts each of several systems, and stamps it, kernel parameters included.
+func TestSeveralSecureBoot(t *testing.T) {
+	t.Parallel()
+	keys := newBootKeys(t)
+	r := severalISO(t, mediumOfThree[:2], keys.flags("--stamp-params", "--compression", "lz4")...)
+	signed := func(what string) {
+		t.Helper()
+		if o := livebuild(t, "verify", r.File); o.status != 0 {
+			t.Errorf("%s: verify: status %d\n%s%s", what, o.status, o.stdout, o.stderr)
+		}
+		o := livebuild(t, "inspect", r.File)
+		if o.status != 0 || !strings.Contains(o.stdout, "Secure Boot") {
+			t.Errorf("%s: inspect: status %d\n%s%s", what, o.status, o.stdout, o.stderr)
+		}
+	}
+	signed("as built")
+	built := readFile(t, r.File)
+	checkRefusal(t, livebuild(t, "stamp", r.File, "--kernel-param", "quiet"), 1, "is signed for Secure Boot", "--signing-key")
+	stampOf(t, r.File, "--kernel-param", "quiet", "--hostname", "lab", "--signing-key", keys.signing)
+	signed("stamped")
+	data := readFile(t, r.File)
+	for _, name := range []string{medium.StampArea, medium.StampParams} {
+		if f, err := readMedium(t, data).Files().Find(name + ".sig"); err != nil || bytes.Equal(data[f.At(0):f.At(0)+f.Size], built[f.At(0):f.At(0)+f.Size]) {
+			t.Errorf("%s has the signature that it had: %v", name, err)
+		}
+	}
+	// Whoever changes the words has no key.
+	writeFile(t, r.File, bytes.Replace(data, []byte(medium.ParamsVariable+"=quiet\n"), []byte(medium.ParamsVariable+"=Quiet\n"), 1))
+	if o := livebuild(t, "verify", r.File); o.status != 4 {
+		t.Errorf("changed words: verify: status %d\n%s%s", o.status, o.stdout, o.stderr)
+	}
+	writeFile(t, r.File, data)
+	stampOf(t, r.File, "--reset", "--signing-key", keys.signing)
+	if !bytes.Equal(readFile(t, r.File), built) {
+		t.Error("--reset does not give the image back")
 	}
 }
 

@@ -292,12 +292,18 @@ func TestWriteStamp(t *testing.T) {
 	}
 	b.check(t, content)
 
-	// Straight from a configuration. Its own image has no SSH server.
-	o = livebuild(t, "iso", miniFlake(t)+"#mini", "--write", a.name, "--yes", "--hostname", "direct", "--json")
+	// Straight from configurations, of which a stick has several. Their own image has no SSH server.
+	o = livebuild(t, "iso", miniFlake(t)+"#mini", miniFlake(t)+"#mini-special", "--write", a.name, "--yes", "--hostname", "direct", "--json")
 	if o.status != 0 || !strings.Contains(o.stdout, `"text": "direct"`) {
 		t.Errorf("iso --write: status %d\n%s%s", o.status, o.stdout, o.stderr)
 	}
 	if got := stampOf(t, a.path, "--show"); got.Items[0].Text != "direct" {
 		t.Errorf("the stick has %+v", got)
+	}
+	if o = livebuild(t, "verify", a.path); o.status != 0 || !strings.Contains(o.stdout, "stamped after it was built: host name\n") {
+		t.Errorf("verify: status %d\n%s%s", o.status, o.stdout, o.stderr)
+	}
+	if o = livebuild(t, "inspect", a.path); !strings.Contains(o.stdout, "\n  mini-special: Mini ") {
+		t.Errorf("the stick has no menu of mini-special:\n%s", o.stdout)
 	}
 }
