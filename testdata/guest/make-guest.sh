@@ -8,6 +8,7 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../modules.sh"
 
 die() {
     echo "make-guest.sh: $*" >&2
@@ -27,25 +28,7 @@ trap 'exit 1' HUP INT TERM
 
 dpkg-deb --fsys-tarfile "$kernel" | tar -x -C "$unpacked" --wildcards './boot/vmlinuz-*' './lib/modules/*'
 cp "$unpacked"/boot/vmlinuz-* "$out/vmlinuz"
-version=$(ls "$unpacked/lib/modules")
-modules=$root/lib/modules/$version
-mkdir -p "$modules"
-cd "$unpacked/lib/modules/$version"
-cp modules.builtin modules.order "$modules/"
-
-# copy_module NAME: a module and all it depends on, as its .modinfo section says.
-copy_module() {
-    file=$(find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1)
-    [ -n "$file" ] && [ ! -e "$modules/$file" ] || return 0
-    mkdir -p "$modules/$(dirname "$file")"
-    cp "$file" "$modules/$file"
-    for needed in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do
-        copy_module "$needed"
-    done
-}
-for name in $(sed 's/#.*//' "$here/modules.list"); do
-    copy_module "$name"
-done
+copy_modules "$unpacked" "$root" "$here/modules.list"
 "$busybox" depmod -b "$root" "$version"
 
 cp "$busybox" "$root/bin/busybox"

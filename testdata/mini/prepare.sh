@@ -19,6 +19,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../debian.sh"
+. "$here/../modules.sh"
 
 die() {
     echo "prepare.sh: $*" >&2
@@ -31,22 +32,6 @@ member() {
         shift
         dpkg-deb --fsys-tarfile "$file" | tar -x -C "$unpacked" --wildcards "$@"
         return
-    done
-}
-
-# module_file NAME: the file of a kernel module in the current directory; nothing if there is none.
-module_file() {
-    find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1
-}
-
-# copy_module NAME DIR: copy a module and all it depends on, as its .modinfo section says.
-copy_module() {
-    file=$(module_file "$1")
-    [ -n "$file" ] && [ ! -e "$2/$file" ] || return 0
-    mkdir -p "$2/$(dirname "$file")"
-    cp "$file" "$2/$file"
-    for needed in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do
-        copy_module "$needed" "$2"
     done
 }
 
@@ -97,16 +82,7 @@ kernel=$(sed -n 's/^\.\/\(linux-image-[^_]*\)_.*/\1/p' "$complete")
 member "$kernel" './boot/vmlinuz-*' './boot/config-*' './lib/modules/*'
 cp "$unpacked"/boot/vmlinuz-* "$out/boot/vmlinuz"
 cp "$unpacked"/boot/config-* "$out/boot/"
-version=$(ls "$unpacked/lib/modules")
-modules=$out/lib/modules/$version
-mkdir -p "$modules"
-(
-    cd "$unpacked/lib/modules/$version"
-    cp modules.builtin modules.order "$modules/"
-    for name in $(sed 's/#.*//' "$here/modules.list"); do
-        copy_module "$name" "$modules"
-    done
-)
+copy_modules "$unpacked" "$out" "$here/modules.list"
 
 member grub-common './usr/bin/grub-mkimage' './usr/share/grub/*.pf2'
 cp "$unpacked/usr/bin/grub-mkimage" "$out/grub/bin/grub-mkimage"

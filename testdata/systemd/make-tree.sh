@@ -24,6 +24,7 @@ dir=$(cd "$1" && pwd) cache=$(cd "$2" && pwd) arch=amd64
 kernel=$(ls "$3"/amd64/linux-image-*.deb) || die "$3 has no kernel: run testdata/mini/prepare.sh first"
 busybox=$(command -v busybox) || die "busybox is missing (package busybox-static)"
 . "$here/../debian.sh"
+. "$here/../modules.sh"
 
 packages="systemd systemd-sysv udev kmod util-linux mount bash dash coreutils sed grep findutils base-passwd login.defs"
 networks="network-manager wpasupplicant"
@@ -83,24 +84,6 @@ unpacked=$(mktemp -d "${TMPDIR:-/tmp}/make-tree.XXXXXX")
 trap 'rm -rf "$unpacked"' EXIT
 trap 'exit 1' HUP INT TERM
 dpkg-deb --fsys-tarfile "$kernel" | tar -x -C "$unpacked" --wildcards './lib/modules/*'
-version=$(ls "$unpacked/lib/modules")
-modules=$dir/modules/lib/modules/$version
-mkdir -p "$modules"
-cd "$unpacked/lib/modules/$version"
-cp modules.builtin modules.order "$modules/"
-
-# copy_module NAME: a module and all it depends on, as its .modinfo section says.
-copy_module() {
-    file=$(find . -name "$(echo "$1" | sed 's/[-_]/[-_]/g').ko" | head -n 1)
-    [ -n "$file" ] && [ ! -e "$modules/$file" ] || return 0
-    mkdir -p "$modules/$(dirname "$file")"
-    cp "$file" "$modules/$file"
-    for needed in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do
-        copy_module "$needed"
-    done
-}
-for name in $(sed 's/#.*//' "$here/../mini/modules.list" "$here/modules.list"); do
-    copy_module "$name"
-done
+copy_modules "$unpacked" "$dir/modules" "$here/../mini/modules.list" "$here/modules.list"
 "$busybox" depmod -b "$dir/modules" "$version"
 cp "$here/module.nix" "$dir/module.nix"
