@@ -187,6 +187,14 @@ let
     # now: seconds since the machine was started.
     now() { read -r seconds rest < /proc/uptime; echo "''${seconds%%.*}"; }
     begun=$(now)
+    # A minute, unless that is too late for anyone to read it: the device that the mount wants is
+    # given up 90 seconds after systemd has begun, and slow machines take some of them to get here.
+    until=$((begun + 60))
+    systemd=$(systemctl show --property=UserspaceTimestampMonotonic --value 2>/dev/null) || systemd=
+    case $systemd in
+      "" | *[!0-9]*) ;;
+      *) systemd=$((systemd / 1000000 + 75)); [ $until -le $systemd ] || until=$systemd ;;
+    esac
     looked= known= found=
     while [ -z "$found" ]; do
       set +f
@@ -211,8 +219,8 @@ let
         say "$asked names $path, which is on no disk here; the medium is $(readlink -f "/dev/disk/by-label/$label")"
         exit 0
       fi
-      if [ $waited -ge 60 ]; then
-        fail "no image $path (by $asked) with the volume $label appeared within a minute. Looked at: ''${looked:-nothing, since no disk with a file system appeared}"
+      if [ "$(now)" -ge $until ]; then
+        fail "no image $path (by $asked) with the volume $label appeared within $waited seconds. Looked at: ''${looked:-nothing, since no disk with a file system appeared}"
       fi
       sleep 0.5
     done
@@ -257,7 +265,7 @@ in
               "systemd-udevd.service"
               "systemd-modules-load.service"
             ];
-            # Whose wait for the device begins with the boot, and is longer than this one.
+            # Whose wait for the device begins with the boot, and ends after this one.
             requiredBy = [ "sysroot-iso.mount" ];
             before = [
               "sysroot-iso.mount"

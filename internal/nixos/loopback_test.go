@@ -25,10 +25,11 @@ func newFinder(t *testing.T) *finder {
 	root := t.TempDir()
 	f := &finder{t, root, loopbackScript(t, filepath.Join(root, "util-linux"))}
 	for name, text := range map[string]string{
-		"mount":    `echo "$@" >> ROOT/mounted; while [ $# -gt 2 ]; do shift; done; [ -d "ROOT/disks/${1##*/}" ] || exit 1; rmdir "$2"; ln -s "ROOT/disks/${1##*/}" "$2"`,
-		"umount":   `rm "$1"`,
-		"modprobe": `echo "modprobe $*" >> ROOT/mounted`,
-		"sleep":    `read -r seconds rest < ROOT/proc/uptime; echo $((${seconds%.*} + 7)).5 1.0 > ROOT/proc/uptime`,
+		"mount":     `echo "$@" >> ROOT/mounted; while [ $# -gt 2 ]; do shift; done; [ -d "ROOT/disks/${1##*/}" ] || exit 1; rmdir "$2"; ln -s "ROOT/disks/${1##*/}" "$2"`,
+		"umount":    `rm "$1"`,
+		"modprobe":  `echo "modprobe $*" >> ROOT/mounted`,
+		"systemctl": `exit 1`,
+		"sleep":     `read -r seconds rest < ROOT/proc/uptime; echo $((${seconds%.*} + 7)).5 1.0 > ROOT/proc/uptime`,
 	} {
 		f.program("bin/"+name, text)
 	}
@@ -183,9 +184,16 @@ func TestLoopback(t *testing.T) {
 			f.write("disks/sda2/x", "")
 			f.partition("sda", 3, "ID_FS_TYPE=btrfs")
 			f.write("disks/sda3/live.iso", image("OTHER", ""))
-		}, true, "livebuild: no image /live.iso (by findiso=) with the volume LIVE appeared within a minute. Looked at: " +
+		}, true, "livebuild: no image /live.iso (by findiso=) with the volume LIVE appeared within 63 seconds. Looked at: " +
 			"sda1 (crypto_LUKS, cannot be mounted), sda2 (xfs, no such file), sda3 (btrfs, the file is no image with the volume LIVE)\n",
 			"-t btrfs -o ro,rescue=nologreplay /dev/sda3 "},
+		"late": {func(f *finder) {
+			word(f)
+			f.write("proc/uptime", "70.25 3.1\n")
+			f.program("bin/systemctl", "[ \"$*\" = 'show --property=UserspaceTimestampMonotonic --value' ] && echo 3500000")
+			f.partition("sda", 1, "ID_FS_TYPE=vfat")
+			f.write("disks/sda1/x", "")
+		}, true, "with the volume LIVE appeared within 14 seconds. Looked at: sda1 (vfat, no such file)\n", "-t vfat -o ro,utf8 /dev/sda1 "},
 		"no disks": {word, true, "Looked at: nothing, since no disk with a file system appeared\n", ""},
 		"two": {func(f *finder) {
 			word(f)
