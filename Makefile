@@ -9,6 +9,9 @@
 # make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
 # make man    writes the manual pages to .work/man
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
+# make bench-iso  measures how an image is made as a whole, against a derivation like nixpkgs'
+# make bench-scale  measures how packing grows, up to ten million files and 200 GB
+# make bench-read  measures how the kernel reads small files from an image
 # make bench-foreign  measures what packing for another platform costs
 # make bench-write  measures how fast sticks are written, against dd
 # make vendor-hash  writes the hash of the Go modules to package.nix, after go.mod changed
@@ -30,7 +33,7 @@ build-users-group =
 endef
 export NIX_CONFIG
 
-.PHONY: all build man setup mini guest systemd binfmt nushell test quick race lint test-long bench bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
+.PHONY: all build man setup mini guest systemd binfmt nushell test quick race lint test-long bench bench-iso bench-scale bench-read bench-foreign bench-write bench-wire demo recording vendor-hash nixpkgs dist dist-check flake-check fuzz clean
 
 all: build
 
@@ -127,6 +130,26 @@ bench: setup build
 	testdata/bench/mksquashfs.sh $(WORK)/bench
 	go build -o $(WORK)/bench/bench ./cmd/bench
 	$(WORK)/bench/bench -corpus $(WORK)/bench -livebuild bin/livebuild -scratch $(SCRATCH) -runs $(RUNS) -report docs/benchmarks.md $(ROWS)
+
+# ISO="x86_64:zstd:3" measures some rows only. Takes 30 GB in $(WORK), and root.
+ISO := x86_64:zstd:3 x86_64:zstd:19 aarch64:zstd:3 aarch64:zstd:19
+bench-iso: mini binfmt build
+	testdata/bench/corpus.sh $(WORK)/bench
+	testdata/bench/mksquashfs.sh $(WORK)/bench
+	go build -o $(WORK)/bench/bench ./cmd/bench
+	testdata/bench/iso.sh bin/livebuild $(WORK)/bench/bench $(WORK)/bench $(MINI) docs/benchmarks.md $(RUNS) $(ISO)
+
+# SCALE="1000x100000 1x1+20G" packs closures of so many store paths, files and GB only.
+bench-scale:
+	go run ./cmd/bench scale -report docs/benchmarks.md $(SCALE)
+
+# READ="lz4 zstd:3" measures some rows only. Needs root, and drops the caches of the machine.
+READ := lz4 zstd:3 zstd:19 xz
+bench-read:
+	testdata/bench/corpus.sh $(WORK)/bench
+	testdata/bench/mksquashfs.sh $(WORK)/bench
+	go build -o $(WORK)/bench/bench ./cmd/bench
+	$(WORK)/bench/bench read -corpus $(WORK)/bench -report docs/benchmarks.md -runs $(RUNS) $(READ)
 
 # The picture in the README: real runs, of which it leaves out how long they took.
 recording: mini build

@@ -248,21 +248,39 @@ func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier str
 	return b.describe(rec, r, v), nil
 }
 
-// mksquashfs packs a variant as nixpkgs does (lib/make-squashfs.nix).
+// mksquashfs packs a variant, and keeps nothing but what that took.
 func (b *benchmark) mksquashfs(ctx context.Context, r row, v variant) (record, error) {
 	output := filepath.Join(b.corpus.dir, "images", "mksquashfs.squashfs")
-	roots, err := v.files()
+	args, err := b.mksquashfsArgs(r, v, output)
 	if err != nil {
 		return record{}, err
 	}
-	args := append(roots, output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
-		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
-	rec, _, err := measure(ctx, output, b.theirs, append(args, r.mksquashfsArgs()...)...)
+	rec, _, err := measure(ctx, output, b.theirs, args...)
 	if err != nil {
 		return record{}, err
 	}
 	rec.Tool, rec.Version = mksquashfs, b.version
 	return b.describe(rec, r, v), os.Remove(output)
+}
+
+// mksquashfsArgs have mksquashfs pack a variant as nixpkgs does (lib/make-squashfs.nix).
+func (b *benchmark) mksquashfsArgs(r row, v variant, output string) ([]string, error) {
+	roots, err := v.files()
+	if err != nil {
+		return nil, err
+	}
+	args := append(roots, output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
+		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
+	return append(args, r.mksquashfsArgs()...), nil
+}
+
+// squash has mksquashfs pack variant a into a file.
+func (b *benchmark) squash(ctx context.Context, r row, output string) error {
+	args, err := b.mksquashfsArgs(r, b.corpus.a, output)
+	if err != nil {
+		return err
+	}
+	return run(ctx, b.theirs, args...)
 }
 
 func (b *benchmark) describe(rec record, r row, v variant) record {

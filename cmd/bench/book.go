@@ -20,6 +20,9 @@ const (
 	checkingPart = "checking"
 )
 
+// bookParts are those that have a record for each run.
+var bookParts = []string{packingPart, checkingPart, isoPart, readPart}
+
 // beside is the file of another kind that goes with a report.
 func beside(report, suffix string) string {
 	return strings.TrimSuffix(report, filepath.Ext(report)) + suffix

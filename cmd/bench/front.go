@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/chart"
 )
 
 // setting is what packing with a row's compression took, one of the points of a front.
@@ -56,35 +58,35 @@ func answer(theirs setting, ours []setting) (setting, bool) {
 
 // drawFront draws size over time, family by family.
 func drawFront(ours, theirs []setting) string {
-	var panels []panel
+	var panels []chart.Panel
 	for _, r := range coldRows {
 		family := setting{name: r.name}.family()
-		if slices.ContainsFunc(panels, func(p panel) bool { return p.title == family }) {
+		if slices.ContainsFunc(panels, func(p chart.Panel) bool { return p.Title == family }) {
 			continue
 		}
-		p := panel{title: family, x: "seconds", y: "MB"}
+		p := chart.Panel{Title: family, X: "seconds", Y: "MB"}
 		for _, tool := range []struct {
 			class string
 			all   []setting
 		}{{"theirs", theirs}, {"ours", ours}} {
-			l := line{class: tool.class}
+			l := chart.Line{Class: tool.class}
 			for _, s := range tool.all {
 				if s.family() != family {
 					continue
 				}
-				pt := point{x: s.wall, y: s.size / 1e6, label: s.name}
+				pt := chart.Point{X: s.wall, Y: s.size / 1e6, Label: s.name}
 				if tool.class == "theirs" {
-					_, pt.open = answer(s, ours)
+					_, pt.Open = answer(s, ours)
 				}
-				l.points = append(l.points, pt)
+				l.Points = append(l.Points, pt)
 			}
-			p.lines = append(p.lines, l)
+			p.Lines = append(p.Lines, l)
 		}
-		if len(p.lines[0].points) > 0 {
+		if len(p.Lines[0].Points) > 0 {
 			panels = append(panels, p)
 		}
 	}
-	return drawChart("Size of the image over the time to pack it, for livebuild and mksquashfs", panels, []string{
+	return chart.Draw("Size of the image over the time to pack it, for livebuild and mksquashfs", panels, []string{
 		"ours: livebuild", "theirs open: mksquashfs, left behind:", "one of ours is faster and smaller",
 		"theirs: mksquashfs, not left behind", "Lower and further left is better.",
 	})

@@ -10,7 +10,8 @@
 // is kept in DIR/results.jsonl, and runs that are there already are not made
 // again, so that a measurement can be interrupted. Beside the report, FILE.json gets the
 // records that its tables are made of: rows that are not measured here stay as they are there.
-// With -runs 0 only the report is made. It needs root, to mount the images that it made and read them back.
+// With -runs 0 only the report is made. 'bench iso' measures whole images, 'bench scale' closures
+// that are made up, 'bench read' how the kernel reads: see iso.go, scale.go and reading.go. It needs root, to mount the images that it made and read them back.
 package main
 
 import (
@@ -48,6 +49,14 @@ func childOf(args []string) func(context.Context, []string) error {
 			return watch
 		case varyVerb:
 			return vary
+		case isoVerb:
+			return isoBench
+		case readVerb:
+			return reading
+		case scaleVerb:
+			return scale
+		case scalePackVerb:
+			return scalePack
 		}
 	}
 	return nil

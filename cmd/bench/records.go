@@ -34,6 +34,9 @@ type record struct {
 	Data   int64   `json:"data,omitempty"`   // bytes of files' contents in an image of livebuild
 	Reused int64   `json:"reused,omitempty"` // of them, those taken from an earlier image
 
+	Written int64 `json:"written,omitempty"` // bytes that a device was given
+	Disk    int64 `json:"disk,omitempty"`    // bytes in use there at most, beyond those before
+
 	Readers []string `json:"readers,omitempty"` // that found the image to be equal to its source
 }
 
@@ -53,7 +56,7 @@ type results struct {
 
 func openResults(path, report string) (*results, error) {
 	r := &results{path: path}
-	for _, part := range []string{packingPart, checkingPart} {
+	for _, part := range bookParts {
 		kept, err := readBook[record](report, part)
 		if err != nil {
 			return nil, err
@@ -175,4 +178,6 @@ func (s series) readers() []string {
 func wall(r record) float64      { return r.Wall }
 func cpu(r record) float64       { return r.CPU }
 func memory(r record) float64    { return float64(r.Memory) }
+func written(r record) float64   { return float64(r.Written) }
+func diskPeak(r record) float64  { return float64(r.Disk) }
 func imageSize(r record) float64 { return float64(r.Size) }

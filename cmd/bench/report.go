@@ -18,6 +18,9 @@ const (
 	reportTitle    = "# Benchmarks\n"
 )
 
+// makers are what makes the other parts.
+var makers = map[string]string{isoPart: "make bench-iso", scalePart: "make bench-scale", readPart: "make bench-read"}
+
 // report writes the tables about packing into their part of a file, and beside it the records
 // that they are made of, and the chart.
 func (b *benchmark) report(file string) error {
@@ -42,7 +45,7 @@ func writePart(file, name, part string) error {
 // replacePart puts a report into its place in a text, which is at the end
 // if there is none yet.
 func replacePart(text, name, part string) string {
-	begin, end := "<!-- "+name+": written by 'make bench' -->", "<!-- end of "+name+" -->"
+	begin, end := "<!-- "+name+": written by '"+cmp.Or(makers[name], "make bench")+"' -->", "<!-- end of "+name+" -->"
 	part = begin + "\n" + part + end + "\n"
 	before, rest, found := strings.Cut(text, begin+"\n")
 	_, after, ended := strings.Cut(rest, end+"\n")

@@ -345,8 +345,16 @@ var house = map[string]room{
 		nil,
 	},
 	"cmd/bench": {
-		"measures the packer against mksquashfs, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/image", "internal/medium", "internal/nix", "internal/store", "pkg/hybridiso", "pkg/squashfs/codec"},
+		"measures the packer against mksquashfs, and whole images against derivations, for `docs/benchmarks.md`",
+		[]string{"internal/boot", "internal/chart", "internal/image", "internal/medium", "internal/nix", "internal/store", "internal/synthetic", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/chart": {
+		"draws diagrams, for `docs/benchmarks.md`",
+		nil,
+	},
+	"internal/synthetic": {
+		"makes closures up, of any size, to be packed",
+		[]string{"pkg/squashfs"},
 	},
 	"cmd/dist": {
 		"packs a build for Debian and Fedora; a module of its own",

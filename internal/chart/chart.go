@@ -1,4 +1,5 @@
-package main
+// Package chart draws diagrams as SVG images, which follow the reader's colour scheme.
+package chart
 
 import (
 	"fmt"
@@ -8,24 +9,24 @@ import (
 	"strings"
 )
 
-// point is one of a series in a chart.
-type point struct {
-	x, y  float64
-	label string
-	open  bool // drawn as a ring
+// Point is one of a series in a chart.
+type Point struct {
+	X, Y  float64
+	Label string
+	Open  bool // drawn as a ring
 }
 
-// line is a series of points, joined in their order.
-type line struct {
-	class  string // "ours" or "theirs": the colour, and on which side labels are
-	points []point
+// Line is a series of points, joined in their order.
+type Line struct {
+	Class  string // "ours" or "theirs": the colour, and on which side labels are
+	Points []Point
 }
 
-// panel is one diagram of a chart.
-type panel struct {
-	title, x, y string // what it shows, and what the axes are
-	lines       []line
-	zero        bool // the axes begin at 0; else they show what there is
+// Panel is one diagram of a chart.
+type Panel struct {
+	Title, X, Y string // what it shows, and what the axes are
+	Lines       []Line
+	Zero        bool // the axes begin at 0; else they show what there is
 }
 
 // Sizes of a panel in pixels: the whole of it, and what is around the diagram.
@@ -52,10 +53,10 @@ circle.open { fill: var(--paper) }
 </style>
 `
 
-// drawChart draws panels with a legend after them as an SVG image, which follows the reader's
+// Draw draws panels with a legend after them as an SVG image, which follows the reader's
 // colour scheme. The legend is lines of text; one that begins with the class of a line and a colon
 // is about that.
-func drawChart(about string, panels []panel, legend []string) string {
+func Draw(about string, panels []Panel, legend []string) string {
 	columns := min(panelsInRow, len(panels)+1)
 	rows := (len(panels) + columns) / columns // the legend is a panel, too
 	width, height := columns*panelWidth, rows*panelHeight
@@ -89,17 +90,17 @@ func drawLegend(legend []string) string {
 	return s.String()
 }
 
-func (p panel) draw() string {
+func (p Panel) draw() string {
 	var xs, ys []float64
-	for _, l := range p.lines {
-		for _, pt := range l.points {
-			xs, ys = append(xs, pt.x), append(ys, pt.y)
+	for _, l := range p.Lines {
+		for _, pt := range l.Points {
+			xs, ys = append(xs, pt.X), append(ys, pt.Y)
 		}
 	}
 	const right, bottom = panelWidth - rightMargin, panelHeight - bottomMargin
-	h, v := newAxis(xs, leftMargin, right, p.zero), newAxis(ys, bottom, topMargin, p.zero)
+	h, v := newAxis(xs, leftMargin, right, p.Zero), newAxis(ys, bottom, topMargin, p.Zero)
 	var s strings.Builder
-	fmt.Fprintf(&s, `<text class="title" x="%d" y="18">%s</text>`+"\n", leftMargin, html.EscapeString(p.title))
+	fmt.Fprintf(&s, `<text class="title" x="%d" y="18">%s</text>`+"\n", leftMargin, html.EscapeString(p.Title))
 	for _, tick := range h.ticks {
 		fmt.Fprintf(&s, `<path class="grid" d="M%.1f %dV%d"/><text x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n",
 			h.at(tick), topMargin, bottom, h.at(tick), bottom+16, number(tick))
@@ -108,32 +109,32 @@ func (p panel) draw() string {
 		fmt.Fprintf(&s, `<path class="grid" d="M%d %.1fH%d"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
 			leftMargin, v.at(tick), right, leftMargin-6, v.at(tick)+4, number(tick))
 	}
-	fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", (leftMargin+right)/2, bottom+34, html.EscapeString(p.x+h.about()))
-	fmt.Fprintf(&s, `<text transform="translate(13 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (topMargin+bottom)/2, html.EscapeString(p.y+v.about()))
-	for _, l := range p.lines {
+	fmt.Fprintf(&s, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", (leftMargin+right)/2, bottom+34, html.EscapeString(p.X+h.about()))
+	fmt.Fprintf(&s, `<text transform="translate(13 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (topMargin+bottom)/2, html.EscapeString(p.Y+v.about()))
+	for _, l := range p.Lines {
 		var d strings.Builder
-		for i, pt := range l.points {
-			fmt.Fprintf(&d, "%c%.1f %.1f", "ML"[min(i, 1)], h.at(pt.x), v.at(pt.y))
+		for i, pt := range l.Points {
+			fmt.Fprintf(&d, "%c%.1f %.1f", "ML"[min(i, 1)], h.at(pt.X), v.at(pt.Y))
 		}
-		fmt.Fprintf(&s, `<path class="%s" d="%s"/>`+"\n", l.class, d.String())
+		fmt.Fprintf(&s, `<path class="%s" d="%s"/>`+"\n", l.Class, d.String())
 	}
-	for _, l := range p.lines {
-		for _, pt := range l.points {
-			class, dx, dy, anchor := l.class, 6, -6, "start" // theirs to the upper right, where they should be
-			if l.class == "ours" {
+	for _, l := range p.Lines {
+		for _, pt := range l.Points {
+			class, dx, dy, anchor := l.Class, 6, -6, "start" // theirs to the upper right, where they should be
+			if l.Class == "ours" {
 				dx, dy, anchor = -6, 14, "end"
-				if h.at(pt.x) < leftMargin+50 {
+				if h.at(pt.X) < leftMargin+50 {
 					dx, anchor = 6, "start"
 				}
-			} else if h.at(pt.x) > right-50 {
+			} else if h.at(pt.X) > right-50 {
 				dx, anchor = -6, "end"
 			}
-			if pt.open {
+			if pt.Open {
 				class += " open"
 			}
-			fmt.Fprintf(&s, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"/>`, class, h.at(pt.x), v.at(pt.y))
+			fmt.Fprintf(&s, `<circle class="%s" cx="%.1f" cy="%.1f" r="4"/>`, class, h.at(pt.X), v.at(pt.Y))
 			fmt.Fprintf(&s, `<text class="label %s" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`+"\n",
-				l.class, h.at(pt.x)+float64(dx), v.at(pt.y)+float64(dy), anchor, html.EscapeString(pt.label))
+				l.Class, h.at(pt.X)+float64(dx), v.at(pt.Y)+float64(dy), anchor, html.EscapeString(pt.Label))
 		}
 	}
 	return s.String()

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	readVerb   = "read"
+	readPart   = "reading"
+	readPrefix = "read:" // of rows
+)
+
+// What is read: so many files, none larger than this, in the same random order in both images.
+const (
+	filesRead   = 2000
+	smallFile   = 16 << 10
+	droppedWord = "3\n" // page cache, directory entries and inodes: Documentation/admin-guide/sysctl/vm.rst
+)
+
+// reading measures how the kernel reads small files from images that are mounted.
+func reading(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet(readVerb, flag.ExitOnError)
+	dir := flags.String("corpus", ".work/bench", "`folder` that corpus.sh made")
+	report := flags.String("report", "docs/benchmarks.md", "`file` that gets the table")
+	runs := flags.Int("runs", 3, "times that each image is read for a row")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	b, err := newBenchmark(ctx, *dir, "", *report, *runs)
+	if err != nil {
+		return err
+	}
+	rows, _, _, err := selectRows(flags.Args())
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if err := b.reading(ctx, r); err != nil {
+			return fmt.Errorf("%s%s: %w", readPrefix, r.name, err)
+		}
+		if err := b.reportReading(*report); err != nil {
+			return err
+		}
+	}
+	return b.reportReading(*report)
+}
+
+// reading makes the runs of a row that are not there yet, in turns.
+func (b *benchmark) reading(ctx context.Context, r row) (err error) {
+	as := row{name: readPrefix + r.name}
+	done := func(tool string) int { return len(b.done(as, b.corpus.a, tool)) }
+	if done(livebuild) >= b.runs && done(mksquashfs) >= b.runs {
+		return nil
+	}
+	if !b.has(r, b.corpus.a) {
+		if _, err := b.livebuild(ctx, r, b.corpus.a, ""); err != nil {
+			return err
+		}
+	}
+	folder := filepath.Join(b.corpus.dir, "reading")
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	squashed := map[string]string{livebuild: filepath.Join(folder, "livebuild.squashfs"), mksquashfs: filepath.Join(folder, "mksquashfs.squashfs")}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	if err := extractStore(b.image(r, b.corpus.a), squashed[livebuild]); err != nil {
+		return err
+	}
+	if err := b.squash(ctx, r, squashed[mksquashfs]); err != nil {
+		return err
+	}
+	names, err := b.smallFiles()
+	if err != nil {
+		return err
+	}
+	for i := range b.runs {
+		for _, tool := range []string{livebuild, mksquashfs} {
+			if done(tool) > i {
+				continue
+			}
+			rec, err := timeReading(ctx, squashed[tool], filepath.Join(folder, "mounted"), names)
+			if err != nil {
+				return err
+			}
+			rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
+			if err := b.keep(b.describe(rec, as, b.corpus.a)); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// smallFiles are names of small files of the corpus in a random order, always the same.
+func (b *benchmark) smallFiles() ([]string, error) {
+	roots, err := b.corpus.a.files()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, root := range roots {
+		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && info.Size() <= smallFile {
+				names = append(names, filepath.Base(root)+strings.TrimPrefix(file, root))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	return names[:min(len(names), filesRead)], nil
+}
+
+// timeReading mounts an image and reads files from it, with nothing of either in memory. Loop
+// devices read files through the page cache, so that the image's own pages go, too.
+func timeReading(ctx context.Context, image, folder string, names []string) (rec record, err error) {
+	size, err := settle(image) // only what is on the disk can be dropped
+	if err != nil {
+		return rec, err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return rec, err
+	}
+	if err := run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder); err != nil {
+		return rec, err
+	}
+	defer func() { err = errors.Join(err, run(context.WithoutCancel(ctx), "umount", folder)) }()
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte(droppedWord), 0); err != nil {
+		return rec, err
+	}
+	if rec.Load, err = loadAverage(); err != nil {
+		return rec, err
+	}
+	before, err := ownCPU()
+	if err != nil {
+		return rec, err
+	}
+	started := time.Now()
+	for _, name := range names {
+		if _, err := os.ReadFile(filepath.Join(folder, name)); err != nil {
+			return rec, err
+		}
+	}
+	took := time.Since(started)
+	after, err := ownCPU()
+	rec.Time, rec.Wall, rec.CPU, rec.Size = started.UTC().Truncate(time.Second), took.Seconds(), after-before, size
+	return rec, err
+}
+
+// ownCPU is the processor time of this process in seconds. The kernel decompresses in the process
+// that reads.
+func ownCPU() (float64, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6, err
+}
+
+const readGoal = 1.0
+
+const readHead = `## Reading from the image
+
+` + "`make bench-read`" + ` mounts the squashfs of livebuild and that of mksquashfs with the same setting, in turns, by a loop
+device, and reads %d random files of at most 16 KiB from each, the same in the same order. Nothing of the files or of the image
+is in memory before (` + "`echo 3 > /proc/sys/vm/drop_caches`" + `). CPU is that of the reader, in which the kernel decompresses. A ratio
+below 1 is in favour of livebuild's image.
+
+| codec | runs | wall s: livebuild's | mksquashfs' | ratio | goal | CPU s: livebuild's | mksquashfs' | ratio |
+|---|---|---|---|---|---|---|---|---|
+`
+
+// reportReading writes the table into its part of a file, and its records beside it.
+func (b *benchmark) reportReading(file string) error {
+	var s strings.Builder
+	var records []record
+	fmt.Fprintf(&s, readHead, filesRead)
+	for _, r := range coldRows {
+		found, ok := b.results.find(b.corpus.key, readPrefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
+		if !ok {
+			continue
+		}
+		o, t := found[0], found[1]
+		records = append(append(records, o...), t...)
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.2f", 1),
+			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.2f", 1))
+	}
+	if err := writeBook(file, readPart, records); err != nil {
+		return err
+	}
+	return writePart(file, readPart, s.String()+"\n"+b.machines(records))
+}
