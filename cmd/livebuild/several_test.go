@@ -157,6 +157,13 @@ func TestSeveralSecureBoot(t *testing.T) {
 		}
 	}
 	signed("as built")
+	// Its menu cannot be changed, so what is chosen there cannot be started, and what starts is not taken for it.
+	for _, args := range [][]string{{"test", "--modes", "uefi-cd"}, {"run", "--uefi", "--display", "none"}} {
+		o := livebuild(t, append(args, r.File, "--choose", "mini-special")...)
+		if o.status == 0 || !strings.Contains(o.stderr, "mini-special cannot be started as uefi-cd: another system starts by itself, and its boot menu is signed") {
+			t.Errorf("%q: status %d\n%s%s", args, o.status, o.stdout, o.stderr)
+		}
+	}
 	built := readFile(t, r.File)
 	checkRefusal(t, livebuild(t, "stamp", r.File, "--kernel-param", "quiet"), 1, "is signed for Secure Boot", "--signing-key")
 	stampOf(t, r.File, "--kernel-param", "quiet", "--hostname", "lab", "--signing-key", keys.signing)

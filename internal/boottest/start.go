@@ -119,9 +119,22 @@ type found struct {
 	way   []int // to the entry of a chosen system
 }
 
+// chosen reports whether the menu, as it is, starts the system that is wanted.
+func (f found) chosen() bool { return f.way == nil || slices.Equal(f.way, f.menus.Default) }
+
 // starts reports whether the menu, as it is, starts what is wanted, and so that it is heard.
-func (f found) starts(port string) bool {
-	return (f.way == nil || slices.Equal(f.way, f.menus.Default)) && f.menus.Speaks(port)
+func (f found) starts(port string) bool { return f.chosen() && f.menus.Speaks(port) }
+
+// OtherSystemError says that a system of an image cannot be started: another one starts by itself, and the
+// boot loader cannot be shown another menu.
+type OtherSystemError struct {
+	System string
+	Mode   medium.Mode
+	Reason string
+}
+
+func (e *OtherSystemError) Error() string {
+	return fmt.Sprintf("%s cannot be started as %s: another system starts by itself, and %s", e.System, e.Mode, e.Reason)
 }
 
 func (s *Start) prepare() (err error) {
@@ -162,6 +175,9 @@ func (s *Start) prepare() (err error) {
 	disk := overlay.New(s.medium.ReaderAt(), s.medium.Size)
 	if s.Reason, err = s.change(disk, all, port); s.Reason != "" || err != nil {
 		s.Menus = nil
+		if err == nil && !all[0].chosen() {
+			err = &OtherSystemError{System: s.system.Name, Mode: s.Mode, Reason: s.Reason}
+		}
 		return err
 	}
 	for _, f := range all {
