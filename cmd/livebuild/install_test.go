@@ -86,15 +86,30 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// checkInstalled reads what the installed system says of itself: that it is what its profile names, and that its
-// store is whole.
+// checkInstalled reads what the installed system says of itself, which has no network: that its store is whole,
+// that its flake evaluates to it, but for the name of the disk, which the medium has a placeholder for, and that
+// a change of settings builds.
 func checkInstalled(t *testing.T, console string) {
 	t.Helper()
 	console = strings.ReplaceAll(console, "\r", "")
-	if !strings.Contains(console, "\nMINI-PROFILE same\n") || !strings.Contains(console, "\nMINI-VERIFY checking path existence...\n") {
-		t.Error("the installed system does not tell of its profile and its store")
+	for _, line := range []string{"MINI-PROFILE same", "MINI-EVALUATED-PLACEHOLDER same", "MINI-REBUILT changed is rendered"} {
+		if !strings.Contains(console, "\n"+line+"\n") {
+			t.Errorf("the installed system does not say %q", line)
+		}
 	}
-	if bad := regexp.MustCompile(`\nMINI-VERIFY .*(error|disappeared|not valid).*`).FindString(console); bad != "" {
+	if !regexp.MustCompile(`\nMINI-EVALUATED /nix/store/\S+-nixos-system-mini-target-`).MatchString(console) {
+		t.Error("the flake of the installed system does not evaluate")
+	}
+	// Another host name is rebuilt of what it was installed with, and nothing else is built.
+	var builds []string
+	for _, m := range regexp.MustCompile(`\nMINI-BUILDS (\S+)`).FindAllStringSubmatch(console, -1) {
+		builds = append(builds, m[1])
+	}
+	slices.Sort(builds)
+	if want := []string{"mini-etc.drv", "nixos-system-changed-26.05.mini.drv"}; !slices.Equal(builds, want) {
+		t.Errorf("a changed system builds %q, want %q", builds, want)
+	}
+	if bad := regexp.MustCompile(`\nMINI-(EVAL|VERIFY .*(error|disappeared|not valid)).*`).FindString(strings.ReplaceAll(console, "MINI-EVALUATED", "")); bad != "" {
 		t.Errorf("the installed system says %q", bad)
 	}
 	if t.Failed() {

@@ -128,6 +128,12 @@ rec {
     qemu
     ;
 
+  # What an evaluation fetches: with these in its store a system evaluates itself without a network.
+  fetched = [
+    debian
+    toolsOf
+  ];
+
   # What a system is installed with, of Debian: programs that bring their dynamic linker and
   # their libraries, each as nixpkgs calls its package.
   tools = build "mini-tools" { } ''

@@ -54,6 +54,7 @@ in
       ln -s ${etc} $out/etc
       ln -s ${kernel} $out/kernel
       ln -s ${initrd} $out/initrd
+      echo ${toString pkgs.fetched} > $out/fetched
     ''
   );
 }

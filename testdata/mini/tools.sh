@@ -1,7 +1,7 @@
 #!/bin/sh
 # tools.sh ARCHIVE CACHE: put into ARCHIVE the programs of Debian 12 with which a mini system is
 # installed, for amd64: Nix, a shell, and what partitions, makes file systems and installs GRUB.
-# It is compressed, since Nix copies the flake at each evaluation.
+# It is compressed, since Nix copies it into the store.
 #
 # CACHE keeps the packages, as for prepare.sh, and the archive. It has
 #   libexec/PROGRAM    as Debian has it
