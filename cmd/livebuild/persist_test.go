@@ -2,33 +2,35 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/persistence"
-	"github.com/livebuild/livebuild/internal/testdisk"
+	reports "github.com/livebuild/livebuild/internal/report"
 )
 
 // keepingISO makes an image whose live system keeps its files; more is a module. A kernel that
 // panics ends the machine, and none does because the host is busy when it measures its timer.
 func keepingISO(t testing.TB, more string) string {
 	t.Helper()
+	return keepingAs(t, "--persistent", more)
+}
+
+// keepingAs is keepingISO with another flag for what the image takes.
+func keepingAs(t testing.TB, flag, more string) string {
+	t.Helper()
 	folder := t.TempDir()
 	module := filepath.Join(folder, "module.nix")
 	writeFile(t, module, []byte(`{ lib, pkgs, ... }: { boot.loader.timeout = lib.mkForce 1; boot.kernelParams = [ "console=ttyS0,115200n8" "mini.gc" "no_timer_check" "panic=1" ]; `+more+` }`))
 	file := filepath.Join(folder, "keeping.iso")
-	o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--persistent", "--module", module, "-o", file}, fast)...)
+	o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), flag, "--module", module, "-o", file}, fast)...)
 	if o.status != 0 {
 		t.Fatalf("livebuild iso: status %d\n%s", o.status, o.stderr)
 	}
@@ -82,9 +84,23 @@ func TestPersist(t *testing.T) {
 
 	// The image is proved, with the tables of the stick.
 	write(0, image, "--verify-only")
-	var v struct{ Kept struct{ Offset, Size int64 } }
-	if o := livebuild(t, "verify", s.path, "--json"); json.Unmarshal([]byte(o.stdout), &v) != nil || v.Kept.Offset != k.Start || v.Kept.Size != k.Size {
-		t.Errorf("verify says %s, want %+v", o.stdout, k)
+	want := reports.Kept{Offset: k.Start, Size: k.Size, ID: k.ID.String(), Content: "ext4", New: true}
+	for verb, args := range map[string][]string{
+		"verify": {"verify", s.path, "--json"}, "inspect": {"inspect", s.path, "--json"}, "write": {"write", image, s.name, "--verify-only", "--json"},
+	} {
+		var v struct{ Kept reports.Kept }
+		o := livebuild(t, args...)
+		lines := strings.SplitAfter(strings.TrimSpace(o.stdout), "\n")
+		last := lines[len(lines)-1]
+		if verb != "write" {
+			last = o.stdout
+		}
+		if err := json.Unmarshal([]byte(last), &v); o.status != 0 || err != nil || v.Kept != want {
+			t.Errorf("%s says %s, want %+v (%v)\n%s", verb, o.stdout, want, err, o.stderr)
+		}
+	}
+	if o := livebuild(t, "inspect", s.path); !strings.Contains(o.stdout, "keeps files") || !strings.Contains(o.stdout, "behind the image, from byte") || !strings.Contains(o.stdout, "to be made at the first start") {
+		t.Errorf("inspect says %s", o.stdout)
 	}
 	if o := livebuild(t, "verify", s.path, "--sha256", sha256Of(content)); o.status != 0 || !strings.Contains(o.stdout, "files are kept in ") {
 		t.Errorf("verify --sha256: status %d\n%s%s", o.status, o.stdout, o.stderr)
@@ -182,84 +198,6 @@ func TestPersist(t *testing.T) {
 		t.Errorf("iso --write --persist: status %d, it keeps %+v\n%s", o.status, now, o.stderr)
 	}
 	checkRefusal(t, livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--write", s.name, "--yes", "--persist"}, fast)...), 1, "keeps no files")
-}
-
-// bootKept starts a machine from a disk that it may write to, and returns what its console said.
-func bootKept(t testing.TB, file string, uefi bool, args ...string) string {
-	t.Helper()
-	log := filepath.Join(t.TempDir(), "console")
-	command := []string{"-no-user-config", "-nodefaults", "-machine", "q35", "-accel", "tcg", "-m", "768", "-display", "none", "-no-reboot",
-		"-device", "qemu-xhci", "-drive", "if=none,id=stick,format=raw,file=" + file, "-device", "usb-storage,drive=stick,bootindex=0", "-serial", "file:" + log}
-	if uefi {
-		code, vars := "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
-		command = append(command, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+code, "-drive", "if=pflash,unit=1,format=raw,snapshot=on,file="+vars)
-	}
-	const patience = 10 * time.Minute // of a machine that hangs; no verdict
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "qemu-system-x86_64", append(command, args...)...).CombinedOutput()
-	console := string(readFile(t, log))
-	if err != nil || !strings.Contains(console, "MINI-RESULT PASS") {
-		t.Fatalf("QEMU: %v\n%s\n%s", err, out, console)
-	}
-	return console
-}
-
-// says checks what a console says, and what not ("!").
-func says(t testing.TB, console string, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		if want, not := strings.CutPrefix(text, "!"); strings.Contains(console, want) == not {
-			t.Errorf("the console says %q: %t\n%s", want, not, console)
-		}
-	}
-}
-
-// TestPersistBoot boots a stick twice: what the first boot left is there in the second. Then the
-// image is replaced, and all but the store is still there.
-func TestPersistBoot(t *testing.T) {
-	image := keepingISO(t, "")
-	file := testdisk.Sparse(t, 700*mib)
-	write := func(image string, args ...string) {
-		t.Helper()
-		s := stickOf(t, file)
-		if o := livebuild(t, append([]string{"write", image, s.name, "--yes"}, args...)...); o.status != 0 {
-			t.Fatalf("status %d\n%s", o.status, o.stderr)
-		}
-		testdisk.Detach(t, s.path, file)
-	}
-	fsck := func() {
-		t.Helper()
-		k := keeps(t, stick{file: file})
-		judge(t, "e2fsprogs", "e2fsck", "-f", "-n", fmt.Sprintf("%s?offset=%d", file, k.Start))
-	}
-	write(image, "--persist")
-	says(t, bootKept(t, file, false), "MINI-ROOT ext2/ext3", "MINI-BOOTS-KEPT 0", "!MINI-STORE-KEPT", "MINI-STATUS files are kept on /dev/sda3")
-	fsck()
-	says(t, bootKept(t, file, *allChecks), "MINI-BOOTS-KEPT 1", "MINI-STORE-KEPT var", "!MINI-TOLD")
-	if !*allChecks {
-		return
-	}
-	write(keepingISO(t, `environment.systemPackages = [ (pkgs.build "another" { } "mkdir $out; echo more > $out/more") ];`))
-	says(t, bootKept(t, file, true), "MINI-BOOTS-KEPT 2", "!MINI-STORE-KEPT", "MINI-GC ", "!MINI-STATUS additions")
-	fsck()
-
-	// With another stick of the same image, stage 1 takes either for its medium, for they have one
-	// label: what is kept is that of the same stick, or nothing if that keeps nothing.
-	write(image)
-	first := file
-	for _, args := range [][]string{{"--persist"}, nil} {
-		file = testdisk.Sparse(t, 700*mib)
-		write(image, args...)
-		console := bootKept(t, file, false, "-drive", "if=none,id=other,format=raw,file="+first, "-device", "usb-storage,drive=other")
-		taken := regexp.MustCompile(`MINI-MEDIUM (/dev/sd[ab])\b`).FindStringSubmatch(console)
-		used := regexp.MustCompile(`MINI-PERSIST disk=(/dev/sd[ab])\b`).FindStringSubmatch(console)
-		if taken == nil || used == nil && args != nil || used != nil && used[1] != taken[1] {
-			t.Errorf("the medium is %q, and the files of %q are used\n%s", taken, used, console)
-		}
-	}
-	// With none, nothing is kept.
-	says(t, bootKept(t, file, false), "!MINI-PERSIST", "!MINI-TOLD")
 }
 
 // TestPersistInside runs what the live system has for whoever works in it.

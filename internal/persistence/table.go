@@ -199,14 +199,17 @@ func (s *Stick) CheckEnd() (int64, error) {
 }
 
 // AsBuilt reads the image on the stick as it was built.
-func (s *Stick) AsBuilt(r io.ReaderAt) io.ReaderAt { return &asBuilt{r, s.head} }
+func (s *Stick) AsBuilt(r io.ReaderAt) io.ReaderAt { return Under(r, s.head) }
 
-type asBuilt struct {
+// Under reads a disk as if it began with the head of an image, which it does not have, or not yet.
+func Under(r io.ReaderAt, head []byte) io.ReaderAt { return &under{r, head} }
+
+type under struct {
 	r    io.ReaderAt
 	head []byte
 }
 
-func (a *asBuilt) ReadAt(p []byte, offset int64) (int, error) {
+func (a *under) ReadAt(p []byte, offset int64) (int, error) {
 	n, err := a.r.ReadAt(p, offset)
 	if offset < int64(len(a.head)) {
 		copy(p[:n], a.head[offset:])

@@ -30,6 +30,7 @@ type Disk struct {
 	Seconds  float64       `json:"seconds"`
 	Error    string        `json:"error,omitempty"`
 	Stamped  []stamp.Entry `json:"stamped,omitempty"`
+	Kept     *Kept         `json:"kept,omitempty"`   // behind the image, where the live system keeps its files
 	Offset   *int64        `json:"offset,omitempty"` // byte at which it failed or differs
 }
 

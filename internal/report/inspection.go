@@ -15,7 +15,8 @@ import (
 type Inspection struct {
 	File string `json:"file"`
 	*inspection.Image
-	Columns int `json:"-"` // of the screen that people read it on; 0: it is none, and lines have any length
+	Kept    *Kept `json:"kept,omitempty"` // behind the image on a stick
+	Columns int   `json:"-"`              // of the screen that people read it on; 0: it is none, and lines have any length
 }
 
 // Text says it for people. What an image says may be anything: it is shown, not printed.
@@ -46,6 +47,9 @@ func (r Inspection) Text(out io.Writer) error {
 	}
 	row("boots as", modes)
 	row("starts from a file", fromFile(r.FromFile))
+	if r.Kept != nil {
+		row("keeps files", r.Kept.place())
+	}
 	r.boot(w)
 	r.secureBoot(w)
 	r.menus(w)

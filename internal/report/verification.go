@@ -38,16 +38,6 @@ type Finding struct {
 	Error     string `json:"error"`
 }
 
-// Kept is the place of the files that a live system keeps on its stick.
-type Kept struct {
-	Offset int64 `json:"offset"` // bytes
-	Size   int64 `json:"size"`   // bytes
-}
-
-func (k Kept) text() string {
-	return fmt.Sprintf("files are kept in %s behind it, from byte %d on", human.Size(k.Size), k.Offset)
-}
-
 // NewVerification is one of a file in which nothing has been found yet.
 func NewVerification(file string) Verification {
 	return Verification{File: file, Findings: []Finding{}, UnverifiedFiles: []string{}, NotChecked: []string{}}
@@ -62,7 +52,7 @@ func (r *Verification) Find(f verify.Finding) {
 func (r *Verification) Take(v verify.Report) {
 	r.StorePaths, r.NarBytes, r.Files, r.UnverifiedBytes = v.StorePaths, v.NarBytes, v.Files, v.UnprovedBytes
 	if v.Kept != nil {
-		r.Kept = &Kept{v.Kept.Start, v.Kept.Size}
+		r.Kept = describeKept(*v.Kept, v.Content)
 	}
 	if v.Stamp != nil {
 		r.Stamped = v.Stamp.Items
@@ -86,7 +76,7 @@ func (r Verification) Text(w io.Writer) error {
 		b.WriteString("\n")
 	}
 	if r.Kept != nil {
-		fmt.Fprintf(&b, "%s; they are not checked\n", r.Kept.text())
+		fmt.Fprintf(&b, "files are kept %s; they are not checked\n", r.Kept.place())
 	}
 	if len(r.Stamped) > 0 {
 		fmt.Fprintf(&b, "stamped after it was built: %s\n", (&stamp.Stamp{Items: r.Stamped}).Text())

@@ -54,8 +54,16 @@ func (v *verifier) tables() error {
 	return nil
 }
 
-// end checks the backup of the table of a stick that has something behind the image.
-func (v *verifier) end(stick *persistence.Stick) error {
+// behind says what a stick has behind the image, and checks the backup of its table. Files that
+// change with every start have nothing that they could be held against.
+func (v *verifier) behind(stick *persistence.Stick) error {
+	v.report.Kept = &stick.Partition
+	var err error
+	if v.report.Content, err = stick.Content(); err != nil {
+		if err := v.wrong("partition "+persistence.Name, stick.Start, "", "%w", err); err != nil {
+			return err
+		}
+	}
 	switch at, err := stick.CheckEnd(); {
 	case err != nil:
 		return v.wrong("backup GPT", at, "", "%w", err)

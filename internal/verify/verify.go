@@ -92,6 +92,8 @@ type Report struct {
 
 	// Kept is what a stick has behind the image, which is not checked, or nil.
 	Kept *persistence.Partition
+	// Content is what that has in it.
+	Content persistence.Content
 	// Stamp is what was put onto the image when it was finished, or nil.
 	Stamp *stamp.Stamp
 
@@ -112,8 +114,7 @@ func Verify(ctx context.Context, m *medium.Medium, opts Options) (Report, error)
 	}
 	v := &verifier{ctx: ctx, medium: m, options: opts, size: ImageSize(m)}
 	if stick := m.Stick; stick != nil {
-		v.report.Kept = &stick.Partition
-		if err := v.end(stick); err != nil {
+		if err := v.behind(stick); err != nil {
 			return v.report, err
 		}
 	}

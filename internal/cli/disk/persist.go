@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/persistence"
+	"github.com/livebuild/livebuild/internal/report"
 )
 
 // persist is the flags about what a stick keeps.
@@ -223,7 +224,7 @@ func (w *Writing) besides(source io.ReaderAt) ([]*device.Besides, error) {
 		b := &device.Besides{Limit: kept.Start, Note: kept.Note()}
 		b.Extend = func(head []byte) (first, last []byte, err error) {
 			if source == nil && !w.verifyOnly && !w.streamed && kept.Fresh != persistence.Ready {
-				if err := w.options.checkKeeps("the image", begun{dev, head}, disk.Size); err != nil {
+				if err := w.options.checkKeeps("the image", persistence.Under(dev, head), disk.Size); err != nil {
 					return nil, nil, err
 				}
 			}
@@ -237,18 +238,13 @@ func (w *Writing) besides(source io.ReaderAt) ([]*device.Besides, error) {
 	return all, nil
 }
 
-// begun reads a disk that has all of an image but its beginning.
-type begun struct {
-	io.ReaderAt
-	head []byte
-}
-
-func (b begun) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := b.ReaderAt.ReadAt(p, offset)
-	if offset < int64(len(b.head)) {
-		copy(p[:n], b.head[offset:])
+// describeKept is what a device keeps, when its image was written or compared; nil if that is
+// nothing.
+func (w *Writing) describeKept(i int) *report.Kept {
+	if w.kept == nil || w.kept[i] == nil {
+		return nil
 	}
-	return n, err
+	return report.NewKept(w.kept[i].Partition, w.devices[i])
 }
 
 // tellKept says what the devices keep.

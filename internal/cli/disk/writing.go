@@ -36,6 +36,7 @@ type Writing struct {
 	tasks   []*progress.Task // of each device
 	results []device.Result
 	stamped []*stamp.Stamp // of each device, when its transfer has ended
+	keeps   []*report.Kept // likewise
 }
 
 // failedError says that some devices of several failed.
@@ -190,6 +191,7 @@ func printLine(out io.Writer, line any) {
 // reading or packing, if any, is given.
 func (w *Writing) end(results []device.Result, failure error) error {
 	w.results, w.stamped = results, make([]*stamp.Stamp, len(results))
+	w.keeps = make([]*report.Kept, len(results))
 	var first error
 	failed := 0
 	for i, r := range results {
@@ -198,6 +200,9 @@ func (w *Writing) end(results []device.Result, failure error) error {
 		if !errors.As(r.Err, &stalled) { // that would not come back
 			if r.Err == nil && w.stamps != nil {
 				w.stamped[i], r.Err = adapt.Onto(dev, w.stamps[i], w.Tool)
+			}
+			if r.Err == nil {
+				w.keeps[i] = w.describeKept(i)
 			}
 			if !w.verifyOnly {
 				dev.Reread()
@@ -238,7 +243,9 @@ func (w *Writing) showSum() error {
 func (w *Writing) say(i int, r device.Result, failure error) {
 	path := w.devices[i].Disk.Path
 	if w.json {
-		printLine(w.Out, report.NewDisk(path, r, w.stamped[i]))
+		line := report.NewDisk(path, r, w.stamped[i])
+		line.Kept = w.keeps[i]
+		printLine(w.Out, line)
 	}
 	switch {
 	case r.Err == nil:

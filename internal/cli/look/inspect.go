@@ -87,7 +87,11 @@ func (a verbs) inspectOpened(ctx context.Context, path string, m *medium.File, c
 	if opts.paths || opts.why != "" {
 		return a.inspectStore(ctx, m, image, opts)
 	}
-	return a.Print(report.Inspection{File: absolute, Image: image, Columns: a.Columns()}, opts.json)
+	found := report.Inspection{File: absolute, Image: image, Columns: a.Columns()}
+	if m.Stick != nil {
+		found.Kept = report.StickKept(m.Stick)
+	}
+	return a.Print(found, opts.json)
 }
 
 // check refuses more than one question.
