@@ -48,7 +48,7 @@ func TestEarlierGoesAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var w io.WriterAt = &memory{}
+			var w io.WriterAt = &memoryImage{}
 			if toFile {
 				f := createImage(t, t.TempDir())
 				defer f.Close()
@@ -61,8 +61,8 @@ func TestEarlierGoesAway(t *testing.T) {
 			}
 			got := make([]byte, len(image))
 			switch w := w.(type) {
-			case *memory:
-				copy(got, w.data)
+			case *memoryImage:
+				copy(got, w.p)
 			case *os.File:
 				if _, err := w.ReadAt(got, 0); err != nil && err != io.EOF {
 					t.Fatal(err)
