@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -217,6 +218,78 @@ func TestSecureBootStamp(t *testing.T) {
 	}
 }
 
+// TestSecureBootStick stamps sticks with an image that is signed: by the key that was kept, in place and
+// while they are written, and by none not.
+func TestSecureBootStick(t *testing.T) {
+	k := newBootKeys(t)
+	image := securedImage(t, k.flags()...)
+	pristine := readFile(t, image)
+	s := newStick(t, 256*mib)
+	refused := func(text string, args ...string) {
+		t.Helper()
+		before := sha256Of(readFile(t, s.file))
+		o := livebuild(t, args...)
+		if o.status == 0 || !strings.Contains(o.stderr, text) || !strings.Contains(o.stderr, "hint: ") || sha256Of(readFile(t, s.file)) != before {
+			t.Errorf("%q: status %d\n%s", args, o.status, o.stderr)
+		}
+	}
+	refused("is signed for Secure Boot", "write", image, s.name, "--yes", "--hostname", "kiosk")
+	refused("--signing-key signs what is stamped", "write", image, s.name, "--yes", "--signing-key", k.signing)
+	do := func(args ...string) {
+		t.Helper()
+		if o := livebuild(t, args...); o.status != 0 {
+			t.Errorf("%q: status %d\n%s", args, o.status, o.stderr)
+		}
+	}
+	// As on the file of an image.
+	same := func(args ...string) {
+		t.Helper()
+		file := copyOf(t, image)
+		do(append([]string{"stamp", file, "--signing-key", k.signing}, args...)...)
+		if !bytes.Equal(readFile(t, s.file)[:len(pristine)], readFile(t, file)) {
+			t.Errorf("%q: the stick has other bytes than the file", args)
+		}
+		verifyOf(t, 0, s.path)
+	}
+	do("write", image, s.name, "--yes", "--hostname", "kiosk", "--signing-key", k.signing)
+	same("--hostname", "kiosk")
+	do("write", image, s.name, "--verify-only")
+	refused("is signed for Secure Boot", "stamp", s.path, "--hostname", "other")
+	refused("is signed for Secure Boot", "stamp", s.path, "--reset")
+	do("stamp", s.path, "--hostname", "other", "--signing-key", k.signing)
+	same("--hostname", "other")
+	do("stamp", s.path, "--reset", "--signing-key", k.signing)
+	s.check(t, pristine)
+
+	// By a key that nobody keeps, which signs while there is one.
+	o := livebuild(t, "iso", miniFlake(t)+"#mini", "--write", s.name, "--yes", "--hostname", "direct", "--secure-boot-key", k.key, "--secure-boot-cert", k.cert)
+	if o.status != 0 || !strings.Contains(o.stderr, "stamped with host name") {
+		t.Errorf("iso --write: status %d\n%s", o.status, o.stderr)
+	}
+	verifyOf(t, 0, s.path)
+	refused("is not the key by which the boot loader", "stamp", s.path, "--hostname", "other", "--signing-key", k.signing)
+
+	// A signature of something else is no stamp that --verify-only could leave out.
+	do("write", image, s.name, "--yes", "--hostname", "kiosk", "--signing-key", k.signing)
+	f, err := readMedium(t, pristine).Files().Find(medium.StampArea + medium.SignatureSuffix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk, err := os.OpenFile(s.path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := disk.WriteAt([]byte{0xff}, f.At(f.Size/2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if o := livebuild(t, "write", image, s.name, "--verify-only"); o.status == 0 {
+		t.Error("--verify-only passes over a signature that is none")
+	}
+}
+
 func kernelPath(t testing.TB, image string) string { return menuFile(t, image, "linux ") }
 func initrdPath(t testing.TB, image string) string { return menuFile(t, image, "initrd ") }
 
@@ -360,7 +433,7 @@ func resigned(t testing.TB, k bootKeys, image, kernel string) string {
 		}
 		return data
 	})
-	return changedFile(t, changed, kernel+".sig", func([]byte) []byte { return signature })
+	return changedFile(t, changed, kernel+medium.SignatureSuffix, func([]byte) []byte { return signature })
 }
 
 // olderSBAT is an image whose GRUB says that it has mended less.

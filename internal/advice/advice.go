@@ -5,6 +5,8 @@ package advice
 import (
 	"errors"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -69,14 +71,25 @@ func systemHint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "make room, or write to another disk with -o; nothing was left behind"
+	case errors.Is(err, fs.ErrPermission) && path != nil && isThere(path.Path):
+		return "who runs livebuild may not open it: change its mode or its owner, or name another file"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrPermission):
 		return "write to another folder with -o"
 	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.Contains(path.Path, "/store/"):
 		return "a store path is gone: check the store with 'nix-store --verify --repair', then run livebuild again"
 	case errors.Is(err, fs.ErrNotExist) && path != nil && strings.HasSuffix(path.Path, ".iso"):
 		return "'livebuild iso' writes an image; give the path of one that is there"
+	case errors.Is(err, fs.ErrNotExist) && path != nil && isThere(filepath.Dir(path.Path)):
+		return "nothing of that name is in the folder: name a file that is there"
 	case errors.Is(err, fs.ErrNotExist):
 		return "make the folder first, or write to another one with -o"
 	}
 	return "-v shows all that Nix says meanwhile"
+}
+
+// isThere tells a missing file from a missing folder, and what may not be opened from what may not
+// be made.
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

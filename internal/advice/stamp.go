@@ -15,7 +15,7 @@ var stampHints = []Row{
 	}),
 	On[*stamp.UnknownError]("'livebuild stamp IMAGE --reset' makes it as it was built, and a stick is written anew"),
 	On[*stamp.TooLargeError]("stamp less, or build the image with a larger --stamp-area"),
-	On[*stamp.SealedError]("'livebuild stamp IMAGE --signing-key FILE' stamps and signs the file of an image made with --keep-signing-key FILE; write that to the disk"),
+	On[*stamp.SealedError]("give the key that the image was made with: --signing-key FILE, the file of 'livebuild iso --keep-signing-key'; if that was not kept, make the image again"),
 	On[*stamp.NoParamsError]("build it with 'livebuild iso --stamp-params'"),
 	On[*stamp.ParamsError]("stamp fewer; what all systems shall have can be in the image: 'livebuild iso --kernel-param'"),
 	On[*stamp.UselessError]("build the image of a configuration that has it; 'livebuild iso' starts an SSH server with --ssh-key, and takes other changes with --module"),

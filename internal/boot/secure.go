@@ -127,7 +127,7 @@ func (t *Tree) seal(ctx context.Context, store *storefs.FS, seal *secureboot.Sea
 			if err != nil {
 				return err
 			}
-			content = append(content, fat.File{Path: f.Path + secureboot.SignatureSuffix, Data: signature})
+			content = append(content, fat.File{Path: f.Path + medium.SignatureSuffix, Data: signature})
 		}
 	}
 	return t.makeESP(ctx, made, content)
@@ -176,7 +176,7 @@ func (t *Tree) signFiles(files []File, store *storefs.FS, seal *secureboot.Seal)
 		if f.Dir || f.Link != "" || f.Late || !t.verified(f.Path) {
 			continue
 		}
-		target := f.Path + secureboot.SignatureSuffix
+		target := f.Path + medium.SignatureSuffix
 		if other, taken := present[target]; taken {
 			return nil, &CollisionError{Path: target, Sources: [2]string{other.Source, ""}}
 		}

@@ -192,7 +192,7 @@ func (s *Start) prepare() (err error) {
 // signed tells whether GRUB verifies the menus: a signature lies beside one.
 func (f found) signed() bool {
 	return slices.ContainsFunc(f.menus.Files, func(file loader.File) bool {
-		_, err := f.tree.Find(file.Path + ".sig")
+		_, err := f.tree.Find(file.Path + medium.SignatureSuffix)
 		return err == nil
 	})
 }

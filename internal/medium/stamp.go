@@ -7,3 +7,7 @@ const StampArea = "boot/livebuild/stamp.img"
 // Certificate is that of the key that signs the programs of a medium for Secure Boot, in DER (X.509):
 // what firmware, or MokManager, is to be shown. The volume and the EFI system partition have it.
 const Certificate = "secure-boot.cer"
+
+// SignatureSuffix is behind the name of a file in the name of its signature, where the boot loader
+// verifies what it reads: GRUB has it so (grub_pubkey_open in grub-core/commands/pgp.c).
+const SignatureSuffix = ".sig"

@@ -150,6 +150,3 @@ func (p place) fill(program, text []byte) error {
 	copy(program[at:at+p.size], append(bytes.Clone(text), make([]byte, p.size-len(text))...))
 	return nil
 }
-
-// SignatureSuffix is behind the name of a file in the name of its signature, as GRUB has it.
-const SignatureSuffix = ".sig"

@@ -15,9 +15,6 @@ func (e *SealedError) Error() string {
 	return e.Name + " is signed for Secure Boot: its boot loader starts nothing if the stamp area has another signature beside it"
 }
 
-// signatureSuffix is behind the name of a file that GRUB verifies.
-const signatureSuffix = ".sig"
-
 // Sealed reports whether the boot loader of an image wants a signature of the area.
 func Sealed(m *medium.Medium) (bool, error) {
 	_, sealed, err := FindSignature(m, medium.StampArea)
@@ -27,7 +24,7 @@ func Sealed(m *medium.Medium) (bool, error) {
 // FindSignature returns where the signature of a file lies that a stamp changes, as it is; false if the boot loader
 // wants none. The error is an *UnknownError.
 func FindSignature(m *medium.Medium, name string) (Patch, bool, error) {
-	place, err := readPlace(m, name+signatureSuffix)
+	place, err := readPlace(m, name+medium.SignatureSuffix)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return place, false, nil

@@ -98,7 +98,7 @@ func (v *verifier) signatures(t *medium.Tree, key *secureboot.Verifier, seen map
 		if v.ctx.Err() != nil {
 			return v.ctx.Err()
 		}
-		signed, isSignature := strings.CutSuffix(name, secureboot.SignatureSuffix)
+		signed, isSignature := strings.CutSuffix(name, medium.SignatureSuffix)
 		if err != nil || d.IsDir() || !isSignature {
 			return nil // what cannot be read is a finding already
 		}
@@ -170,7 +170,7 @@ func (v *verifier) hasSignature(t, files *medium.Tree, name string) error {
 		if err != nil {
 			continue
 		}
-		if _, err := in.Find(name + secureboot.SignatureSuffix); errors.Is(err, fs.ErrNotExist) {
+		if _, err := in.Find(name + medium.SignatureSuffix); errors.Is(err, fs.ErrNotExist) {
 			return v.wrong("signature", f.At(0), f.Path, "there is none beside the file: GRUB would refuse it")
 		}
 		return nil

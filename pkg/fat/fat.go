@@ -6,12 +6,12 @@
 // first to last. The bytes are a function of the description: no clock, no
 // random serial number, no order of insertion.
 //
-// Written are FAT12 and FAT16 with 512-byte sectors, two allocation tables and a
-// root directory of 512 entries; directories; long names. Not written are FAT32
-// and so volumes of 2 GiB and more, attributes, boot code, code pages (short
-// names are ASCII).
+// Written are FAT12, FAT16 and FAT32 with 512-byte sectors, two allocation tables
+// and, but for FAT32, a root directory of 512 entries; directories; long names.
+// The number of clusters decides which: it is FAT32 where there are too many for
+// FAT16. Not written are attributes, boot code, code pages (short names are ASCII).
 //
-// [Open] reads file systems of any maker, hostile ones too, FAT32 among them, as
+// [Open] reads file systems of any maker, hostile ones too, as
 // an [io/fs.FS]; [Reader.Findings] says what is wrong with one. Short names are
 // taken for code page 437.
 //
@@ -42,7 +42,8 @@ type Image struct {
 	Size int64
 
 	// ClusterSize is the allocation unit in bytes, a power of two from 512 to
-	// 32768. Zero chooses the smallest from 2048 up that Size permits.
+	// 32768. Zero chooses the smallest from 2048 up with which Size is one of FAT12
+	// or FAT16, else the smallest from 4096 up.
 	ClusterSize int
 
 	// Files are the contents. Parent directories are implied.

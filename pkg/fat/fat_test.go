@@ -17,6 +17,7 @@ import (
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/fat12"
 	"github.com/diskfs/go-diskfs/filesystem/fat16"
+	"github.com/diskfs/go-diskfs/filesystem/fat32"
 
 	"github.com/livebuild/livebuild/internal/judge"
 )
@@ -73,7 +74,10 @@ func TestClusterCounts(t *testing.T) {
 		{"the default is 2 KiB", 3 << 11, 0, (6144 - 1 - 2*5 - 32) / 4, 12},
 		{"the last size with 2 KiB", 1 + 2*256 + 32 + 4*65524, 0, 65524, 16},
 		{"more than fit 2 KiB", 1 + 2*256 + 32 + 4*65525, 0, (1 + 2*256 + 32 + 4*65525 - 1 - 2*129 - 32) / 8, 16},
-		{"the largest", 1 + 2*256 + 32 + 64*65524, 0, 65524, 16},
+		{"the largest of FAT16", 1 + 2*256 + 32 + 64*65524, 0, 65524, 16},
+		{"one sector more, too few for FAT32", 1 + 2*256 + 32 + 65525, 512, 65524, 16},
+		{"first FAT32", 32 + 2*512 + 65525, 512, 65525, 32},
+		{"FAT32 by its size", 4 << 21, 0, (4<<21 - 32 - 2*8177) / 8, 32},
 	} {
 		l, err := Image{Size: test.sectors * 512, ClusterSize: test.size, Time: millennium}.Layout()
 		if err != nil {
@@ -103,8 +107,8 @@ func TestRefused(t *testing.T) {
 		image Image
 		want  string
 	}{
-		{Image{Size: (1 + 2*256 + 32 + 65525) * 512, ClusterSize: 512, Time: millennium}, "more than 65524 clusters"},
-		{Image{Size: 4 << 30, Time: millennium}, "more than 65524 clusters"},
+		{Image{Size: 1 << 41, Time: millennium}, "more sectors than 32 bits count"},
+		{Image{Size: 1 << 38, ClusterSize: 512, Time: millennium}, "more than 268435444 clusters"},
 		{Image{Size: 512 * 35, Time: millennium}, "no room for a cluster"},
 		{Image{Size: 1 << 20, ClusterSize: 3000}, "power of two"},
 		{odd, "no multiple of 512"},
@@ -212,8 +216,20 @@ func odd() []File {
 }
 
 func TestOddTrees(t *testing.T) {
-	for _, size := range []int64{3 << 20, 40 << 20} { // FAT12 and FAT16
-		path := check(t, Image{Size: size, Time: millennium, Label: "ODD TREES", Files: odd()})
+	for bits, unit := range map[int]int{12: 0, 16: 0, 32: 512} {
+		size := map[int]int64{12: 3 << 20, 16: 40 << 20, 32: 36 << 20}[bits]
+		files := odd()
+		if bits == 32 { // whose root has no end
+			for i := range 600 {
+				files = append(files, File{Path: fmt.Sprintf("a long name in the root %d.text", i)})
+			}
+		}
+		image := Image{Size: size, ClusterSize: unit, Time: millennium, Label: "ODD TREES", Files: files}
+		if l, err := image.Layout(); err != nil || l.bits != bits {
+			t.Fatalf("FAT%d, %v", bits, err)
+		}
+		path := check(t, image)
+		ourselves(t, path, files)
 		for _, f := range odd() {
 			switch {
 			case f.Dir, f.Path > "z", strings.Contains(f.Path, "["):
@@ -226,6 +242,32 @@ func TestOddTrees(t *testing.T) {
 			}
 		}
 		readBack(t, path, odd())
+	}
+}
+
+// ourselves reads an image by this package, which finds nothing wrong, and each file where its layout has it.
+func ourselves(t *testing.T, path string, files []File) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(bytes.NewReader(data), int64(len(data)))
+	if err == nil {
+		err = r.Check(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Image{Size: int64(len(data)), ClusterSize: r.Info().ClusterSize, Time: millennium, Label: "ODD TREES", Files: files}.Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		at, ok := l.Offset(f.Path)
+		if ok != (len(f.Data) > 0) || ok && !bytes.HasPrefix(data[at:], f.Data) {
+			t.Errorf("%s is not at %d", f.Path, at)
+		}
 	}
 }
 
@@ -244,7 +286,9 @@ func readBack(t *testing.T, path string, files []File) {
 	var fsys interface {
 		ReadFile(string) ([]byte, error)
 	}
-	if info.Size() < 8<<20 {
+	if info.Size() == 36<<20 {
+		fsys, err = fat32.Read(file.New(f, true), info.Size(), 0, sectorSize)
+	} else if info.Size() < 8<<20 {
 		fsys, err = fat12.Read(file.New(f, true), info.Size(), 0, sectorSize)
 	} else {
 		fsys, err = fat16.Read(file.New(f, true), info.Size(), 0, sectorSize)

@@ -15,6 +15,12 @@ const (
 	rootEntryCount = 512
 	entrySize      = 32
 	rootSectors    = rootEntryCount * entrySize / sectorSize
+
+	// Of FAT32 (page 9): the reserved sectors, and what lies in them. A copy of both lies behind
+	// the sector that the specification recommends.
+	reservedCount32 = 32
+	infoSector      = 1
+	backupSector    = 6
 )
 
 // bootSector is sector 0 with the BIOS parameter block of FAT12 and FAT16.
@@ -43,6 +49,25 @@ type bootSector struct {
 	Signature  [2]byte
 }
 
+// infoSector32 is FSInfo of FAT32 (page 21).
+type infoSector32 struct {
+	LeadSig   uint32
+	Reserved1 [480]byte
+	StrucSig  uint32
+	FreeCount uint32
+	NxtFree   uint32
+	Reserved2 [12]byte
+	TrailSig  uint32
+}
+
+const (
+	infoLead   = 0x41615252
+	infoStruct = 0x61417272
+	infoTrail  = 0xAA550000
+	// unknownCount is where a next free cluster would be, of a volume that has none.
+	unknownCount = 0xFFFFFFFF
+)
+
 const (
 	oemName         = "MSWIN4.1" // the specification's recommendation
 	mediaFixed      = 0xF8
@@ -55,7 +80,8 @@ const (
 )
 
 var (
-	jumpToBootCode = [3]byte{0xEB, 0x3C, 0x90}
+	jumpToBootCode   = [3]byte{0xEB, 0x3C, 0x90}
+	jumpToBootCode32 = [3]byte{0xEB, 0x58, 0x90}
 	// bootFailure is INT 18h, which tells old firmware to try the next device,
 	// and an endless loop for firmware that returns from it.
 	bootFailure   = []byte{0xCD, 0x18, 0xEB, 0xFE}

@@ -3,6 +3,7 @@ package fat
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // Cluster counts decide the type of a file system (page 14). The last counts of
@@ -18,11 +19,14 @@ const firstCluster = 2
 const (
 	defaultClusterSize = 2048
 	maxClusterSize     = 32768
+
+	// defaultClusterSize32 is what Microsoft's table has for the smaller of FAT32's volumes (page 20).
+	defaultClusterSize32 = 4096
 )
 
 // geometry is the division of the volume into areas.
 type geometry struct {
-	bits              int // of a table element: 12 or 16
+	bits              int // of a table element: 12, 16 or 32, of which 28 are in use
 	totalSectors      int64
 	sectorsPerCluster int64
 	tableSectors      int64
@@ -61,7 +65,23 @@ func newGeometry(size int64, clusterSize int) (geometry, error) {
 			return g16, nil
 		}
 	}
-	return geometry{}, fmt.Errorf("size %d needs more than %d clusters of %d bytes", size, maxClusters16, largest)
+	if clusterSize == 0 {
+		smallest = defaultClusterSize32
+	}
+	for unit := smallest; unit <= largest; unit *= 2 {
+		g16, g32 := divide(size, unit, 16), divide(size, unit, 32)
+		switch {
+		case g32.totalSectors > math.MaxUint32:
+			return geometry{}, fmt.Errorf("size %d has more sectors than 32 bits count", size)
+		case g32.clusters <= maxClusters16: // as of FAT16
+			g16.totalSectors -= (g16.clusters - maxClusters16) * g16.sectorsPerCluster
+			g16.clusters = maxClusters16
+			return g16, nil
+		case g32.clusters <= maxClusters32:
+			return g32, nil
+		}
+	}
+	return geometry{}, fmt.Errorf("size %d needs more than %d clusters of %d bytes", size, maxClusters32, largest)
 }
 
 // divide returns the geometry with the smallest table that serves its clusters.
@@ -86,6 +106,9 @@ func tableSize(clusters int64, bits int) int64 {
 
 // dataSector is where the clusters begin.
 func (g geometry) dataSector() int64 {
+	if g.bits == 32 { // whose root directory has clusters
+		return reservedCount32 + tableCount*g.tableSectors
+	}
 	return reservedCount + tableCount*g.tableSectors + rootSectors
 }
 

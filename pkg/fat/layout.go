@@ -40,7 +40,7 @@ type Layout struct {
 func (l *Layout) Size() int64 { return l.size }
 
 // Clusters returns the number of clusters, of which the type is a consequence:
-// FAT12 up to 4084, FAT16 from there to 65524.
+// FAT12 up to 4084, FAT16 from there to 65524, else FAT32.
 func (l *Layout) Clusters() int64 { return l.geometry.clusters }
 
 // Layout decides where everything goes.
@@ -68,16 +68,32 @@ func (img Image) Layout() (*Layout, error) {
 	if err := l.measure(l.root); err != nil {
 		return nil, err
 	}
-	if n := l.root.size / entrySize; n > rootEntryCount {
+	if n := l.root.size / entrySize; n > rootEntryCount && l.bits != 32 {
 		return nil, fmt.Errorf("root directory needs %d entries and has %d", n, rootEntryCount)
 	}
 	next := int64(firstCluster)
+	if l.bits == 32 {
+		l.root.first, l.root.clusters = next, max(1, l.clustersFor(l.root.size))
+		l.order = append(l.order, l.root)
+		next += l.root.clusters
+	}
 	l.allocate(l.root, &next)
 	if used := next - firstCluster; used > l.clusters {
 		return nil, fmt.Errorf("contents need %d clusters of %d bytes, and %d bytes have %d",
 			used, l.clusterSize(), img.Size, l.clusters)
 	}
 	return l, nil
+}
+
+// Offset returns where the content of a file begins, from the beginning of the file system, in bytes; it
+// lies there in one piece. It is false for what is no file, or empty.
+func (l *Layout) Offset(path string) (offset int64, ok bool) {
+	for _, n := range l.order {
+		if n.path == path && !n.dir {
+			return l.dataSector()*sectorSize + (n.first-firstCluster)*l.clusterSize(), true
+		}
+	}
+	return 0, false
 }
 
 // add inserts a file below the root, with its parents.

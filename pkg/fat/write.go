@@ -16,12 +16,18 @@ const bufferSize = 256 << 10
 // Write writes the image from its first byte to its last.
 func (l *Layout) Write(ctx context.Context, w io.Writer) error {
 	out := &writer{w: bufio.NewWriterSize(w, bufferSize)}
-	out.write(l.bootSector())
+	if l.bits == 32 {
+		out.write(l.reserved32())
+	} else {
+		out.write(l.bootSector())
+	}
 	table := l.table()
 	for range tableCount {
 		out.write(table)
 	}
-	out.write(l.directory(l.root))
+	if l.bits != 32 { // there it is among the others
+		out.write(l.directory(l.root))
+	}
 	out.zeros(l.dataSector()*sectorSize - out.n)
 	for _, n := range l.order {
 		if err := ctx.Err(); err != nil {
@@ -70,23 +76,75 @@ func (l *Layout) bootSector() []byte {
 	return encode(nil, &b)
 }
 
+// reserved32 is what lies before the tables of FAT32.
+func (l *Layout) reserved32() []byte {
+	b := bootSector{
+		JmpBoot:    jumpToBootCode32,
+		BytsPerSec: sectorSize,
+		SecPerClus: uint8(l.sectorsPerCluster),
+		RsvdSecCnt: reservedCount32,
+		NumFATs:    tableCount,
+		Media:      mediaFixed,
+		SecPerTrk:  sectorsPerTrack,
+		NumHeads:   heads,
+		TotSec32:   uint32(l.totalSectors),
+	}
+	copy(b.OEMName[:], oemName)
+	b32 := bootSector32{
+		FATSz32:   uint32(l.tableSectors),
+		RootClus:  uint32(l.root.first),
+		FSInfo:    infoSector,
+		BkBootSec: backupSector,
+		DrvNum:    driveFixed,
+		BootSig:   extendedBootSig,
+		VolID:     l.serial,
+		VolLab:    l.label,
+	}
+	copy(b32.FilSysType[:], pad("FAT32", len(b32.FilSysType)))
+	sector := append(encode(encode(nil, &b)[:bootSector32Offset], &b32), bootFailure...)
+	sector = append(sector, make([]byte, sectorSize-len(sector))...)
+	copy(sector[sectorSize-len(bootSignature):], bootSignature[:])
+	used := int64(0)
+	for _, n := range l.order {
+		used += n.clusters
+	}
+	info := infoSector32{
+		LeadSig: infoLead, StrucSig: infoStruct, TrailSig: infoTrail,
+		FreeCount: uint32(l.clusters - used), NxtFree: uint32(firstCluster + used),
+	}
+	if used == l.clusters {
+		info.NxtFree = unknownCount
+	}
+	both := encode(sector, &info)
+	all := make([]byte, reservedCount32*sectorSize)
+	copy(all, both)
+	copy(all[backupSector*sectorSize:], both)
+	return all
+}
+
 // table returns the allocation table: for each cluster the next of its file.
 func (l *Layout) table() []byte {
-	endOfChain := uint16(1<<l.bits - 1)
-	elements := make([]uint16, l.clusters+firstCluster)
+	endOfChain := uint32(1)<<min(l.bits, 28) - 1
+	elements := make([]uint32, l.clusters+firstCluster)
 	elements[0] = endOfChain&^0xFF | mediaFixed
 	elements[1] = endOfChain // and: unmounted properly, no errors
 	for _, n := range l.order {
 		last := n.first + n.clusters - 1
 		for c := n.first; c < last; c++ {
-			elements[c] = uint16(c + 1)
+			elements[c] = uint32(c + 1)
 		}
 		elements[last] = endOfChain
 	}
 	table := make([]byte, l.tableSectors*sectorSize)
-	if l.bits == 16 {
+	switch l.bits {
+	case 32:
 		for i, e := range elements {
-			binary.LittleEndian.PutUint16(table[2*i:], e)
+			binary.LittleEndian.PutUint32(table[4*i:], e)
+		}
+		return table
+	case 16:
+		for i, e := range elements {
+			binary.LittleEndian.PutUint16(table[2*i:], uint16(e))
 		}
 		return table
 	}
@@ -110,7 +168,11 @@ func (l *Layout) directory(dir *node) []byte {
 	switch {
 	case dir != l.root:
 		b = encode(b, l.entry(shortDot, attrDirectory, dir.first, 0))
-		b = encode(b, l.entry(shortDotDot, attrDirectory, dir.parent.first, 0))
+		parent := dir.parent.first
+		if dir.parent == l.root { // 0, wherever that is (page 25)
+			parent = 0
+		}
+		b = encode(b, l.entry(shortDotDot, attrDirectory, parent, 0))
 	case l.named:
 		b = encode(b, l.entry(l.label, attrVolumeID, 0, 0))
 	}
@@ -136,7 +198,7 @@ func (l *Layout) entry(name [11]byte, attr uint8, first int64, size uint32) *dir
 		CrtTimeTenth: l.stamp.tenth, CrtTime: l.stamp.time, CrtDate: l.stamp.date,
 		LstAccDate: l.stamp.date,
 		WrtTime:    l.stamp.time, WrtDate: l.stamp.date,
-		FstClusLO: uint16(first), FileSize: size,
+		FstClusHI: uint16(first >> 16), FstClusLO: uint16(first), FileSize: size,
 	}
 }
 

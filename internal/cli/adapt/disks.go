@@ -2,11 +2,13 @@ package adapt
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
 
@@ -27,7 +29,7 @@ func (v *Values) ForDisks(disks []device.Disk) (all []stamp.Items, err error) {
 
 // CheckFile finds out early, if the file of an image tells, whether what it is written to can
 // be stamped.
-func CheckFile(file *imagefile.File, all []stamp.Items, tool string) error {
+func CheckFile(file *imagefile.File, all []stamp.Items, key *Key, tool string) error {
 	if file.Plain() == nil || len(all) == 0 {
 		return nil
 	}
@@ -35,12 +37,8 @@ func CheckFile(file *imagefile.File, all []stamp.Items, tool string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Path, err)
 	}
-	area, err := stamp.Find(m, file.Path)
-	if err != nil {
-		return err
-	}
 	for _, items := range all {
-		if _, err := patches(m, area, items, tool); err != nil {
+		if _, err := stamping(m, file.Path, items, key, tool); err != nil {
 			return err
 		}
 	}
@@ -48,16 +46,12 @@ func CheckFile(file *imagefile.File, all []stamp.Items, tool string) error {
 }
 
 // Onto stamps a disk that an image was written to, and returns what is stamped.
-func Onto(dev *device.Device, items stamp.Items, tool string) (*stamp.Stamp, error) {
+func Onto(dev *device.Device, items stamp.Items, key *Key, tool string) (*stamp.Stamp, error) {
 	m, err := medium.ReadAny(dev, dev.Disk.Size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dev.Disk.Path, err)
 	}
-	area, err := stamp.Find(m, dev.Disk.Path)
-	if err != nil {
-		return nil, err
-	}
-	wanted, err := patches(m, area, items, tool)
+	wanted, err := stamping(m, dev.Disk.Path, items, key, tool)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +61,8 @@ func Onto(dev *device.Device, items stamp.Items, tool string) (*stamp.Stamp, err
 	return stamp.Decode(wanted[0].Data)
 }
 
-// replace stamps a disk. What it starts with is in the area, which comes last.
+// replace stamps a disk. What it starts with is in the area, which comes last. Of what is interrupted the boot
+// loader of an image for Secure Boot starts nothing, until it is stamped again.
 func replace(dev *device.Device, wanted []stamp.Patch) error {
 	for _, p := range slices.Backward(wanted) {
 		if err := dev.Replace(p.Offset, p.Data); err != nil {
@@ -77,7 +72,8 @@ func replace(dev *device.Device, wanted []stamp.Patch) error {
 	return nil
 }
 
-// Stamped returns where a disk is stamped, or nothing if it is not.
+// Stamped returns where a disk is stamped, with the signatures that vouch for that where some have to; nothing
+// if it is not, or a signature is of something else.
 func Stamped(dev *device.Device) (at []device.Span) {
 	m, err := medium.ReadAny(dev, dev.Disk.Size)
 	if err != nil {
@@ -90,8 +86,21 @@ func Stamped(dev *device.Device) (at []device.Span) {
 	if s, err := area.Read(); s == nil || err != nil {
 		return at
 	}
+	var chain *secureboot.Chain
 	for _, p := range area.Clear() {
 		at = append(at, device.Span{Offset: p.Offset, Size: int64(len(p.Data))})
+		signature, signed, err := stamp.FindSignature(m, p.Name)
+		if err == nil && !signed {
+			continue
+		}
+		if err == nil && chain == nil {
+			chain, err = secureboot.ReadChain(m)
+		}
+		content := io.NewSectionReader(m.ReaderAt(), p.Offset, int64(len(p.Data)))
+		if err != nil || chain.GRUB() == nil || chain.GRUB().Key.Check(content, signature.Data) != nil {
+			return nil
+		}
+		at = append(at, device.Span{Offset: signature.Offset, Size: int64(len(signature.Data))})
 	}
 	return at
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
 
@@ -20,6 +21,7 @@ type Flags struct {
 	wifi     []string
 	files    []string
 	password string
+	key      string // file of the key that signs for Secure Boot
 	given    values
 	set      *pflag.FlagSet
 	names    []string
@@ -54,6 +56,20 @@ func (o *Flags) AddFlags(f *pflag.FlagSet, configuration bool) {
 	}
 }
 
+// AddKey adds the flag with the key of images for Secure Boot.
+func (o *Flags) AddKey(f *pflag.FlagSet) {
+	f.StringVar(&o.key, "signing-key", "", "sign what is stamped by the key in `FILE`, which 'livebuild iso --keep-signing-key' made, as an image for Secure Boot wants it")
+}
+
+// Key reads the key; nil if none was given. The errors are those of [secureboot.ReadSigningKey].
+func (o *Flags) Key() (*Key, error) {
+	if o.key == "" {
+		return nil, nil
+	}
+	key, err := secureboot.ReadSigningKey(o.key)
+	return &Key{o.key, key}, err
+}
+
 // Given is one of the flags that was given, or empty.
 func (o *Flags) Given() string {
 	for _, name := range o.names {
@@ -71,6 +87,9 @@ type Values struct{ values }
 // type *face.UsageError.
 func (o *Flags) Read(in io.Reader) (*Values, error) {
 	if o.Given() == "" {
+		if o.key != "" {
+			return nil, face.Usage(errors.New("--signing-key signs what is stamped, and nothing is: --hostname, --ssh-key and others say what"))
+		}
 		return nil, nil
 	}
 	v, err := o.read(in)

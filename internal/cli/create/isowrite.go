@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/build"
+	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/disk"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
@@ -89,9 +90,7 @@ func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, op
 	if values.HasKernelParams() && !b.Plan().System().StampParams {
 		return &stamp.NoParamsError{Name: "the image of " + named(of)}
 	}
-	if values != nil && b.Plan().Medium().Seal != nil {
-		return &stamp.SealedError{Name: "the image of " + named(of)}
-	}
+	w.SignBy(sealing(b.Plan()))
 	if err := opts.sticks.CheckKeeps("the image of "+named(of), b.Plan().System().Persistent); err != nil {
 		return err
 	}
@@ -109,6 +108,16 @@ func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, op
 		return err
 	}
 	return errors.Join(v.Print(result, opts.JSON), opts.summary.Write(result))
+}
+
+// sealing is the key that signs what the boot loader of an image verifies, though nobody keeps it; nil
+// if that verifies nothing.
+func sealing(p *image.Plan) *adapt.Key {
+	seal := p.Medium().Seal
+	if seal == nil {
+		return nil
+	}
+	return &adapt.Key{Name: "the key of the image", SigningKey: seal.Signing()}
 }
 
 // named is how people named what an image is made of.

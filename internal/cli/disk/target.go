@@ -19,6 +19,9 @@ func NewWriting(app *face.App, opts Options) *Writing {
 	return &Writing{verbs: verbs{app}, options: opts, sum: true}
 }
 
+// SignBy has what is stamped signed, as an image for Secure Boot wants it.
+func (w *Writing) SignBy(key *adapt.Key) { w.key = key }
+
 // Stamp has each device stamped when the image is on it. It comes after Open.
 func (w *Writing) Stamp(values *adapt.Values) (err error) {
 	disks := make([]device.Disk, len(w.devices))

@@ -26,6 +26,10 @@ func (v verbs) runWriteURL(ctx context.Context, address string, devices []string
 	if err != nil {
 		return err
 	}
+	key, err := opts.stamp.Key()
+	if err != nil {
+		return err
+	}
 	src, err := wire.Open(ctx, v.App, address, opts.server)
 	if err != nil {
 		return err
@@ -51,7 +55,7 @@ func (v verbs) runWriteURL(ctx context.Context, address string, devices []string
 	if err != nil {
 		return err
 	}
-	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly}
+	w := &Writing{verbs: v, devices: opened, options: opts.Options, json: opts.json, verifyOnly: opts.verifyOnly, key: key}
 	defer func() { err = errors.Join(err, w.Release()) }()
 	if err := w.Stamp(values); err != nil {
 		return err

@@ -63,7 +63,8 @@ image was made with 'livebuild iso --persistent'. A disk that has one keeps it, 
 --persist and without, whatever happens meanwhile; --persist=no loses it.
 
 What is stamped, as by 'livebuild stamp', comes last, when all of the image was
-read back, and can differ from disk to disk.`,
+read back, and can differ from disk to disk. An image for Secure Boot wants it signed
+(--signing-key).`,
 		Example: `  livebuild write exampleIso.iso /dev/sdb
   livebuild write exampleIso.iso.zst /dev/disk/by-id/usb-SanDisk_Ultra_4C53-0:0 --yes
   livebuild write https://example.org/exampleIso.iso /dev/sdb
@@ -113,12 +114,19 @@ read back, and can differ from disk to disk.`,
 		opts.key.AddFlag(f)
 		f.StringArrayVar(&opts.seeds, "seed", nil, "take what has not changed from the image in `FILE`, too; several times from several")
 	})
-	face.Under(adapt.About, f, func() { opts.stamp.AddFlags(f, false) })
+	face.Under(adapt.About, f, func() {
+		opts.stamp.AddFlags(f, false)
+		opts.stamp.AddKey(f)
+	})
 	return cmd
 }
 
 func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts writeOptions) (err error) {
 	values, err := opts.stamp.Read(v.In)
+	if err != nil {
+		return err
+	}
+	key, err := opts.stamp.Key()
 	if err != nil {
 		return err
 	}
@@ -141,7 +149,7 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	}
 	stamps, err := values.ForDisks(disks)
 	if err == nil {
-		err = adapt.CheckFile(file, stamps, v.Tool)
+		err = adapt.CheckFile(file, stamps, key, v.Tool)
 	}
 	if err != nil {
 		return err
@@ -160,7 +168,7 @@ func (v verbs) runWrite(ctx context.Context, path string, devices []string, opts
 	if err != nil {
 		return err
 	}
-	w := &Writing{verbs: v, devices: opened, options: opts.Options, stamps: stamps, json: opts.json, verifyOnly: opts.verifyOnly, sum: true}
+	w := &Writing{verbs: v, devices: opened, options: opts.Options, stamps: stamps, key: key, json: opts.json, verifyOnly: opts.verifyOnly, sum: true}
 	defer func() { err = errors.Join(err, w.Release()) }()
 	return w.copyFile(ctx, file, facts.Size)
 }

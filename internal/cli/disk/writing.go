@@ -28,6 +28,7 @@ type Writing struct {
 	json       bool
 	verifyOnly bool
 	stamps     []stamp.Items       // of each device, or nil
+	key        *adapt.Key          // that signs them, or nil
 	sum        bool                // make the SHA-256 of what was written
 	broker     *device.Broker      // that opened them; nil for this process
 	kept       []*persistence.Kept // behind the image, nil where nothing is; all nil before look
@@ -199,7 +200,7 @@ func (w *Writing) end(results []device.Result, failure error) error {
 		var stalled *device.StalledError
 		if !errors.As(r.Err, &stalled) { // that would not come back
 			if r.Err == nil && w.stamps != nil {
-				w.stamped[i], r.Err = adapt.Onto(dev, w.stamps[i], w.Tool)
+				w.stamped[i], r.Err = adapt.Onto(dev, w.stamps[i], w.key, w.Tool)
 			}
 			if r.Err == nil {
 				w.keeps[i] = w.describeKept(i)
