@@ -145,7 +145,7 @@ var house = map[string]room{
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/contents", "internal/device", "internal/doctor", "internal/efivar",
+			"internal/boot", "internal/boottest", "internal/carrier", "internal/contents", "internal/device", "internal/doctor", "internal/efivar",
 			"internal/human", "internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable",
 			"internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
 			"internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
@@ -326,7 +326,11 @@ var house = map[string]room{
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",
-		[]string{"internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu", "internal/netboot"},
+		[]string{"internal/carrier", "internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu", "internal/netboot"},
+	},
+	"internal/carrier": {
+		"disks that have an image as a file, and a GRUB of this machine that starts it from there",
+		[]string{"pkg/fat", "pkg/gpt"},
 	},
 	"internal/loader": {
 		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",

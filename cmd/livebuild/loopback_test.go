@@ -12,6 +12,7 @@ import (
 	"time"
 
 	need "github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/qemu"
 	"github.com/livebuild/livebuild/internal/testdisk"
 )
@@ -165,12 +166,13 @@ func TestLoopbackBoot(t *testing.T) {
 	}
 	t.Run("vfat", func(t *testing.T) {
 		t.Parallel()
-		c := carrier{"vfat", "live.iso", byLoopback("live.iso")}
-		console, up := bootDisk(t, c.disk(t, image))
-		if !up {
-			t.Error("it does not come up")
+		logs := t.TempDir()
+		testImage(t, 0, image, "--modes", "loopback", "--expect", "Reached target.*[Mm]ulti-[Uu]ser", "--logs", logs)
+		files, err := filepath.Glob(filepath.Join(logs, "*.loopback.log"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("logs are %q, %v", files, err)
 		}
-		expectLines(t, console, "livebuild: the medium is /live.iso on /dev/sda1 (vfat), by findiso=")
+		expectLines(t, string(readFile(t, files[0])), "livebuild: the medium is /images/live.iso on /dev/sda1 (vfat), by findiso=", "JUDGE-ISO /dev/loop0 iso9660")
 	})
 	t.Run("another path", func(t *testing.T) {
 		t.Parallel()
@@ -202,6 +204,51 @@ func TestLoopbackBoot(t *testing.T) {
 			expectLines(t, string(readFile(t, file)), "JUDGE-ISO /dev/s")
 		}
 	})
+}
+
+// TestLoopbackMode has test lay out a disk with an image as a file, which this machine's GRUB starts. The mini
+// system's own stage 1 finds no files, but says that it was told of one.
+func TestLoopbackMode(t *testing.T) {
+	t.Parallel()
+	image := miniISO(t).File
+	b, _ := testImage(t, 0, image, "--modes", "loopback", "--expect", `^MINI-CMDLINE .* findiso=/images/live\.iso `, "--logs", t.TempDir())
+	if len(b.Boots) != 1 || b.Boots[0].Mode != string(medium.Loopback) {
+		t.Errorf("%+v", b.Boots)
+	}
+	empty := t.TempDir()
+	for _, refused := range []struct {
+		path   string // PATH
+		args   []string
+		status int
+		text   string
+	}{
+		{"", []string{"test", image, "--modes", "loopback", "--secure-boot"}, 2, "the GRUB that starts the file is signed by nobody"},
+		{"", []string{"run", image, "--as-file", "--bios"}, 2, "--bios and --usb do not go with it"},
+		{"", []string{"run", image, "--as-file", "--secure-boot"}, 2, "signed by nobody"},
+		{"", []string{"run", image, "--as-file", "--print"}, 2, "only while this runs"},
+		{"", []string{"test", grubless(t, image), "--modes", "loopback"}, 1, "the image has no menu for starting it from a file, /boot/grub/loopback.cfg"},
+		{empty, []string{"test", image, "--modes", "loopback"}, 1, "has no GRUB for x86_64-efi: there is no grub-mkimage and no grub2-mkimage"},
+	} {
+		c := call{}
+		if refused.path != "" {
+			if err := os.Symlink(need.Path(t, "qemu-system-x86", "qemu-system-x86_64"), filepath.Join(refused.path, "qemu-system-x86_64")); err != nil {
+				t.Fatal(err)
+			}
+			c.env = []string{"PATH=" + refused.path}
+		}
+		o := c.livebuild(t, refused.args...)
+		checkRefusal(t, o, refused.status, refused.text)
+	}
+}
+
+// grubless is an image without the menu for files.
+func grubless(t testing.TB, image string) string {
+	t.Helper()
+	data := bytes.ReplaceAll(readFile(t, image), []byte("LOOPBACK.CFG;1"), []byte("LOOPBECK.CFG;1"))
+	data = bytes.ReplaceAll(data, []byte("loopback.cfg"), []byte("loopbeck.cfg"))
+	copied := filepath.Join(t.TempDir(), "image.iso")
+	writeFile(t, copied, data)
+	return copied
 }
 
 // TestLoopbackFiles looks at what promises that an image starts from a file.

@@ -3,6 +3,7 @@ package boot
 import (
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nixos"
 )
 
@@ -10,8 +11,6 @@ import (
 // its loopback command, which reads loopback.cfg, and Ventoy. Stage 1 then has to find the
 // file; see nixos.System.LoopbackUnit.
 const (
-	// loopbackPath is the menu of such a GRUB (www.supergrubdisk.org/wiki/Loopback.cfg).
-	loopbackPath = "boot/grub/loopback.cfg"
 	// ventoyPath is in the root of a medium that finds its file by what Ventoy says, so that
 	// Ventoy leaves the initrd as it is (ventoy.net/en/compatible.html).
 	ventoyPath = "ventoy.dat"
@@ -23,11 +22,16 @@ const ventoyText = "This medium finds the file that Ventoy started it from by it
 // addLoopback adds what tells other boot loaders how to start the image from a file.
 func (t *Tree) addLoopback() {
 	if slices.ContainsFunc(t.Menus, func(m *Menu) bool { return m.EFIArch != "" && m.FindISO }) {
-		t.add(Graft{Target: loopbackPath, Data: []byte("source /" + grubConfig + "\n")})
+		t.add(Graft{Target: medium.LoopbackMenu, Data: []byte("source /" + grubConfig + "\n")})
 	}
 	if t.knowsVentoy() {
 		t.add(Graft{Target: ventoyPath, Data: []byte(ventoyText)})
 	}
+}
+
+// FromFile tells whether another GRUB can start the image from a file.
+func (t *Tree) FromFile() bool {
+	return slices.ContainsFunc(t.Grafts, func(g Graft) bool { return g.Target == medium.LoopbackMenu })
 }
 
 // knowsVentoy tells whether every stage 1 reads what Ventoy says. A scripted one does not, and

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/carrier"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/qemu"
@@ -80,10 +81,15 @@ func Limit(accel qemu.Accel) time.Duration {
 type Machines map[medium.Mode]qemu.Machine
 
 // Complete fills in what a machine leaves open and this host decides, for booting in each of these modes.
-// What is missing for one of them is an error; see [qemu.Machine.Complete].
+// What is missing for one of them is an error; see [qemu.Machine.Complete] and [carrier.FindGRUB].
 func Complete(ctx context.Context, m qemu.Machine, modes []medium.Mode) (Machines, error) {
 	machines := Machines{}
 	for _, mode := range modes {
+		if mode == medium.Loopback {
+			if _, err := carrier.FindGRUB(string(m.Arch), m.Firmware32); err != nil {
+				return nil, err
+			}
+		}
 		complete, err := machineFor(m, mode).Complete(ctx)
 		if err != nil {
 			return nil, err

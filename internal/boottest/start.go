@@ -2,11 +2,13 @@ package boottest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/carrier"
 	"github.com/livebuild/livebuild/internal/loader"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/overlay"
@@ -41,6 +43,7 @@ type Start struct {
 
 	install *Installation // that the loader is to start, or nil
 	network *network      // nil of a medium
+	carrier *carrier.Disk // that has the image as a file, or nil
 }
 
 // serialPorts are the names that Linux has for the first serial port.
@@ -69,7 +72,29 @@ func prepare(s *Start) (_ *Start, err error) {
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("reading the boot menu: %w", err)
 	}
-	return s, nil
+	if s.Mode == medium.Loopback {
+		err = s.carry()
+	}
+	return s, err
+}
+
+// carry puts the image, as it is shown, onto a disk as a file.
+func (s *Start) carry() error {
+	grub, err := carrier.FindGRUB(s.system.Arch, s.system.Firmware32)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background() // which takes no time worth ending it
+	program, name, err := grub.Make(ctx)
+	if err != nil {
+		return err
+	}
+	image, size := s.medium.ReaderAt(), s.medium.Size
+	if s.disk != nil {
+		image, size = s.disk, s.disk.Size()
+	}
+	s.carrier, err = carrier.New(ctx, image, size, program, name)
+	return err
 }
 
 // Machine returns the machine that starts the image so, of one that is complete but for that.
@@ -77,6 +102,8 @@ func (s *Start) Machine(m qemu.Machine) qemu.Machine {
 	switch {
 	case s.network != nil:
 		m.TFTP = s.network.tftp
+	case s.carrier != nil:
+		m.Served = s.carrier
 	case s.disk != nil:
 		m.Served = s.disk
 	default:

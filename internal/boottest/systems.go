@@ -16,13 +16,14 @@ type System struct {
 
 	Arch       string // of its processor, as of a [medium.Medium]
 	Firmware32 bool
-	Modes      []medium.Mode // that start it
+	Modes      []medium.Mode // that start it, as a file among them
 }
 
 // Systems are those that an image says it has several of, as far as its menus start them, else
 // the one that it starts by itself.
 func Systems(m *medium.Medium) ([]System, error) {
-	only := []System{{Arch: m.Arch, Firmware32: m.Firmware32, Modes: m.Modes}}
+	modes := m.WithFile(m.Modes)
+	only := []System{{Arch: m.Arch, Firmware32: m.Firmware32, Modes: modes}}
 	paper, err := m.Manifest()
 	_, none := errors.AsType[*medium.NoManifestError](err)
 	_, useless := errors.AsType[*manifest.Error](err)
@@ -46,7 +47,7 @@ func Systems(m *medium.Medium) ([]System, error) {
 	var systems []System
 	for _, c := range paper.Configurations() {
 		s := System{Name: c.Name, Init: path.Join(c.Toplevel, "init"), Arch: m.Arch, Firmware32: m.Firmware32}
-		for _, mode := range m.Modes {
+		for _, mode := range modes {
 			menus := bios
 			if mode.UEFI() {
 				menus = efi

@@ -87,7 +87,7 @@ func readBootFile(ctx context.Context, m *medium.Medium, name string, isKernel b
 // GRUB that reads its loopback.cfg, and Ventoy without a change of the initrd.
 func fromFile(m *medium.Medium) []string {
 	by := []string{}
-	for _, file := range []struct{ path, by string }{{"boot/grub/loopback.cfg", "loopback.cfg"}, {"ventoy.dat", "Ventoy"}} {
+	for _, file := range []struct{ path, by string }{{medium.LoopbackMenu, "loopback.cfg"}, {"ventoy.dat", "Ventoy"}} {
 		if _, err := m.Files().Find(file.path); err == nil {
 			by = append(by, file.by)
 		}

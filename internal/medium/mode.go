@@ -19,10 +19,24 @@ const (
 
 	NetbootBIOS Mode = "netboot-bios" // what follows is fetched over the network, by iPXE
 	NetbootUEFI Mode = "netboot-uefi"
+
+	// Loopback is the image as a file on a disk with FAT, which a GRUB of someone else's starts by UEFI.
+	Loopback Mode = "loopback"
 )
 
+// LoopbackMenu is what such a GRUB reads (www.supergrubdisk.org/wiki/Loopback.cfg).
+const LoopbackMenu = "boot/grub/loopback.cfg"
+
+// WithFile adds Loopback to modes of an image that has the menu for it.
+func (m *Medium) WithFile(modes []Mode) []Mode {
+	if _, err := m.Files().Find(LoopbackMenu); err != nil {
+		return modes
+	}
+	return append(slices.Clone(modes), Loopback)
+}
+
 // AllModes returns every boot mode, those of a medium first.
-func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI) }
+func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Loopback) }
 
 // MediumModes returns every mode of an image that a machine reads from a medium.
 func MediumModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
@@ -36,13 +50,13 @@ func NetworkModes(x86 bool) []Mode {
 }
 
 // UEFI reports whether UEFI firmware starts the image, otherwise a PC BIOS does.
-func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB || m == NetbootUEFI }
+func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB || m == NetbootUEFI || m == Loopback }
 
 // Netboot reports whether what starts comes over the network.
 func (m Mode) Netboot() bool { return m == NetbootBIOS || m == NetbootUEFI }
 
-// USB reports whether the image is on a stick, otherwise on a disc.
-func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB }
+// USB reports whether the image is on a stick, as such or as a file, otherwise on a disc.
+func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB || m == Loopback }
 
 // ModeError says that an image does not claim a boot mode.
 type ModeError struct {
@@ -51,6 +65,9 @@ type ModeError struct {
 }
 
 func (e *ModeError) Error() string {
+	if e.Mode == Loopback {
+		return "the image has no menu for starting it from a file, /" + LoopbackMenu
+	}
 	return fmt.Sprintf("the image does not start as %s", e.Mode)
 }
 

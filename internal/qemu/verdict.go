@@ -109,6 +109,8 @@ var failures = []struct {
 	{KernelPanic, regexp.MustCompile(`Kernel panic - not syncing`)},
 	// scripted first stage of NixOS
 	{EmergencyShell, regexp.MustCompile(`An error occurred in stage 1 of the boot process`)},
+	// loopback.nix of package nixos, after which systemd gives up
+	{EmergencyShell, regexp.MustCompile(`livebuild: (no image .* Looked at: |there are two images |the volume .*take one of them away)`)},
 	// systemd: emergency.service, rescue.service, sulogin
 	{EmergencyShell, regexp.MustCompile(`You are in (emergency|rescue) mode`)},
 	{EmergencyShell, regexp.MustCompile(`Cannot open access to console, the root account is locked`)},

@@ -13,6 +13,9 @@ const (
 	maxClusters16 = 65524
 )
 
+// FewestOfFAT32 is how many clusters a file system of FAT32 has at least.
+const FewestOfFAT32 = maxClusters16 + 1
+
 // Clusters are numbered from 2; the first two elements of the table are marks.
 const firstCluster = 2
 

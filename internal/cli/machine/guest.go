@@ -54,7 +54,11 @@ func planned(p *image.Plan) []boottest.System {
 		if len(p.Systems()) > 1 {
 			s.Name, s.Init = sys.Name, path.Join(sys.Root().Toplevel.Out, "init")
 		}
-		for _, mode := range p.Medium().Modes {
+		modes := p.Medium().Modes
+		if p.Medium().Tree.FromFile() {
+			modes = append(slices.Clone(modes), medium.Loopback)
+		}
+		for _, mode := range modes {
 			if mode.UEFI() && sys.MakeEFIBootable || !mode.UEFI() && sys.MakeBIOSBootable {
 				s.Modes = append(s.Modes, mode)
 			}

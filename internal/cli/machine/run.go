@@ -27,6 +27,7 @@ type runOptions struct {
 	guestOptions
 	secure          secureOptions
 	bios, uefi, usb bool
+	asFile          bool
 	ssh             string
 	disk            string
 	choose          string // system
@@ -54,6 +55,7 @@ system writes to its medium or to its disk is gone afterwards.`,
   livebuild run .#exampleIso --compression zstd:3
   livebuild run nixos.iso --console --usb --bios
   livebuild run nixos.iso --disk 20G --ssh -m 4G
+  livebuild run nixos.iso --as-file
   livebuild run nixos.iso -- -device virtio-rng-pci`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if args, _ = splitAtDash(cmd, args); len(args) == 0 && cmd.Flags().Changed("file") {
@@ -79,6 +81,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.BoolVar(&opts.bios, "bios", false, "start it by BIOS")
 	f.BoolVar(&opts.uefi, "uefi", false, "start it by UEFI (default, if the image can)")
 	f.BoolVar(&opts.usb, "usb", false, "start it from a USB stick instead of a disc")
+	f.BoolVar(&opts.asFile, "as-file", false, "start it as a file on a disk with FAT, by a GRUB of this machine and UEFI")
 	f.StringVar(&opts.ssh, "ssh", "", "forward `PORT` of this machine to the guest's SSH server (default: 2222, or a free one)")
 	f.Lookup("ssh").NoOptDefVal = anyPort
 	f.StringVar(&opts.choose, "choose", "", "of several systems, start `NAME` (default: the one that starts by itself)")
@@ -119,6 +122,14 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		return face.Usage(errors.New("--bios and --secure-boot exclude each other: a BIOS knows none"))
 	case guest.SecureBoot && opts.print:
 		return face.Usage(errors.New("--print and --secure-boot exclude each other: the keys of the firmware are in a file that is gone afterwards"))
+	}
+	switch {
+	case opts.asFile && (opts.bios || opts.usb):
+		return face.Usage(errors.New("--as-file starts the image by UEFI, from a file: --bios and --usb do not go with it"))
+	case opts.asFile && guest.SecureBoot:
+		return face.Usage(errors.New("--as-file and --secure-boot exclude each other: the GRUB that starts the file is signed by nobody"))
+	case opts.asFile && opts.print:
+		return face.Usage(errors.New("--print and --as-file exclude each other: the disk with the file is there only while this runs"))
 	}
 	opts.uefi = opts.uefi || guest.SecureBoot
 	if what.Image == "" && opts.print {
@@ -195,7 +206,11 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 // system is what is started of an image, or of a configuration's.
 func (o *runOptions) system(m *medium.File, b *build.Build) (boottest.System, error) {
 	if o.choose == "" && m != nil {
-		return boottest.System{Arch: m.Arch, Firmware32: m.Firmware32, Modes: m.Modes}, nil
+		of := boottest.System{Arch: m.Arch, Firmware32: m.Firmware32, Modes: m.Modes}
+		if m.Netboot == nil {
+			of.Modes = m.WithFile(m.Modes)
+		}
+		return of, nil
 	}
 	var systems []boottest.System
 	var err error
@@ -228,7 +243,7 @@ func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, m
 		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() {
+	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() || mode == medium.Loopback {
 		prepare := boottest.PrepareMute
 		if guest.Serial == qemu.SerialTerminal {
 			prepare = boottest.Prepare
@@ -300,7 +315,9 @@ func (o *runOptions) mode(claimed []medium.Mode) (medium.Mode, error) {
 	if slices.ContainsFunc(claimed, medium.Mode.Netboot) {
 		wanted = []medium.Mode{medium.NetbootUEFI, medium.NetbootBIOS}
 	}
-	if o.usb {
+	if o.asFile {
+		wanted = []medium.Mode{medium.Loopback}
+	} else if o.usb {
 		wanted = []medium.Mode{medium.UEFIUSB, medium.BIOSUSB}
 	}
 	if o.bios || o.uefi {

@@ -59,6 +59,9 @@ serial console and starts by itself. The kernel finds the medium as it is. An im
 that can be made to speak in no way is not judged, instead of called one that does
 not boot.
 
+With --modes loopback the image is a file on a disk with FAT, from which a GRUB of this
+machine starts it by UEFI, as people do who keep several images on one stick.
+
 With --install a system of an image that 'livebuild iso --install' made is installed on
 empty disks, in a machine without a network, and then these are booted alone. What is
 judged is that the second boot comes up; its boot menu is given a serial console.
@@ -68,6 +71,7 @@ console and a screenshot are kept as NAME.MODE.log and NAME.MODE.png. The exit
 status is 3 if the image did not boot, and 1 if it could not be tried.`,
 		Example: `  livebuild test nixos.iso
   livebuild test nixos.iso --modes uefi-usb --expect 'sshd.*listening'
+  livebuild test nixos.iso --modes loopback
   livebuild test nixos.iso --install example
   livebuild test nixos.iso --junit report.xml --logs logs/
   livebuild test nixos.iso --secure-boot`,
@@ -92,7 +96,7 @@ const testTimeout = "test-timeout" // --timeout is Nix's
 // AddFlags adds those that 'livebuild iso --test' has, too.
 func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi")
+	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi, loopback")
 	f.StringArrayVar(&o.choose, "choose", nil, "of several systems, boot `NAME` only (repeatable)")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
@@ -240,6 +244,9 @@ func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 		if err := mode.Check(claimed); err != nil {
 			return nil, err
 		}
+		if t.trust != nil && mode == medium.Loopback {
+			return nil, face.Usage(errors.New("--modes loopback: the GRUB that starts the file is signed by nobody, and firmware with Secure Boot on would not start it"))
+		}
 		if t.trust != nil && !mode.UEFI() {
 			return nil, face.Usage(fmt.Errorf("--modes %s: a BIOS knows no Secure Boot", mode))
 		}
@@ -247,7 +254,8 @@ func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 	if len(t.modes) > 0 {
 		return t.modes, nil
 	}
-	modes := t.trust.modes(claimed)
+	// From a file only if that is asked for: it takes another GRUB, of this machine.
+	modes := slices.DeleteFunc(t.trust.modes(slices.Clone(claimed)), func(m medium.Mode) bool { return m == medium.Loopback })
 	if len(modes) == 0 {
 		return nil, medium.UEFICD.Check(claimed)
 	}
