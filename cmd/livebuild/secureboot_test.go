@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -370,6 +371,25 @@ func TestSecureBoot(t *testing.T) {
 				t.Errorf("%+v", b.Boots)
 			}
 		})
+	}
+}
+
+// TestSecureBootAArch64 has sbverify judge what an image for aarch64 starts.
+func TestSecureBootAArch64(t *testing.T) {
+	needEmulation(t)
+	k := newBootKeys(t)
+	image := filepath.Join(t.TempDir(), "arm.iso")
+	o := livebuild(t, slices.Concat([]string{"iso", miniFlake(t) + "#mini-arm", "-o", image}, fast, k.flags())...)
+	if o.status != 0 {
+		t.Fatalf("livebuild iso: status %d\n%s", o.status, o.stderr)
+	}
+	verifyOf(t, 0, image)
+	root := extracted(t, image)
+	for _, program := range []string{"EFI/BOOT/BOOTAA64.EFI", kernelPath(t, image)} {
+		judge(t, "sbsigntool", "sbverify", "--cert", k.cert, filepath.Join(root, program))
+		if out, err := exec.Command(need.Path(t, "sbsigntool", "sbverify"), "--cert", k.otherCert, filepath.Join(root, program)).CombinedOutput(); err == nil {
+			t.Errorf("%s: sbverify takes another certificate: %s", program, out)
+		}
 	}
 }
 
