@@ -42,8 +42,8 @@ let
               answer=$(plymouth ask-for-password --prompt="$1") || answer=
               return
             fi
-            echo "$1" > /dev/console
             stty -echo < /dev/console
+            echo "$1" > /dev/console
             IFS= read -r answer < /dev/console || answer=
             stty echo < /dev/console
           ''
@@ -92,8 +92,16 @@ let
       }
     }
 
-    # livebuild_unlock PARTITION: target is what is in it. The device mapper does not wait for
-    # udev, whose rules for it not every stage 1 has.
+    # livebuild_open PARTITION: target is what is in it, by the passphrase in answer. The device
+    # mapper does not wait for udev, whose rules for it not every stage 1 has.
+    livebuild_open() {
+      modprobe -q dm_mod
+      modprobe -q dm_crypt
+      printf %s "$answer" | DM_DISABLE_UDEV=1 cryptsetup open --type luks2 --key-file=- "/dev/$1" livebuild-persist || return 1
+      target=/dev/mapper/livebuild-persist
+    }
+
+    # livebuild_unlock PARTITION: asks for the passphrase.
     livebuild_unlock() {
       if ! command -v cryptsetup > /dev/null; then
         livebuild_say "what is kept on /dev/$1 is encrypted, and this image was made without --persistent=luks"
@@ -102,16 +110,14 @@ let
       for try in 1 2 3; do
         livebuild_ask "Passphrase for what is kept on this stick (none: start without):"
         if [ -z "$answer" ]; then return 1; fi
-        if printf %s "$answer" | DM_DISABLE_UDEV=1 cryptsetup open --type luks2 --key-file=- "/dev/$1" livebuild-persist; then
-          target=/dev/mapper/livebuild-persist
-          return
-        fi
+        if livebuild_open "$1"; then return; fi
         echo "This is not the passphrase." > /dev/console
       done
       return 1
     }
 
-    # livebuild_encrypt PARTITION: makes it one that is encrypted.
+    # livebuild_encrypt PARTITION: makes it one that is encrypted. By itself cryptsetup takes as much
+    # memory as half of this machine has, up to 1 GiB, and each later one would need as much.
     livebuild_encrypt() {
       if ! command -v cryptsetup > /dev/null; then
         livebuild_say "/dev/$1 is to be encrypted, and this image was made without --persistent=luks"
@@ -125,9 +131,10 @@ let
         if [ "$answer" = "$first" ]; then break; fi
         echo "They differ." > /dev/console
       done
-      printf %s "$answer" | cryptsetup luksFormat --batch-mode --type luks2 --key-file=- "/dev/$1" || return 1
-      printf %s "$answer" | DM_DISABLE_UDEV=1 cryptsetup open --type luks2 --key-file=- "/dev/$1" livebuild-persist || return 1
-      target=/dev/mapper/livebuild-persist
+      printf %s "$answer" | cryptsetup luksFormat --batch-mode --type luks2 --pbkdf-memory 262144 --key-file=- "/dev/$1" &&
+        livebuild_open "$1" && return
+      livebuild_say "/dev/$1 could not be encrypted: nothing is kept"
+      return 1
     }
 
     # livebuild_sectors DEVICE: its size, of the kernel's 512 bytes.
@@ -166,6 +173,9 @@ let
         read -r unique < /proc/sys/kernel/random/uuid
         mkfs.ext4 -q -F -t ext4 -m 1 -L "LIVEBUILD_P''${unique%%????-*}" "$target" "''${size}k" ||
           { livebuild_say "no file system could be made on /dev/$part: nothing is kept"; return 1; }
+        sync
+        dd if=/dev/zero of="/dev/$part" bs=4096 seek=$((blocks - 1)) count=1 conv=notrunc 2>/dev/null
+        sync
       fi
       checked=0
       e2fsck -p "$target" || checked=$?
@@ -185,11 +195,6 @@ let
         umount "$2"
         livebuild_say "/dev/$part cannot be written to: nothing is kept"
         return 1
-      fi
-      if [ -n "$new" ]; then
-        sync
-        dd if=/dev/zero of="/dev/$part" bs=4096 seek=$((blocks - 1)) count=1 conv=notrunc 2>/dev/null
-        sync
       fi
       mkdir -p /run/livebuild
       printf 'partition=/dev/%s\ndisk=/dev/%s\nimage=%s\n' "$part" "$stick" "$image" > /run/livebuild/persist
@@ -343,7 +348,11 @@ in
   config = lib.mkMerge [
     {
       boot.initrd.supportedFilesystems = [ "ext4" ];
-      boot.initrd.availableKernelModules = [ "ext4" ] ++ (if luks then [ "dm_mod" "dm_crypt" ] ++ (config.boot.initrd.luks.cryptoModules or [ ]) else [ ]);
+      # As nixpkgs' luksroot.nix has them.
+      boot.initrd.availableKernelModules = [
+        "ext4"
+      ]
+      ++ (if luks then [ "dm_mod" "dm_crypt" "cryptd" "ecb" ] ++ (config.boot.initrd.luks.cryptoModules or [ ]) else [ ]);
       environment.systemPackages = [ command ];
 
       # It would give the root the options of the tmpfs that /etc/fstab has.
