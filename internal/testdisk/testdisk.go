@@ -4,7 +4,9 @@
 package testdisk
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +67,19 @@ func StableName(t testing.TB, path string) string {
 	if err := os.MkdirAll(byID, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	link := filepath.Join(byID, fmt.Sprintf("livebuild-test-%d-%d", os.Getpid(), links.Add(1)))
+	const prefix = "livebuild-test-"
+	// A test that was killed may have left another name for it.
+	old, err := filepath.Glob(filepath.Join(byID, prefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(name), prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, fs.ErrNotExist) {
+			t.Logf("%s was left: %v", name, os.Remove(name))
+		}
+	}
+	link := filepath.Join(byID, fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), links.Add(1)))
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
