@@ -158,7 +158,7 @@ func oddTree(t testing.TB) string {
 	mustDo(t, os.Link(filepath.Join(dir, "hard/one"), filepath.Join(dir, "hard/two")))
 	mustDo(t, os.Link(filepath.Join(dir, "hard/one"), filepath.Join(dir, "three")))
 
-	mustDo(t, os.Chmod(filepath.Join(dir, "code"), 0o755|fs.ModeSetuid))
+	chmod(t, filepath.Join(dir, "code"), 0o755|fs.ModeSetuid)
 	mustDo(t, os.Chmod(filepath.Join(dir, "empty"), 0o1777|fs.ModeSticky))
 	mustDo(t, os.Chmod(filepath.Join(dir, "zeros"), 0o400))
 	mkfifo(t, filepath.Join(dir, "fifo"))
