@@ -70,11 +70,11 @@ func TestTemplates(t *testing.T) {
 				t.Errorf("the medium is %s of %s, and boots as %s", p.VolumeID, p.System, got)
 			}
 			if test.name == "multi" { // which says that all can be on one medium
-				together := []string{folder + "#exampleIso"}
+				together := []string{"--compression", "zstd:6", folder + "#exampleIso"}
 				for _, host := range test.installed {
 					together = append(together, folder+"#"+host)
 				}
-				if all := n.plan(t, append(together, with...)...); len(all.Systems) != len(together) || all.VolumeID != test.volumeID {
+				if all := n.plan(t, append(together, with...)...); len(all.Systems) != 1+len(test.installed) || all.VolumeID != test.volumeID {
 					t.Errorf("on one medium are %+v, with the volume ID %s", all.Systems, all.VolumeID)
 				}
 			}

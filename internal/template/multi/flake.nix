@@ -29,7 +29,7 @@
         // {
           # The live medium:  livebuild iso .#exampleIso
           # With the hosts themselves beside it, live, a menu for each, and what they share once:
-          #   livebuild iso .#exampleIso .#desk .#server
+          #   livebuild iso .#exampleIso .#desk .#server --compression zstd:6
           # Or with the hosts to be installed from it, without a network:
           #   livebuild iso .#exampleIso --install .#desk --install .#server
           exampleIso = nixpkgs.lib.nixosSystem {
