@@ -380,6 +380,10 @@ var house = map[string]room{
 		"for tests alone: loop devices, and a disk that fails, lies or stalls on demand",
 		[]string{"internal/judge"},
 	},
+	"internal/testterminal": {
+		"for tests alone: pseudoterminals",
+		nil,
+	},
 	"pkg/squashfs": {
 		"SquashFS 4.0 writer and reader",
 		[]string{

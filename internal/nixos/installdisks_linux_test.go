@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/livebuild/livebuild/internal/judge"
 	"github.com/livebuild/livebuild/internal/testdisk"
+	"github.com/livebuild/livebuild/internal/testterminal"
 )
 
 // TestInstallRefusesDisks gives livebuild-install real block devices that it has to refuse, and looks whether
@@ -175,22 +174,7 @@ func TestInstallPreflight(t *testing.T) {
 // keyboard runs livebuild-install on a pseudoterminal, and gives it an answer for each question.
 func (i *installer) keyboard(t *testing.T, answers []string, args ...string) (string, int) {
 	t.Helper()
-	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer person.Close()
-	if err := unix.IoctlSetPointerInt(int(person.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	number, err := unix.IoctlGetInt(int(person.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	person, program := testterminal.Open(t)
 	cmd := i.command(t, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = program, program, program
 	if err := cmd.Start(); err != nil {
