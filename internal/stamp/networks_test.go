@@ -13,46 +13,6 @@ import (
 	"github.com/livebuild/livebuild/internal/judge"
 )
 
-// networks is a system with NetworkManager and wpa_supplicant, which 'make systemd' lays out.
-func networks(t *testing.T) string {
-	t.Helper()
-	judge.Root(t)
-	folder := os.Getenv("LIVEBUILD_SYSTEMD")
-	if folder == "" {
-		folder = "../../.work/systemd"
-	}
-	root := filepath.Join(folder, "networks")
-	if _, err := os.Stat(filepath.Join(root, "usr/bin/nmcli")); err != nil {
-		judge.Missing(t, "NetworkManager", fmt.Sprintf("the system with NetworkManager is not laid out: run 'make systemd' (%v)", err))
-	}
-	return root
-}
-
-// nmcli runs NetworkManager's own reader and writer of connections, and returns the lines of
-// those sections.
-func nmcli(t *testing.T, root, connection string, sections []string, args ...string) []string {
-	t.Helper()
-	cmd := exec.Command("chroot", append([]string{root, "/usr/bin/nmcli", "--offline", "connection"}, args...)...)
-	cmd.Env = []string{"LC_ALL=C.UTF-8", "PATH=/usr/bin"}
-	cmd.Stdin = strings.NewReader(connection)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("nmcli %q: %v\n%s\nof\n%s", args, err, out, connection)
-	}
-	var lines []string
-	section := ""
-	for line := range strings.Lines(string(out)) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "[") {
-			section = strings.Trim(line, "[]")
-		} else if line != "" && slices.Contains(sections, section) {
-			lines = append(lines, section+"."+line)
-		}
-	}
-	slices.Sort(lines)
-	return lines
-}
-
 var stampedWifi = []Wifi{
 	{"home", "correct horse"}, {"Café ; = #", `back\slash "quoted"; #x`}, {" spaces ", "  12345678  "}, {"[x]", `\s\n\\ end\`},
 }
@@ -60,11 +20,11 @@ var stampedWifi = []Wifi{
 // TestWifiNetworkManager has NetworkManager read connections, and compares them with those that it
 // makes itself of the same names and passphrases.
 func TestWifiNetworkManager(t *testing.T) {
-	root := networks(t)
+	root := judge.Networks(t)
 	sections := []string{"wifi", "wifi-security", "ipv4", "ipv6"}
 	for n, w := range stampedWifi {
-		got := nmcli(t, root, w.connection(n), sections, "modify", "connection.autoconnect-priority", "3")
-		want := nmcli(t, root, "", sections, "add", "type", "wifi", "ifname", "*", "ssid", w.SSID, "wifi.mode", "infrastructure",
+		got := judge.NMCLI(t, root, w.connection(n), sections, "modify", "connection.autoconnect-priority", "3")
+		want := judge.NMCLI(t, root, "", sections, "add", "type", "wifi", "ifname", "*", "ssid", w.SSID, "wifi.mode", "infrastructure",
 			"wifi-sec.key-mgmt", "wpa-psk", "wifi-sec.psk", w.Passphrase, "ipv4.method", "auto", "ipv6.method", "auto")
 		want = slices.DeleteFunc(want, func(line string) bool { return strings.HasPrefix(line, "ipv6.addr-gen-mode=") })
 		got = slices.DeleteFunc(got, func(line string) bool { return strings.HasPrefix(line, "ipv6.addr-gen-mode=") })
@@ -76,15 +36,15 @@ func TestWifiNetworkManager(t *testing.T) {
 
 // TestAddressNetworkManager does so with static addresses.
 func TestAddressNetworkManager(t *testing.T) {
-	root := networks(t)
+	root := judge.Networks(t)
 	items := Items{Addresses: []Address{
 		{"en*", netip.MustParsePrefix("192.0.2.10/24"), netip.MustParseAddr("192.0.2.1"), []netip.Addr{netip.MustParseAddr("192.0.2.53")}},
 		{"en*", netip.MustParsePrefix("198.51.100.7/16"), netip.Addr{}, nil},
 		{"en*", netip.MustParsePrefix("2001:db8::2/64"), netip.MustParseAddr("2001:db8::1"), []netip.Addr{netip.MustParseAddr("2001:db8::53")}},
 	}}
 	sections := []string{"match", "ipv4", "ipv6"}
-	got := nmcli(t, root, items.interfaces()[0].connection(0), sections, "modify", "connection.autoconnect-priority", "3")
-	want := nmcli(t, root, "", sections, "add", "type", "ethernet", "ifname", "", "match.interface-name", "en*",
+	got := judge.NMCLI(t, root, items.interfaces()[0].connection(0), sections, "modify", "connection.autoconnect-priority", "3")
+	want := judge.NMCLI(t, root, "", sections, "add", "type", "ethernet", "ifname", "", "match.interface-name", "en*",
 		"ipv4.method", "manual", "ipv4.addresses", "192.0.2.10/24,198.51.100.7/16", "ipv4.gateway", "192.0.2.1", "ipv4.dns", "192.0.2.53",
 		"ipv6.method", "manual", "ipv6.addresses", "2001:db8::2/64", "ipv6.gateway", "2001:db8::1", "ipv6.dns", "2001:db8::53")
 	mode := func(line string) bool { return strings.HasPrefix(line, "ipv6.addr-gen-mode=") }
@@ -96,7 +56,7 @@ func TestAddressNetworkManager(t *testing.T) {
 // TestWifiSupplicant has wpa_supplicant read its configuration. It then fails, for want of an
 // interface of that name.
 func TestWifiSupplicant(t *testing.T) {
-	root := networks(t)
+	root := judge.Networks(t)
 	var text strings.Builder
 	for _, w := range stampedWifi {
 		text.WriteString(w.supplicant())
