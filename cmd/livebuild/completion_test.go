@@ -49,6 +49,8 @@ func TestComplete(t *testing.T) {
 		{[]string{"iso", "--impure", "--override-input", "a", "b", ".#"}, []string{".#laptop"}, nil, noFiles},
 		{[]string{"iso", "--file", "iso.nix", ""}, []string{"one", "two"}, []string{".#laptop"}, noFiles},
 		{[]string{"iso", ".#laptop", ""}, []string{".#rescue"}, []string{".#laptop"}, noFiles},
+		{[]string{"kexec", ""}, []string{".#laptop", ".#rescue"}, nil, noFiles},
+		{[]string{"kexec", ".#laptop", ""}, nil, []string{".#rescue"}, noFiles},
 		{[]string{"netboot", ".#laptop", ""}, nil, []string{".#rescue"}, noFiles},
 		{[]string{"iso", "sub/"}, nil, nil, files},
 		{[]string{"iso", "./absent#"}, nil, nil, files},

@@ -124,13 +124,7 @@ echo "@@ variables $one $two $disk $serial"
 func TestGuest(t *testing.T) {
 	t.Parallel()
 	need.QEMU(t)
-	folder := os.Getenv("LIVEBUILD_GUEST")
-	if folder == "" {
-		folder = "../../.work/guest"
-	}
-	if _, err := os.Stat(filepath.Join(folder, "vmlinuz")); err != nil {
-		need.Missing(t, "the guest", fmt.Sprintf("the virtual machine's system is not laid out: run 'make guest' (%v)", err))
-	}
+	folder := guestFolder(t)
 	initrd := guestInitrd(t, folder)
 	one, two := testdisk.Sparse(t, 64*mib), testdisk.Sparse(t, 64*mib)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -172,6 +166,19 @@ func TestGuest(t *testing.T) {
 			}
 		})
 	}
+}
+
+// guestFolder is where the system of the virtual machine is laid out.
+func guestFolder(t *testing.T) string {
+	t.Helper()
+	folder := os.Getenv("LIVEBUILD_GUEST")
+	if folder == "" {
+		folder = "../../.work/guest"
+	}
+	if _, err := os.Stat(filepath.Join(folder, "vmlinuz")); err != nil {
+		need.Missing(t, "the guest", fmt.Sprintf("the virtual machine's system is not laid out: run 'make guest' (%v)", err))
+	}
+	return folder
 }
 
 // guestInitrd makes the initramfs: the system that was laid out, the program

@@ -103,10 +103,11 @@ var house = map[string]room{
 		},
 	},
 	"internal/cli/net": {
-		"the verbs that have machines started over the network",
+		"the verbs that have machines started without a medium, over the network or by kexec",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/request", "internal/human", "internal/image",
-			"internal/imagefile", "internal/installable", "internal/netboot", "internal/nixos", "internal/report", "internal/stamp", "internal/trial",
+			"internal/imagefile", "internal/installable", "internal/kexec", "internal/netboot", "internal/nixos", "internal/progress", "internal/report",
+			"internal/stamp", "internal/trial", "pkg/zstdfile",
 		},
 	},
 	"internal/cli/adapt": {
@@ -147,7 +148,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/boottest", "internal/carrier", "internal/contents", "internal/device", "internal/doctor", "internal/efivar",
 			"internal/human", "internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable",
-			"internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
+			"internal/kexec", "internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
 			"internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
 			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/cpio",
 			"pkg/squashfs", "pkg/squashfs/codec",
@@ -156,13 +157,17 @@ var house = map[string]room{
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
 		[]string{
-			"internal/evalcache", "internal/image", "internal/installable", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
+			"internal/evalcache", "internal/image", "internal/installable", "internal/kexec", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/store", "internal/storefs", "pkg/squashfs/codec",
 		},
 	},
 	"internal/netboot": {
 		"a folder from which machines start over the network: its files, the script for iPXE, the server",
 		[]string{"internal/manifest"},
+	},
+	"internal/kexec": {
+		"an archive by which a running Linux starts another system: its files, its script, the tar",
+		[]string{"internal/manifest", "pkg/cpio"},
 	},
 	"internal/initrd": {
 		"what a boot loader puts into memory, with the store of a system in it: where that lies",

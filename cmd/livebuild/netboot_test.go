@@ -21,6 +21,7 @@ import (
 // netbootResult is what 'livebuild netboot --json' prints, as its documentation has it.
 type netbootResult struct {
 	Folder string `json:"folder"`
+	File   string `json:"file"` // of 'livebuild kexec'
 	Files  []struct {
 		Name   string `json:"name"`
 		Size   int64  `json:"size"`

@@ -18,6 +18,7 @@ var nixosHints = []Row{
 	On[*nixos.AssertionError]("change the configuration as the messages say"),
 	On[*nixos.NoISOModuleError](`without --no-live livebuild adds it; or import (modulesPath + "/installer/cd-dvd/iso-image.nix") in the configuration`),
 	On[*nixos.NotExtensibleError]("make the configuration with nixpkgs.lib.nixosSystem, or have it import all that it needs"),
+	On[*nixos.NoStaticError]("another nixpkgs may have it, as pkgs.pkgsStatic; a medium or a network starts the machine without: 'livebuild iso', 'livebuild netboot'"),
 	On[*nixos.ContentsError](otherTarget),
 	On[*nixos.VolumeIDError]("set isoImage.volumeID, or --volume-id, to a name of its own of at most 32 letters, digits, '.', '_' and '-'"),
 	On[*nixos.NameError]("set the option to a name that can be seen, without slashes"),

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/kexec"
 	"github.com/livebuild/livebuild/internal/netboot"
 )
 
@@ -20,6 +21,9 @@ func (b *Build) Boot(further []string) netboot.Boot {
 	}
 	if initrd.Apart {
 		boot.Initrds = append(boot.Initrds, netboot.Store)
+	}
+	if b.plan.System().KexecTools != nil {
+		boot.Kernel = kexec.Kernel
 	}
 	boot.Initrds = append(boot.Initrds, further...)
 	return boot

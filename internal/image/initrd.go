@@ -35,7 +35,7 @@ func newInitrdPlan(sys *nixos.System, opts Options, store *Store, epoch time.Tim
 	p := &Plan{
 		systems: []*nixos.System{sys},
 		store:   store,
-		medium:  Medium{Epoch: epoch, Modes: medium.NetworkModes(sys.IsX86)},
+		medium:  Medium{Epoch: epoch, Modes: modesFromMemory(sys)},
 		realise: nix.Targets(sys.Realise),
 		initrd:  &Initrd{Kernel: sys.KernelFile, Params: params, Apart: opts.Apart, stage1: root.Initrd},
 	}
@@ -43,6 +43,14 @@ func newInitrdPlan(sys *nixos.System, opts Options, store *Store, epoch time.Tim
 		p.realise = append(p.realise, nix.Target{Path: source})
 	}
 	return p, nil
+}
+
+// modesFromMemory are those of a system that starts without a medium.
+func modesFromMemory(sys *nixos.System) []medium.Mode {
+	if sys.KexecTools != nil {
+		return []medium.Mode{medium.Kexec}
+	}
+	return medium.NetworkModes(sys.IsX86)
 }
 
 // Initrd is what the plan is of a system that starts without a medium, else nil.

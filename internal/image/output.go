@@ -18,7 +18,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
 )
 
@@ -90,11 +89,7 @@ func CheckFolder(folder string) error {
 // as it is until Commit. The error is a *PlaceError if there is something else
 // than a file.
 func CreateOutput(path string, force bool) (*Output, error) {
-	path, err := Place(path, force)
-	if err != nil {
-		return nil, err
-	}
-	return createFile(path)
+	return ownImage.CreateOutput(path, force)
 }
 
 // createFile begins a file that is to appear at path, whatever is there.
@@ -188,13 +183,7 @@ func (o *Output) Name() string {
 
 // Place returns where a file that is to appear at path goes: where a link of that name leads.
 // Its errors are those of [CreateOutput].
-func Place(path string, force bool) (string, error) {
-	path, err := followLink(path)
-	if err != nil {
-		return "", err
-	}
-	return path, checkReplaceable(path, force)
-}
+func Place(path string, force bool) (string, error) { return ownImage.place(path, force) }
 
 // followLink returns where a link leads: renaming over it would replace the
 // link and leave the file.
@@ -208,27 +197,6 @@ func followLink(path string) (string, error) {
 		return "", &PlaceError{path, "is a link that leads nowhere"}
 	}
 	return target, err
-}
-
-// checkReplaceable says whether what is at path, if anything, may be replaced.
-func checkReplaceable(path string, force bool) error {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		// Renaming over a device would leave a file in its place.
-		return &PlaceError{path, "is not a regular file"}
-	case force:
-		return nil
-	}
-	ours, err := medium.FileMadeHere(path)
-	if err == nil && !ours {
-		return &OccupiedError{Path: path}
-	}
-	return err
 }
 
 // Private has the file readable by its owner alone.

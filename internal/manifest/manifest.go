@@ -55,7 +55,7 @@ type Manifest struct {
 	Others  []Configuration `json:"others,omitempty"`
 	Default string          `json:"default,omitempty"`
 
-	// Boot is how a boot loader starts a system without a medium; nil of an image.
+	// Boot is how a boot loader or kexec starts a system without a medium; nil of an image.
 	Boot *Boot `json:"boot,omitempty"`
 
 	Settings   Settings    `json:"settings"`
@@ -112,7 +112,7 @@ type Boot struct {
 // Settings are how the image was made.
 type Settings struct {
 	VolumeID    string   `json:"volume_id"`
-	Modes       []string `json:"modes"`                  // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb", "netboot-bios", "netboot-uefi"
+	Modes       []string `json:"modes"`                  // boot modes: "bios-cd", "bios-usb", "uefi-cd", "uefi-usb", "netboot-bios", "netboot-uefi", "kexec"
 	Compression string   `json:"compression"`            // of the store, as --compression takes it
 	BlockSize   int      `json:"block_size"`             // of the store, in bytes
 	Codec       string   `json:"codec"`                  // identity of the encoder: equal ones make equal bytes

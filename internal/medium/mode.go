@@ -19,6 +19,7 @@ const (
 
 	NetbootBIOS Mode = "netboot-bios" // what follows is fetched over the network, by iPXE
 	NetbootUEFI Mode = "netboot-uefi"
+	Kexec       Mode = "kexec" // another system starts it
 
 	// Loopback is the image as a file on a disk with FAT, which a GRUB of someone else's starts by UEFI.
 	Loopback Mode = "loopback"

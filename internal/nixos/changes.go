@@ -15,11 +15,12 @@ import (
 // Form is what is made of a configuration.
 type Form string
 
-// The forms: an image of a medium, and what a boot loader fetches over the network, which is all in
-// memory.
+// The forms: an image of a medium, and what a boot loader fetches over the network or kexec
+// starts, which is all in memory.
 const (
 	ISO     Form = "iso"
 	Netboot Form = "netboot"
+	Kexec   Form = "kexec"
 )
 
 // Changes are made to a configuration for one image alone.

@@ -57,6 +57,10 @@ func (s *System) checkSources() error {
 	if s.Memtest != nil {
 		sources = append(sources, source{"boot.loader.grub.memtest86", s.Memtest.File})
 	}
+	if k := s.KexecTools; k != nil {
+		sources = append(sources, source{"pkgs.pkgsStatic.kexec-tools", k.Kexec}, source{"pkgs.pkgsStatic.busybox", k.Busybox},
+			source{"pkgs.pkgsStatic.iproute2", k.IP})
+	}
 	for _, c := range s.Configurations {
 		sources = append(sources, source{"system.build.toplevel", c.Toplevel.Out},
 			source{"boot.kernelPackages.kernel with system.boot.loader.kernelFile", c.Kernel},

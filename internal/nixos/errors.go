@@ -88,6 +88,17 @@ func (e *NoISOModuleError) Error() string {
 	return fmt.Sprintf("configuration %q does not import nixpkgs' ISO image module", e.Name)
 }
 
+// NoStaticError reports a configuration whose nixpkgs has no programs for whatever system is to be
+// replaced by kexec.
+type NoStaticError struct {
+	Name     string
+	Packages []string // that are missing, or not for its platform
+}
+
+func (e *NoStaticError) Error() string {
+	return fmt.Sprintf("the nixpkgs of configuration %q has no static %s for its platform, which kexec takes", e.Name, strings.Join(e.Packages, " and "))
+}
+
 // NoVariantError reports a name that image.modules does not have.
 type NoVariantError struct {
 	Name     string

@@ -20,7 +20,7 @@
   changes ? { },
   # Whether a configuration without the ISO module is made live.
   extend ? true,
-  # What is made of it: "iso" or "netboot".
+  # What is made of it: "iso", "netboot" or "kexec".
   form ? "iso",
   # The one of its image.modules to make the image with; null for none, or for "iso"
   # where the configuration lacks the ISO module.
@@ -95,7 +95,12 @@ let
     (if isLive then [ ] else [ files.portable ])
     ++ (
       if overNetwork then
-        [ (files.netboot { installed = !isLive; }) ]
+        [
+          (files.netboot {
+            installed = !isLive;
+            installer = form == "kexec";
+          })
+        ]
       else if isLive then
         [ ]
       else
@@ -154,6 +159,7 @@ let
         name = chosen;
         extended = !isLive;
         stampUnit = stamp;
+        kexec = form == "kexec";
       }
     else
       files.facts {
@@ -194,6 +200,8 @@ else if !isNixOS then
   refuseChosen "not-nixos" { found = kindOf final; }
 else if failed != [ ] then
   refuseChosen "assertions" { messages = failed; }
+else if facts.lacks or [ ] != [ ] then
+  refuseChosen "no-static" { names = facts.lacks; }
 else if facts.clashes != [ ] then
   refuseChosen "contents" { targets = facts.clashes; }
 else if unfit != [ ] then

@@ -72,8 +72,8 @@ func apply(ctx context.Context, n *nix.Nix, of installable.Installable, function
 //
 // Errors that come from the configuration are of type *NoConfigurationError,
 // *SeveralConfigurationsError, *NotNixOSError, *NotExtensibleError, *AssertionError,
-// *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError or
-// *InitrdError.
+// *NoISOModuleError, *NoVariantError, *ContentsError, *VolumeIDError, *NameError,
+// *InitrdError or *NoStaticError.
 func Evaluate(ctx context.Context, n *nix.Nix, of installable.Installable, with Changes, known evalcache.Cache) (*System, error) {
 	systems, err := EvaluateAll(ctx, n, []installable.Installable{of}, with, known)
 	if err != nil {
@@ -212,13 +212,15 @@ func (r *refusal) typed(asked, variant string) error {
 	case "not-nixos":
 		return &NotNixOSError{Name: r.Name, Found: r.Found}
 	case "not-extensible":
-		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot)}
+		return &NotExtensibleError{Name: r.Name, Missing: r.Reason == "iso-module", FromMemory: r.Reason == string(Netboot) || r.Reason == string(Kexec)}
 	case "assertions":
 		return &AssertionError{Name: r.Name, Messages: r.Messages}
 	case "install-live":
 		return &TargetError{r.Name, TargetIsLive, "is a live system, which no disk has"}
 	case "no-iso-module":
 		return &NoISOModuleError{Name: r.Name}
+	case "no-static":
+		return &NoStaticError{Name: r.Name, Packages: r.Names}
 	case "contents":
 		return &ContentsError{Name: r.Name, Targets: r.Targets}
 	}

@@ -1,10 +1,13 @@
-# A module that has a system start from what a boot loader brought into memory:
+# A module that has a system start from what a boot loader or kexec brought into memory:
 # nixpkgs' netboot module, of the configuration's own nixpkgs. Its stage 1 finds the squashfs
 # of the store in the initrd, instead of on a medium.
 {
   # Whether the configuration is that of an installed system; else it is one of an ISO
   # image, or has the netboot module already.
   installed,
+  # Whether the system says that it installs others, unless it says what else it is. By that
+  # word nixos-anywhere knows the system that it has started (src/get-facts.sh, VARIANT_ID).
+  installer ? false,
 }:
 args@{
   lib,
@@ -51,5 +54,12 @@ in
         { };
 
     boot.loader.timeout = override 10;
+
+    # Below the lib.mkDefault of nixpkgs' installers.
+    system.nixos =
+      if installer && options ? system.nixos.variant_id then
+        { variant_id = lib.mkOverride 1400 "installer"; }
+      else
+        { };
   };
 }

@@ -8,6 +8,8 @@
   extended,
   # Whether stage 1 was given a unit for what is stamped.
   stampUnit,
+  # Whether programs that start it by kexec are wanted.
+  kexec,
   # The other files here.
   files,
 }:
@@ -44,6 +46,29 @@ let
     # Each once, in their order.
     builtins.foldl' (all: root: if builtins.elem root all then all else all ++ [ root ]) [ ] roots;
 
+  # For whatever system is there to start this one: linked statically.
+  static = pkgs.pkgsStatic or { };
+  available =
+    package: (pkgs.lib.meta.availableOn or (_: _: true)) host package && !(package.meta.broken or false);
+  lacks = builtins.filter (name: kexec && !(static ? ${name} && available static.${name})) [
+    "kexec-tools"
+    "busybox"
+  ];
+  tools =
+    if kexec && lacks == [ ] then
+      {
+        kexec = "${static.kexec-tools}/bin/kexec";
+        busybox = "${static.busybox}/bin/busybox";
+        # It does not link with iptables.
+        ip =
+          if static ? iproute2 && available static.iproute2 then
+            "${(static.iproute2.override or (_: static.iproute2)) { iptables = null; }}/bin/ip"
+          else
+            "";
+      }
+    else
+      null;
+
   needed = files.needed (
     [
       "${toplevel}"
@@ -52,11 +77,14 @@ let
     ]
     ++ configuration.kernelParams
     ++ storeContents
+    ++ (if tools == null then [ ] else builtins.attrValues tools)
   );
 
+  kind = if kexec then "kexec" else "netboot";
   hostName = cfg.networking.hostName or "";
 in
 {
+  inherit lacks;
   clashes = [ ];
   system = {
     inherit name extended hostName stampUnit;
@@ -71,7 +99,7 @@ in
     release = cfg.system.nixos.release or "";
     variantID = cfg.system.nixos.variant_id or null;
 
-    imageName = "${cfg.system.nixos.distroId or "nixos"}-netboot-${cfg.system.nixos.label}-${host.system}";
+    imageName = "${cfg.system.nixos.distroId or "nixos"}-${kind}-${cfg.system.nixos.label}-${host.system}";
     kernelFile = cfg.system.boot.loader.kernelFile;
     squashfsCompression =
       if cfg.netboot.squashfsCompression == "none" then null else cfg.netboot.squashfsCompression;
@@ -80,6 +108,8 @@ in
     configurations = [ configuration ];
     inherit storeContents;
     inherit (needed) realise sources;
+    kexecTools = tools;
+    sshServer = cfg.services.openssh.enable or false;
     warnings = cfg.warnings or [ ];
   };
 }

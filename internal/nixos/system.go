@@ -107,6 +107,10 @@ type System struct {
 	KernelFile string `json:"kernelFile"`
 	// VariantID is system.nixos.variant_id: "installer".
 	VariantID string `json:"variantID"`
+	// KexecTools are nil unless asked for.
+	KexecTools *KexecTools `json:"kexecTools"`
+	// SSHServer tells that services.openssh is enabled; of a system that starts from memory.
+	SSHServer bool `json:"sshServer"`
 
 	// Configurations are the configuration itself, then its specialisations,
 	// depth first, each level in the order of the names.
@@ -185,6 +189,14 @@ type GRUB struct {
 	// Core is GRUB's program, a file, with the modules that the menu needs in it. It
 	// looks for its menu in /EFI/BOOT of the device that it is loaded from.
 	Core string `json:"core"`
+}
+
+// KexecTools are programs for the system that is replaced by kexec, files that need no
+// others.
+type KexecTools struct {
+	Kexec   string `json:"kexec"`
+	Busybox string `json:"busybox"`
+	IP      string `json:"ip"` // of iproute2; empty if the nixpkgs has none that is static
 }
 
 // Memtest is the memory test of the boot menus.

@@ -27,7 +27,7 @@ type NetbootFiles struct {
 	Store string `json:"-"` // file with the store
 }
 
-// Netboot is a folder from which machines start over the network.
+// Netboot is a folder from which machines start over the network, or an archive for kexec.
 type Netboot struct {
 	NetbootFiles
 	System        string   `json:"system"`

@@ -69,8 +69,9 @@ if [ -e "$toplevel/installer" ] && { grep -q livebuild.install= /proc/cmdline ||
     poweroff -f
 fi
 
-# What was stamped onto the medium, as systemd would start its units.
-for unit in livebuild-stamp livebuild-stamp-address livebuild-stamp-run; do
+# What was stamped onto the medium, or left by the system before this one, as systemd would start its
+# units.
+for unit in livebuild-stamp livebuild-stamp-address livebuild-stamp-run livebuild-kexec livebuild-kexec-addresses; do
     file=/run/systemd/system/$unit.service
     [ -e "$file" ] || continue
     condition=$(sed -n 's/^ConditionPathExists=//p' "$file")
@@ -83,6 +84,14 @@ if [ -d /run/livebuild/stamp ]; then
     sed 's/^/MINI-KEY /' /root/.ssh/authorized_keys
     stat -c 'MINI-MODE %a %n' /root/.ssh/authorized_keys /run/livebuild/stamp/apply
     ip -o address show | sed 's/^/MINI-ADDRESS /'
+fi
+
+if [ -d /run/livebuild/kexec ]; then
+    sed 's/^/MINI-KEY /' /root/.ssh/authorized_keys
+    stat -c 'MINI-MODE %a %n' /root/.ssh/authorized_keys /etc/ssh/ssh_host_*
+    sed 's/^/MINI-HOSTKEY /' /etc/ssh/ssh_host_*
+    ip -o address show | sed 's/^/MINI-ADDRESS /'
+    ip route show | sed 's/^/MINI-ROUTE /'
 fi
 
 # What the stick keeps: what the boots before left, and a line more of it.

@@ -44,6 +44,7 @@ var wanted = map[string][]kind{
 	"bench":   {configuration | more},
 	"doctor":  {configuration | optional},
 	"netboot": {configuration},
+	"kexec":   {configuration},
 	"serve":   {folder},
 	"run":     {image | configuration},
 	"test":    {image},

@@ -22,7 +22,7 @@ import (
 )
 
 func (o *packOptions) addFlags(f *pflag.FlagSet) {
-	request.AddReuseFlag(f, &o.reuse, " of a medium, or a folder or an initrd of this verb")
+	request.AddReuseFlag(f, &o.reuse, " of a medium, a folder or an initrd of 'livebuild netboot', or a .tar of 'livebuild kexec'")
 	f.BoolVar(&o.again, "check", false, "pack a second time, afresh and in another order, and put the files in place only if all bytes are the same")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what would be made, and build nothing")
 	f.BoolVar(&o.force, "force", false, "replace existing files that livebuild did not make")
@@ -84,7 +84,7 @@ func (f *folder) storeName() string {
 
 // fill writes the large files.
 func (f *folder) fill(ctx context.Context) (packed build.Result, err error) {
-	if err := f.checkSize(ctx); err != nil {
+	if err := f.checkSize(ctx, f.build, f.opts.jobs, []int64{loaderLimit, archiveLimit}, f.warnOfLoaders); err != nil {
 		return packed, err
 	}
 	for _, name := range f.names[:1+len(f.boot.Initrds)] {

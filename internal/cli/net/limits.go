@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/trial"
 )
@@ -15,16 +16,17 @@ const (
 	loaderLimit  = 2 << 30 // of what iPXE loads by BIOS, which has addresses of 32 bits for all (NixOS/nixpkgs#203593)
 )
 
-// checkSize finds out before the store is packed, by a sample if need be, whether it can be loaded.
-func (f *folder) checkSize(ctx context.Context) error {
-	src, err := f.build.Realise(ctx)
+// checkSize finds out before the store is packed, by a sample if need be, whether it can be loaded: below the limits,
+// the last of which is that of an archive. That another one is exceeded, warn tells.
+func (v verbs) checkSize(ctx context.Context, b *build.Build, jobs int, limits []int64, warn func(size int64)) error {
+	src, err := b.Realise(ctx)
 	if err != nil {
 		return err
 	}
-	settings := f.build.Plan().Store().Compression()
-	for _, limit := range []int64{loaderLimit, archiveLimit} {
-		fitting, err := trial.NewFitting(ctx, f.build.Plan(), src, limit, trial.Options{
-			Sample: trial.DefaultSample, Workers: f.opts.jobs, Sink: f.Console,
+	settings := b.Plan().Store().Compression()
+	for _, limit := range limits {
+		fitting, err := trial.NewFitting(ctx, b.Plan(), src, limit, trial.Options{
+			Sample: trial.DefaultSample, Workers: jobs, Sink: v.Console,
 		})
 		if err != nil {
 			return err
@@ -39,8 +41,13 @@ func (f *folder) checkSize(ctx context.Context) error {
 		case limit == archiveLimit:
 			return &limitError{tooLarge}
 		}
-		f.Console.Warn(fmt.Sprintf("the initrd will have about %s: iPXE loads less than %s where BIOS started it, some loaders nowhere more; --pieces has the store apart",
-			human.Size(tooLarge.Size), human.Size(loaderLimit)))
+		warn(tooLarge.Size)
 	}
 	return nil
+}
+
+// warnOfLoaders says what becomes of an initrd of so many bytes.
+func (f *folder) warnOfLoaders(size int64) {
+	f.Console.Warn(fmt.Sprintf("the initrd will have about %s: iPXE loads less than %s where BIOS started it, some loaders nowhere more; --pieces has the store apart",
+		human.Size(size), human.Size(loaderLimit)))
 }

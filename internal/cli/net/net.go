@@ -1,5 +1,5 @@
-// Package net is the verbs that have machines started over the network: they make the files
-// for it, and give them out.
+// Package net is the verbs that have machines started without a medium, over the network or by
+// kexec: they make the files for it, and give them out.
 package net
 
 import (

@@ -54,7 +54,7 @@ by HTTP; so does any web server.`,
   livebuild serve netboot/`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return &severalError{args}
+				return &severalError{args, overNetwork}
 			}
 			return request.OneInstallable(cmd, args)
 		},
@@ -81,16 +81,25 @@ by HTTP; so does any web server.`,
 	return cmd
 }
 
-// severalError says that a network boot starts one system: there is no menu in its script, and all that a machine
-// loads takes room in its memory.
-type severalError struct{ args []string }
+// overNetwork is what the verb starts.
+const overNetwork = "what is started over the network"
 
-func (e *severalError) Error() string {
-	return fmt.Sprintf("what is started over the network is one system, not %d", len(e.args))
+// severalError says that one system is started without a medium: there is no menu, and all that a machine
+// loads takes room in its memory.
+type severalError struct {
+	args []string
+	what string // is one system
 }
 
-// hint has each in a folder of its own.
+func (e *severalError) Error() string {
+	return fmt.Sprintf("%s is one system, not %d", e.what, len(e.args))
+}
+
+// hint has each in a folder or a file of its own.
 func (e *severalError) hint() string {
+	if e.what != overNetwork {
+		return "make an archive of each; 'livebuild iso' has several on one medium"
+	}
 	return "make a folder of each, '" + human.ShellLine([]string{"livebuild", "netboot", e.args[0], "-o"}) + " FOLDER/', and have a menu of iPXE chain to their scripts; 'livebuild iso' has several on one medium"
 }
 

@@ -96,6 +96,7 @@ in
     system.nixos.distroName = option "Mini";
     system.nixos.label = option "26.05.mini";
     system.nixos.release = option "26.05";
+    system.nixos.variant_id = option null;
 
     specialisation = lib.mkOption {
       default = { };
