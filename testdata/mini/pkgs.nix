@@ -232,7 +232,7 @@ rec {
     copy_bin_and_libs() {
       cp $1 root/bin/
       mkdir -p root/libexec
-      cp -R ''${1%/sbin/*}/libexec/. root/libexec/
+      cp -R ''${1%/*bin/*}/libexec/. root/libexec/
       chmod -R u+w root/libexec
     }
     (out=root; eval "$extraUtilsCommands")
@@ -285,6 +285,20 @@ rec {
     done
     mv $out/libexec/e2fsprogs/ld.so $out/libexec/e2fsprogs/ld-linux
     chmod 755 $out/libexec/e2fsprogs/*
+  '';
+
+  # Debian's, with its own dynamic linker and libraries, for an initrd.
+  cryptsetup = build "cryptsetup-2.6" { } ''
+    to=$out/libexec/cryptsetup
+    mkdir -p $out/bin $to
+    cp ${tools}/lib/ld.so $to/ld-linux
+    cp ${tools}/libexec/cryptsetup $to/cryptsetup
+    ${tools}/lib/ld.so --library-path ${tools}/lib --list $to/cryptsetup | sed -n 's/^.* => \(\/[^ ]*\) .*$/\1/p' | while read -r library; do
+      cp "$library" $to/
+    done
+    echo '#!/bin/sh' > $out/bin/cryptsetup
+    echo 'exec /libexec/cryptsetup/ld-linux --library-path /libexec/cryptsetup /libexec/cryptsetup/cryptsetup "$@"' >> $out/bin/cryptsetup
+    chmod 755 $out/bin/cryptsetup $to/*
   '';
 
   # The second stage and the listing it checks the store with.

@@ -9,7 +9,7 @@
 # DIR receives
 #   bin/busybox        the static shell and builder
 #   boot/              vmlinuz, the kernel, and config-V, its configuration
-#   lib/modules/V/     the modules named in modules.list and what they depend on
+#   lib/modules/V/     the modules named in modules.list and asked.list, and what they depend on
 #   grub/              bin/grub-mkimage, its shared libraries in libexec, the modules, the fonts
 #   e2fsprogs/         mke2fs and e2fsck, with their shared libraries
 #   syslinux/          isolinux.bin, isohdpfx.bin and the .c32 modules (amd64 only)
@@ -82,7 +82,7 @@ kernel=$(sed -n 's/^\.\/\(linux-image-[^_]*\)_.*/\1/p' "$complete")
 member "$kernel" './boot/vmlinuz-*' './boot/config-*' './lib/modules/*'
 cp "$unpacked"/boot/vmlinuz-* "$out/boot/vmlinuz"
 cp "$unpacked"/boot/config-* "$out/boot/"
-copy_modules "$unpacked" "$out" "$here/modules.list"
+copy_modules "$unpacked" "$out" "$here/modules.list" "$here/asked.list"
 
 member grub-common './usr/bin/grub-mkimage' './usr/share/grub/*.pf2'
 cp "$unpacked/usr/bin/grub-mkimage" "$out/grub/bin/grub-mkimage"

@@ -20,6 +20,9 @@ mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs -o mode=0755 tmpfs /run
 exec </dev/console >/dev/console 2>&1
 
+# What the kernel asks for modules, as nixpkgs' stage 1 sets it: ciphers come by no other way.
+echo /bin/modprobe >/proc/sys/kernel/modprobe
+
 say STAGE1
 say "CMDLINE $(cat /proc/cmdline)"
 if [ -d /sys/firmware/efi ]; then
@@ -119,6 +122,7 @@ mount -t overlay -o "lowerdir=$root/nix/.ro-store,upperdir=$root/nix/.rw-store/s
 [ ! -s /post-mount ] || . /post-mount
 
 [ -L "$root$init" ] || [ -x "$root$init" ] || fail "$init is not in the store image"
+echo /sbin/modprobe >/proc/sys/kernel/modprobe
 mount --move /proc $root/proc
 mount --move /sys $root/sys
 mount --move /dev $root/dev

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tools.sh ARCHIVE CACHE: put into ARCHIVE the programs of Debian 12 with which a mini system is
-# installed, for amd64: Nix, a shell, and what partitions, makes file systems and installs GRUB.
+# installed, for amd64: Nix, a shell, and what partitions, encrypts, makes file systems and installs GRUB.
 # It is compressed, since Nix copies it into the store.
 #
 # CACHE keeps the packages, as for prepare.sh, and the archive. It has
@@ -24,7 +24,7 @@ mkdir -p "$2/tools"
 archive=$1
 cache=$(cd "$2/tools" && pwd)
 
-wanted="nix-bin bash jq coreutils util-linux mount fdisk e2fsprogs dosfstools zlib1g grub2-common grub-pc-bin grub-efi-amd64-bin"
+wanted="nix-bin bash jq coreutils util-linux mount fdisk e2fsprogs cryptsetup-bin dosfstools zlib1g grub2-common grub-pc-bin grub-efi-amd64-bin"
 complete=$cache/complete-$(echo $wanted | cksum | cut -d ' ' -f 1)
 [ -s "$complete" ] || {
     bookworm_sources main | read_index
@@ -79,6 +79,7 @@ name wipefs sbin/wipefs
 name blkid sbin/blkid
 name sfdisk sbin/sfdisk
 name mkfs.ext4 sbin/mke2fs
+name cryptsetup sbin/cryptsetup
 name mkfs.vfat sbin/mkfs.fat
 name grub-install usr/sbin/grub-install
 for target in i386-pc x86_64-efi; do cp -R "$unpacked/usr/lib/grub/$target" "$out/lib/grub/"; done

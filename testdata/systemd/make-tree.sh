@@ -3,7 +3,8 @@
 # which stands in for both stages of a NixOS with systemd in the first one.
 #
 # DIR receives
-#   tree/      the system: systemd 257, udev, kmod, util-linux, dash, bash, coreutils
+#   tree/      the system: systemd 257, udev, kmod, util-linux, dash, bash, coreutils,
+#              e2fsprogs, cryptsetup
 #   modules/   lib/modules of the mini flake's kernel, what boots and file systems need
 #   networks/  a system with NetworkManager and wpa_supplicant, to run their parsers in
 #   module.nix the NixOS module that makes a system of the mini flake one of these
@@ -26,7 +27,7 @@ busybox=$(command -v busybox) || die "busybox is missing (package busybox-static
 . "$here/../debian.sh"
 . "$here/../modules.sh"
 
-packages="systemd systemd-sysv udev kmod util-linux mount bash dash coreutils sed grep findutils base-passwd login.defs"
+packages="systemd systemd-sysv udev kmod util-linux mount bash dash coreutils sed grep findutils base-passwd login.defs e2fsprogs cryptsetup-bin"
 networks="network-manager wpasupplicant"
 
 # fetch FOLDER PACKAGE...: packages, and all that they need, into a folder of $cache.
@@ -84,6 +85,6 @@ unpacked=$(mktemp -d "${TMPDIR:-/tmp}/make-tree.XXXXXX")
 trap 'rm -rf "$unpacked"' EXIT
 trap 'exit 1' HUP INT TERM
 dpkg-deb --fsys-tarfile "$kernel" | tar -x -C "$unpacked" --wildcards './lib/modules/*'
-copy_modules "$unpacked" "$dir/modules" "$here/../mini/modules.list" "$here/modules.list"
+copy_modules "$unpacked" "$dir/modules" "$here/../mini/modules.list" "$here/../mini/asked.list" "$here/modules.list"
 "$busybox" depmod -b "$dir/modules" "$version"
 cp "$here/module.nix" "$dir/module.nix"

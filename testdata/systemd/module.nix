@@ -118,7 +118,7 @@ let
     ] ++ config.boot.initrd.kernelModules;
   in
   pkgs.makeModulesClosure {
-    rootModules = names;
+    rootModules = names ++ config.boot.initrd.availableKernelModules;
     kernel = config.system.modulesTree;
     firmware = [ ];
     allowMissing = true;
@@ -147,6 +147,9 @@ let
       [ ! -d $base/lib/modules ] || $libraries/ld-linux-x86-64.so.2 --argv0 depmod --library-path $libraries ${tree}/usr/bin/kmod -b $base "$(ls $base/lib/modules)"
     done
     ${installAll (ownServices // initrd.services)}
+    for name in ${toString (builtins.attrNames initrd.extraBin)}; do
+      [ -x $root/usr/bin/$name ] || [ -x $root/usr/sbin/$name ]
+    done
     mkdir -p $out
     cd $root
     find . -exec touch -h -d @1 {} +
@@ -196,6 +199,8 @@ in
     boot.initrd.kernelModules = option [ ];
     boot.initrd.systemd.services = option { };
     boot.initrd.systemd.storePaths = option [ ];
+    # The programs are those of the tree, which has to have them.
+    boot.initrd.systemd.extraBin = option { };
     boot.initrd.systemd.package.util-linux = option (
       pkgs.build "util-linux" { } ''
         mkdir -p $out/bin
@@ -220,10 +225,16 @@ in
       "systemd.gpt_auto=no"
       "loglevel=4"
     ];
-    fileSystems = lib.mkForce {
-      "/" = { fsType = "tmpfs"; device = "tmpfs"; };
-      "/iso" = { fsType = "iso9660"; device = "/dev/disk/by-label/${config.isoImage.volumeID}"; };
-    };
+    # With what nixpkgs' options say of each by themselves.
+    fileSystems = lib.mkForce (
+      builtins.mapAttrs (mountPoint: fs: fs // { inherit mountPoint; neededForBoot = true; }) {
+        "/" = { fsType = "tmpfs"; device = "tmpfs"; };
+        "/iso" = { fsType = "iso9660"; device = "/dev/disk/by-label/${config.isoImage.volumeID}"; };
+        "/nix/.ro-store" = { fsType = "squashfs"; device = "/sysroot/iso/nix-store.squashfs"; };
+        "/nix/.rw-store" = { fsType = "tmpfs"; device = "tmpfs"; };
+        "/nix/store" = { fsType = "overlay"; device = "overlay"; };
+      }
+    );
     system.build.initialRamdisk = stage1;
     system.build.toplevel = pkgs.build "nixos-system-judge" { } ''
       mkdir -p $out/roots
