@@ -271,7 +271,7 @@ var house = map[string]room{
 	},
 	"internal/persistence": {
 		"what a stick keeps behind its image: where that is, and the partition tables of both together",
-		[]string{"pkg/gpt"},
+		[]string{"internal/layer", "pkg/gpt"},
 	},
 	"internal/descriptor": {
 		"gives open files to other processes",
@@ -307,7 +307,7 @@ var house = map[string]room{
 	},
 	"internal/stamp": {
 		"what is put onto a finished image without building it again: the area, the archive in it, the items and how a system applies them",
-		[]string{"internal/medium", "pkg/cpio"},
+		[]string{"internal/layer", "internal/medium", "pkg/cpio"},
 	},
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
@@ -335,15 +335,19 @@ var house = map[string]room{
 	},
 	"internal/carrier": {
 		"disks that have an image as a file, and a GRUB of this machine that starts it from there",
-		[]string{"pkg/fat", "pkg/gpt"},
+		[]string{"internal/layer", "pkg/fat", "pkg/gpt"},
 	},
 	"internal/loader": {
 		"the boot menus of SYSLINUX and GRUB: what starts by itself, and how it would with a serial console",
 		nil,
 	},
+	"internal/layer": {
+		"reads something with other bytes in some places, where it is left as it is",
+		nil,
+	},
 	"internal/overlay": {
 		"a medium with some of its files changed, of which not a byte is written",
-		[]string{"internal/medium"},
+		[]string{"internal/layer", "internal/medium"},
 	},
 	"internal/qemu": {
 		"boots a medium in a virtual machine, and judges its console",

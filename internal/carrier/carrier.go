@@ -14,6 +14,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/layer"
 	"github.com/livebuild/livebuild/pkg/fat"
 	"github.com/livebuild/livebuild/pkg/gpt"
 )
@@ -44,13 +45,8 @@ const typeFAT32 = 0x0c
 
 // Disk is one with an image.
 type Disk struct {
-	pieces []piece // in their order; zeros are between them
-	size   int64
-}
-
-type piece struct {
-	at, size int64
-	r        io.ReaderAt
+	r    *layer.Reader // zeros are between what is on it
+	size int64
 }
 
 // New lays out a disk with an image of so many bytes on FAT, and with that program of GRUB on an EFI system
@@ -69,50 +65,19 @@ func New(ctx context.Context, image io.ReaderAt, size int64, program []byte, nam
 		return nil, err
 	}
 	second := start + volume
-	d := &Disk{size: second + int64(len(esp)) + mebibyte}
+	end := second + int64(len(esp)) + mebibyte
 	table := gpt.MBR{Signature: 0x6c697665}
 	table.Partitions[0] = gpt.Record{Type: typeFAT32, Start: start / sector, Sectors: uint32(volume / sector)}
 	table.Partitions[1] = gpt.Record{Indicator: gpt.Active, Type: gpt.TypeEFISystem, Start: uint32(second / sector), Sectors: uint32(len(esp) / sector)}
-	d.add(0, table.Bytes())
-	d.add(start, head)
-	d.pieces = append(d.pieces, piece{start + at, size, image})
-	d.add(second, esp)
-	return d, nil
-}
-
-func (d *Disk) add(at int64, data []byte) {
-	d.pieces = append(d.pieces, piece{at, int64(len(data)), bytes.NewReader(data)})
+	r := layer.Over(layer.Zeros(end)).Put(0, table.Bytes()).Put(start, head).PutFrom(start+at, size, image).Put(second, esp)
+	return &Disk{r, end}, nil
 }
 
 // Size returns the size of the disk in bytes.
 func (d *Disk) Size() int64 { return d.size }
 
 // ReadAt reads the disk.
-func (d *Disk) ReadAt(b []byte, offset int64) (int, error) {
-	n := int(max(0, min(int64(len(b)), d.size-offset)))
-	clear(b[:n])
-	for _, p := range d.pieces {
-		from, to := max(p.at, offset), min(p.at+p.size, offset+int64(n))
-		if from >= to {
-			continue
-		}
-		if read, err := p.r.ReadAt(b[from-offset:to-offset], from-p.at); int64(read) < to-from {
-			return int(from-offset) + read, noEOF(err)
-		}
-	}
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// noEOF is the error of a piece that has become shorter.
-func noEOF(err error) error {
-	if err == nil || err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
+func (d *Disk) ReadAt(b []byte, offset int64) (int, error) { return d.r.ReadAt(b, offset) }
 
 // carrying lays out the file system with the image: its size, all that comes before the image, and where that
 // lies.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/pkg/gpt"
 )
 
 func TestMain(m *testing.M) { os.Exit(judge.Main(m)) }
@@ -39,16 +40,17 @@ func TestDisk(t *testing.T) {
 		if out := judge.Run(t, "fdisk", "sfdisk", "--verify", path); !strings.Contains(out, "No errors detected") {
 			t.Errorf("sfdisk: %s", out)
 		}
+		disk, err := gpt.Read(bytes.NewReader(data), d.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
 		for n, files := range []map[string]string{
 			{Path: string(image)},
 			{"/EFI/BOOT/BOOTX64.EFI": string(program), "/EFI/BOOT/grub.cfg": menu},
 		} {
 			volume := filepath.Join(t.TempDir(), "volume")
-			from, length := d.pieces[1].at, d.pieces[3].at-d.pieces[1].at
-			if n == 1 {
-				from, length = d.pieces[3].at, d.pieces[3].size
-			}
-			if err := os.WriteFile(volume, data[from:from+length], 0o600); err != nil {
+			part := disk.MBR.Partitions[n]
+			if err := os.WriteFile(volume, data[int64(part.Start)*sector:][:int64(part.Sectors)*sector], 0o600); err != nil {
 				t.Fatal(err)
 			}
 			judge.Run(t, "dosfstools", "fsck.vfat", "-vn", volume)

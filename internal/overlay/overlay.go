@@ -6,39 +6,35 @@
 package overlay
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"sync/atomic"
+
+	"github.com/livebuild/livebuild/internal/layer"
 )
 
 // Disk is a medium with changes. It may be read by several goroutines; changes
 // are made before.
 type Disk struct {
-	r       io.ReaderAt
-	size    int64
-	changes []change // sorted by offset
+	medium  sectors
+	changed *layer.Reader
 	until   []int64
 	lifted  atomic.Bool
 }
 
-type change struct {
-	offset int64
-	data   []byte
-}
-
-func (c change) end() int64 { return c.offset + int64(len(c.data)) }
-
 // New returns the medium of that size in bytes, without changes yet.
-func New(r io.ReaderAt, size int64) *Disk { return &Disk{r: r, size: size} }
+func New(r io.ReaderAt, size int64) *Disk {
+	m := sectors{r, (size + sectorSize - 1) / sectorSize * sectorSize}
+	return &Disk{medium: m, changed: layer.Over(m)}
+}
 
 // sectorSize is what the size of a disk is a multiple of.
 const sectorSize = 512
 
 // Size returns the size of the disk: that of the medium, in whole sectors.
-func (d *Disk) Size() int64 { return (d.size + sectorSize - 1) / sectorSize * sectorSize }
+func (d *Disk) Size() int64 { return d.medium.size }
 
 // Until has all changes vanish as soon as the byte at an offset is read.
 func (d *Disk) Until(offset int64) { d.until = append(d.until, offset) }
@@ -57,35 +53,28 @@ func (d *Disk) ReadAt(b []byte, offset int64) (int, error) {
 			d.lifted.Store(true)
 		}
 	}
-	n, err := d.r.ReadAt(b, offset)
+	if d.Lifted() {
+		return d.medium.ReadAt(b, offset)
+	}
+	return d.changed.ReadAt(b, offset)
+}
+
+// sectors is a medium as a disk has it, with zeros behind its end.
+type sectors struct {
+	r    io.ReaderAt
+	size int64 // whole sectors, in bytes
+}
+
+func (s sectors) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := s.r.ReadAt(b, offset)
 	if errors.Is(err, io.EOF) {
-		whole := int(min(max(0, d.Size()-offset), int64(len(b))))
+		whole := int(min(max(0, s.size-offset), int64(len(b))))
 		clear(b[min(n, whole):whole])
 		if n = whole; n == len(b) {
 			err = nil
 		}
 	}
-	if d.Lifted() {
-		return n, err
-	}
-	for _, c := range d.changes {
-		if c.offset >= offset+int64(n) {
-			break
-		}
-		if c.end() > offset {
-			copy(b[max(0, c.offset-offset):n], c.data[max(0, offset-c.offset):])
-		}
-	}
 	return n, err
-}
-
-// put adds a change. Of two at the same place the later counts.
-func (d *Disk) put(offset int64, data []byte) {
-	c := change{offset, data}
-	at, _ := slices.BinarySearchFunc(d.changes, c, func(a, b change) int {
-		return cmp.Or(cmp.Compare(a.offset, b.offset), -1)
-	})
-	d.changes = slices.Insert(d.changes, at, c)
 }
 
 // RoomError says that a file is too small for its new content.
@@ -110,7 +99,7 @@ func (d *Disk) Replace(f File, content []byte) error {
 	}
 	if int64(len(data)) > f.Size {
 		for _, field := range f.sizes {
-			d.put(field.offset, field.encode(int64(len(data))))
+			d.changed.Put(field.offset, field.encode(int64(len(data))))
 		}
 	}
 	for _, e := range f.extents {
@@ -118,7 +107,7 @@ func (d *Disk) Replace(f File, content []byte) error {
 		if n == 0 {
 			break
 		}
-		d.put(e.Offset, data[:n])
+		d.changed.Put(e.Offset, data[:n])
 		data = data[n:]
 	}
 	return nil

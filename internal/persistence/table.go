@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/layer"
 	"github.com/livebuild/livebuild/pkg/gpt"
 )
 
@@ -202,20 +203,7 @@ func (s *Stick) CheckEnd() (int64, error) {
 func (s *Stick) AsBuilt(r io.ReaderAt) io.ReaderAt { return Under(r, s.head) }
 
 // Under reads a disk as if it began with the head of an image, which it does not have, or not yet.
-func Under(r io.ReaderAt, head []byte) io.ReaderAt { return &under{r, head} }
-
-type under struct {
-	r    io.ReaderAt
-	head []byte
-}
-
-func (a *under) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := a.r.ReadAt(p, offset)
-	if offset < int64(len(a.head)) {
-		copy(p[:n], a.head[offset:])
-	}
-	return n, err
-}
+func Under(r io.ReaderAt, head []byte) io.ReaderAt { return layer.Over(r).Put(0, head) }
 
 // volumeSize returns the size in bytes that the primary volume descriptor tells (ECMA-119 §8.4.8),
 // or 0.

@@ -3,6 +3,7 @@ package stamp
 import (
 	"io"
 
+	"github.com/livebuild/livebuild/internal/layer"
 	"github.com/livebuild/livebuild/internal/medium"
 )
 
@@ -15,20 +16,9 @@ func AsBuilt(m *medium.Medium) io.ReaderAt {
 	if s, err := area.Read(); s == nil || err != nil {
 		return m.ReaderAt()
 	}
-	return &asBuilt{m.ReaderAt(), area.Clear()}
-}
-
-type asBuilt struct {
-	r     io.ReaderAt
-	clear []Patch
-}
-
-func (a *asBuilt) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := a.r.ReadAt(p, offset)
-	for _, c := range a.clear {
-		if from, to := max(c.Offset, offset), min(c.Offset+int64(len(c.Data)), offset+int64(n)); from < to {
-			copy(p[from-offset:to-offset], c.Data[from-c.Offset:])
-		}
+	built := layer.Over(m.ReaderAt())
+	for _, p := range area.Clear() {
+		built.Put(p.Offset, p.Data)
 	}
-	return n, err
+	return built
 }
