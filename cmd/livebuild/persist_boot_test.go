@@ -53,6 +53,13 @@ func (c *typist) Write(p []byte) (int, error) {
 // bootTyping is bootKept with somebody at the console.
 func bootTyping(t testing.TB, file string, uefi bool, lines []typed, args ...string) string {
 	t.Helper()
+	return bootUntilOff(t, file, uefi, "MINI-RESULT PASS", lines, args...)
+}
+
+// bootUntilOff starts a machine from a disk that it may write to, until it switches itself off, and returns
+// what its console said, to which done belongs.
+func bootUntilOff(t testing.TB, file string, uefi bool, done string, lines []typed, args ...string) string {
+	t.Helper()
 	command := []string{"-no-user-config", "-nodefaults", "-machine", "q35", "-accel", "tcg", "-m", "768", "-display", "none", "-no-reboot",
 		"-device", "qemu-xhci", "-drive", "if=none,id=stick,format=raw,file=" + file, "-device", "usb-storage,drive=stick,bootindex=0", "-serial", "stdio"}
 	if uefi {
@@ -72,7 +79,7 @@ func bootTyping(t testing.TB, file string, uefi bool, lines []typed, args ...str
 	cmd.Stdout, cmd.Stderr = screen, &complaints
 	err = cmd.Run()
 	console := screen.said.String()
-	if err != nil || !strings.Contains(console, "MINI-RESULT PASS") || len(screen.lines) > 0 {
+	if err != nil || !strings.Contains(console, done) || len(screen.lines) > 0 {
 		t.Fatalf("QEMU: %v; not asked for: %q\n%s\n%s", err, screen.lines, complaints.String(), console)
 	}
 	return console
@@ -113,7 +120,7 @@ func TestPersistBoot(t *testing.T) {
 	if !*allChecks {
 		return
 	}
-	write(keepingISO(t, `environment.systemPackages = [ (pkgs.build "another" { } "mkdir $out; echo more > $out/more") ];`))
+	write(keepingISO(t, anotherPackage))
 	says(t, bootKept(t, file, true), "MINI-BOOTS-KEPT 2", "!MINI-STORE-KEPT", "MINI-GC ", "!MINI-STATUS additions")
 	fsck()
 

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/manifest"
@@ -16,12 +18,34 @@ import (
 	reports "github.com/livebuild/livebuild/internal/report"
 )
 
+// keeping are images whose live system keeps its files, which several tests look at and none changes.
+var keeping struct {
+	sync.Mutex
+	files map[string]string // by the module
+}
+
 // keepingISO makes an image whose live system keeps its files; more is a module. A kernel that
 // panics ends the machine, and none does because the host is busy when it measures its timer.
 func keepingISO(t testing.TB, more string) string {
 	t.Helper()
-	return keepingAs(t, "--persistent", more)
+	keeping.Lock()
+	defer keeping.Unlock()
+	if keeping.files[more] == "" {
+		made := keepingAs(t, "--persistent", more)
+		if keeping.files == nil {
+			keeping.files = map[string]string{}
+		}
+		file := filepath.Join(filepath.Dir(program), fmt.Sprintf("keeping-%d.iso", len(keeping.files)))
+		if err := os.Rename(made, file); err != nil {
+			t.Fatal(err)
+		}
+		keeping.files[more] = file
+	}
+	return keeping.files[more]
 }
+
+// anotherPackage is a module.
+const anotherPackage = `environment.systemPackages = [ (pkgs.build "another" { } "mkdir $out; echo more > $out/more") ];`
 
 // keepingAs is keepingISO with another flag for what the image takes.
 func keepingAs(t testing.TB, flag, more string) string {
@@ -198,6 +222,36 @@ func TestPersist(t *testing.T) {
 		t.Errorf("iso --write --persist: status %d, it keeps %+v\n%s", o.status, now, o.stderr)
 	}
 	checkRefusal(t, livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--write", s.name, "--yes", "--persist"}, fast)...), 1, "keeps no files")
+}
+
+// TestPersistURL replaces the image of a stick that keeps files by one of a server, of which most is on the stick.
+func TestPersistURL(t *testing.T) {
+	next := keepingISO(t, anotherPackage)
+	content := readFile(t, next)
+	m := newMirror(t, map[string][]byte{"/next.iso": content})
+	s := newStick(t, 700*mib)
+	write := call{env: []string{"XDG_CACHE_HOME=" + t.TempDir()}}
+	for _, step := range []struct {
+		image string
+		args  []string
+	}{{keepingISO(t, ""), []string{"--persist"}}, {m.url + "/next.iso", nil}, {next, []string{"--verify-only"}}} {
+		before := keeps(t, s)
+		o := write.livebuild(t, append([]string{"write", step.image, s.name, "--yes"}, step.args...)...)
+		if now := keeps(t, s); o.status != 0 || now == nil || before != nil && now.Partition != before.Partition {
+			t.Fatalf("%s: status %d, it keeps %+v, and kept %+v\n%s", step.image, o.status, now, before, o.stderr)
+		}
+	}
+	if sent := m.do(nil); sent == 0 || sent > int64(len(content))/2 {
+		t.Errorf("%d bytes were sent of %d, although the stick has most of them", sent, len(content))
+	}
+	judge(t, "gdisk", "sgdisk", "-v", s.path)
+	if o := livebuild(t, "verify", s.path, "--sha256", sha256Of(content)); o.status != 0 || !strings.Contains(o.stdout, "files are kept in ") {
+		t.Errorf("verify: status %d\n%s%s", o.status, o.stdout, o.stderr)
+	}
+	var v struct{ Kept reports.Kept }
+	if o := livebuild(t, "inspect", s.path, "--json"); json.Unmarshal([]byte(o.stdout), &v) != nil || !v.Kept.New || v.Kept.Content != "ext4" {
+		t.Errorf("what is to be made at the first start is lost: %s\n%s", o.stdout, o.stderr)
+	}
 }
 
 // TestPersistInside runs what the live system has for whoever works in it.
