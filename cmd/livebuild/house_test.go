@@ -69,7 +69,7 @@ var house = map[string]room{
 			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/disk", "internal/cli/face", "internal/cli/look",
 			"internal/cli/machine", "internal/cli/request", "internal/cli/wire", "internal/device", "internal/human", "internal/image", "internal/installable",
 			"internal/manifest", "internal/medium", "internal/nix", "internal/nixos", "internal/progress", "internal/report", "internal/sbom",
-			"internal/signature", "internal/stamp", "internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec",
+			"internal/signature", "internal/stamp", "internal/store", "internal/trial", "internal/verify", "internal/web", "pkg/squashfs/codec", "internal/comparison",
 		},
 	},
 	"internal/cli/disk": {
@@ -107,7 +107,7 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/request", "internal/human", "internal/image",
 			"internal/imagefile", "internal/installable", "internal/kexec", "internal/netboot", "internal/nixos", "internal/progress", "internal/report",
-			"internal/stamp", "internal/trial", "pkg/zstdfile",
+			"internal/stamp", "internal/trial", "pkg/zstdfile", "internal/comparison",
 		},
 	},
 	"internal/cli/adapt": {
@@ -121,9 +121,9 @@ var house = map[string]room{
 		"the verbs that look into an image that is there",
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/face", "internal/cli/request", "internal/contents", "internal/device",
-			"internal/difference", "internal/human", "internal/image", "internal/imagefile", "internal/inspection", "internal/installable",
-			"internal/manifest", "internal/medium", "internal/nix", "internal/progress", "internal/report", "internal/signature",
-			"internal/stamp", "internal/treemap", "internal/verify",
+			"internal/difference", "internal/human", "internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable",
+			"internal/manifest", "internal/medium", "internal/nix", "internal/progress", "internal/report", "internal/secureboot", "internal/signature",
+			"internal/stamp", "internal/treemap", "internal/verify", "internal/comparison",
 		},
 	},
 	"internal/cli/face": {
@@ -151,14 +151,14 @@ var house = map[string]room{
 			"internal/kexec", "internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
 			"internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
 			"internal/template", "internal/transfer", "internal/trial", "internal/verify", "internal/web", "pkg/authenticode", "pkg/cpio",
-			"pkg/squashfs", "pkg/squashfs/codec",
+			"pkg/squashfs", "pkg/squashfs/codec", "internal/comparison",
 		},
 	},
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
 		[]string{
 			"internal/evalcache", "internal/image", "internal/installable", "internal/kexec", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
-			"internal/progress", "internal/store", "internal/storefs", "pkg/squashfs/codec",
+			"internal/progress", "internal/store", "internal/storefs", "pkg/squashfs/codec", "internal/comparison",
 		},
 	},
 	"internal/netboot": {
@@ -194,7 +194,7 @@ var house = map[string]room{
 		[]string{
 			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/secureboot", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
-			"internal/initrd", "pkg/cpio",
+			"internal/initrd", "pkg/cpio", "internal/comparison",
 		},
 	},
 	"internal/boot": {
@@ -296,6 +296,10 @@ var house = map[string]room{
 	"internal/web": {
 		"a file of a web server, read in parts as if it were on a disk",
 		nil,
+	},
+	"internal/comparison": {
+		"an image that is made a second time, held against the first",
+		[]string{"internal/index"},
 	},
 	"internal/index": {
 		"the list of pieces that an image is made of, with their sums: written into it, read back, or made of one that has none",

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 )
 
@@ -112,6 +114,103 @@ func TestVerifyRebuild(t *testing.T) {
 	o = livebuild(t, "verify", "--rebuild", image.File)
 	if o.status != 1 || !strings.Contains(o.stderr, "its flake is had from a folder of one machine") || !strings.Contains(o.stderr, "hint: name the configuration") {
 		t.Errorf("status %d\n%s", o.status, o.stderr)
+	}
+}
+
+// sealed is what 'livebuild verify --rebuild --json' says of signatures.
+type sealed struct {
+	Certificate struct{ Subject string }
+	Programs    []string
+	Files       []string
+	SignedLater []string `json:"signed_later"`
+	ShimSigners []string `json:"shim_signers"`
+}
+
+// TestVerifyRebuildSigned rebuilds signed images without their keys: signatures are taken from the image where they hold,
+// and where they do not, or hold for something else than is built, the place is named.
+func TestVerifyRebuildSigned(t *testing.T) {
+	t.Parallel()
+	k := newBootKeys(t)
+	flake := miniFlake(t) + "#mini"
+	rebuilt := func(image string) *sealed {
+		t.Helper()
+		var v struct {
+			Rebuilt bool
+			Sealed  *sealed
+		}
+		o := livebuild(t, "verify", "--json", "--rebuild", flake, image)
+		if err := json.Unmarshal([]byte(o.stdout), &v); err != nil || o.status != 0 || !v.Rebuilt || v.Sealed == nil {
+			t.Fatalf("status %d, %v\n%s%s", o.status, err, o.stdout, o.stderr)
+		}
+		if v.Sealed.Certificate.Subject != "ours" || len(v.Sealed.Files) < 5 {
+			t.Errorf("%+v", v.Sealed)
+		}
+		return v.Sealed
+	}
+	// By a key that nobody keeps, and started by a shim.
+	shimmed := securedImage(t, "--secure-boot-key", k.key, "--secure-boot-cert", k.cert, "--secure-boot-shim", "/usr/lib/shim", "--sbat", k.sbat, "--secure-boot-edit")
+	kernel := kernelPath(t, shimmed)
+	v := rebuilt(shimmed)
+	if !slices.Equal(v.Programs, []string{"EFI/BOOT/grubx64.efi", kernel}) || len(v.ShimSigners) == 0 || len(v.SignedLater) > 0 {
+		t.Errorf("%+v", v)
+	}
+	o := livebuild(t, "verify", "--rebuild", flake, shimmed)
+	for _, want := range []string{"is what its configuration builds, byte for byte", `signed by "ours"`, "the signatures of 2 programs", "not built: the shim, which is signed by"} {
+		if !strings.Contains(o.stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, o.stdout)
+		}
+	}
+
+	// By one that is kept, which signs again what is stamped.
+	image := filepath.Join(t.TempDir(), "kept.iso")
+	flake = plainHost(t)
+	if o := livebuild(t, slices.Concat([]string{"iso", flake, "-o", image, "--media-check", "--stamp-params"}, fast, k.flags())...); o.status != 0 {
+		t.Fatal(o.stderr)
+	}
+	kernel = kernelPath(t, image)
+	if v := rebuilt(image); !slices.Equal(v.Programs, []string{"EFI/BOOT/BOOTX64.EFI", kernel}) || v.ShimSigners != nil {
+		t.Errorf("%+v", v)
+	}
+	stamped := copyOf(t, image)
+	if o := livebuild(t, "stamp", stamped, "--hostname", "kiosk", "--kernel-param", "quiet", "--signing-key", k.signing); o.status != 0 {
+		t.Fatal(o.stderr)
+	}
+	if v := rebuilt(stamped); !slices.Equal(v.SignedLater, []string{medium.StampArea, medium.StampParams}) {
+		t.Errorf("%+v", v)
+	}
+
+	signing, err := secureboot.ReadSigningKey(k.signing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// resigned is an image in which a file is another, and its signature that of the other.
+	resigned := func(image, name string, change func([]byte) []byte) string {
+		t.Helper()
+		var signature []byte
+		changed := changedFile(t, image, name, func(data []byte) []byte {
+			data = change(data)
+			if signature, err = signing.Sign(bytes.NewReader(data)); err != nil {
+				t.Fatal(err)
+			}
+			return data
+		})
+		return changedFile(t, changed, name+medium.SignatureSuffix, func([]byte) []byte { return signature })
+	}
+	const menu = "EFI/BOOT/grub.cfg"
+	for _, broken := range []struct{ name, file, image string }{
+		{"a menu that the key signed again", menu, resigned(image, menu, flipMiddle)},
+		{"a menu of the stamped image", menu, resigned(stamped, menu, flipMiddle)},
+		{"a signature", menu + medium.SignatureSuffix, changedFile(t, image, menu+medium.SignatureSuffix, flipMiddle)},
+		{"the signature of the stamp", medium.StampArea + medium.SignatureSuffix, changedFile(t, stamped, medium.StampArea+medium.SignatureSuffix, flipMiddle)},
+		{"an unsigned kernel", kernel, changedFile(t, image, kernel, unsigned(t))},
+	} {
+		v, found := verifyOf(t, 4, "--rebuild", flake, broken.image), false
+		for _, f := range v.Findings {
+			found = found || strings.Contains(f.Error, "has other bytes from here on") && strings.Contains(f.File+f.Error, broken.file)
+		}
+		if !found {
+			t.Errorf("%s: %+v", broken.name, v.Findings)
+		}
 	}
 }
 

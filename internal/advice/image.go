@@ -3,6 +3,7 @@ package advice
 import (
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -15,7 +16,7 @@ var imageHints = []Row{
 	On[*squashfs.ChangedError]("store paths do not change: check the store with 'nix-store --verify --check-contents'"),
 	On[*image.EpochError]("unset SOURCE_DATE_EPOCH, or set it to what 'date +%s' prints"),
 	On[*image.OccupiedError]("--force replaces it, -o FILE writes elsewhere"),
-	On[*image.DifferenceError]("the same input has to give the same bytes: check the store with 'nix-store --verify --check-contents' and the machine's memory, else it is a fault of livebuild, and worth a report"),
+	On[*comparison.DifferenceError]("the same input has to give the same bytes: check the store with 'nix-store --verify --check-contents' and the machine's memory, else it is a fault of livebuild, and worth a report"),
 	OnValue(func(e *image.UnknownSystemError) string {
 		return "--default takes one of " + strings.Join(e.Names, ", ")
 	}),

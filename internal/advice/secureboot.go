@@ -17,6 +17,7 @@ var secureBootHints = []Row{
 	On[*secureboot.DemandError]("take a newer nixpkgs, whose GRUB has mended more, or an older shim; --sbat FILE says it in another way, if this GRUB has more patches than its version tells"),
 	On[*secureboot.UnknownVersionError]("--sbat FILE says which holes it no longer has"),
 	On[*secureboot.SBATError]("the form is that of SBAT.md of shim: a line \"sbat,1,…\" and one \"grub,GENERATION,…\""),
+	On[*secureboot.UntakenError]("'livebuild verify' without --rebuild says more of what is wrong with them"),
 	On[*boot.SecureBootError]("set isoImage.makeEfiBootable = true, or do without Secure Boot"),
 	On[*boot.UnsignableError]("firmware starts programs of its own format alone: take a kernel with CONFIG_EFI_STUB that is not compressed as a whole, and a GRUB of 2.06 or later"),
 	On[*authenticode.FormatError]("a program for UEFI is one in the format PE/COFF"),

@@ -86,7 +86,7 @@ func (t *Tree) addSecureBoot() error {
 // seal makes what is pending, signed: what the firmware starts, kernels among it, the
 // certificate, and the EFI system partition, which has signatures of its own.
 func (t *Tree) seal(ctx context.Context, store *storefs.FS, seal *secureboot.Seal, made map[string][]byte, content []fat.File) error {
-	made[medium.Certificate] = seal.Certificate()
+	made[medium.Certificate] = seal.Certificate().Raw
 	first := []string{medium.Certificate}
 	versions := map[string]string{} // of GRUB, by where it lies
 	_, platforms := t.efiMenus()
@@ -106,9 +106,9 @@ func (t *Tree) seal(ctx context.Context, store *storefs.FS, seal *secureboot.Sea
 			return unreadable(err, program.What, program.Source)
 		}
 		if version, isGRUB := versions[program.Target]; isGRUB {
-			data, err = seal.GRUB(data, version)
+			data, err = seal.GRUB(program.Target, data, version)
 		} else {
-			data, err = seal.Program(data)
+			data, err = seal.Program(program.Target, data)
 		}
 		if err != nil {
 			return &UnsignableError{program.What, program.Source, err}
@@ -123,7 +123,7 @@ func (t *Tree) seal(ctx context.Context, store *storefs.FS, seal *secureboot.Sea
 	}
 	for _, f := range content {
 		if t.verified(f.Path) {
-			signature, err := seal.File(bytes.NewReader(f.Data))
+			signature, err := seal.File(f.Path, bytes.NewReader(f.Data))
 			if err != nil {
 				return err
 			}
@@ -201,5 +201,5 @@ func signFile(f File, store *storefs.FS, seal *secureboot.Seal) (signature []byt
 		defer func() { err = errors.Join(err, file.Close()) }()
 		content = file
 	}
-	return seal.File(content)
+	return seal.File(f.Path, content)
 }

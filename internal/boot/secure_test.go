@@ -123,7 +123,7 @@ func TestSecureBoot(t *testing.T) {
 			}
 			return name
 		}
-		cert := write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: seal.Certificate()}))
+		cert := write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: seal.Certificate().Raw}))
 		public, err := seal.Signing().Public()
 		if err != nil {
 			t.Fatal(err)

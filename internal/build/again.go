@@ -2,9 +2,9 @@ package build
 
 import (
 	"context"
-	"io"
 	"runtime"
 
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/progress"
 )
@@ -15,11 +15,11 @@ type Same struct {
 }
 
 // Compare packs the image of a configuration that was evaluated to pack, afresh, and holds it
-// against one of size bytes, of which it makes no copy. That it may have packed that itself, it
+// against one, of which it makes no copy. That it may have packed that itself, it
 // does everything else otherwise than it is done at first: without an earlier image, in another
-// order, by another number of workers. The error is an [*image.DifferenceError] at the first
+// order, by another number of workers. The error is an [*comparison.DifferenceError] at the first
 // byte that is another.
-func (b *Build) Compare(ctx context.Context, with io.ReaderAt, size int64, opts PackOptions) error {
+func (b *Build) Compare(ctx context.Context, with comparison.Image, opts PackOptions) error {
 	if b.sources == nil {
 		if _, err := b.source(ctx); err != nil {
 			return err
@@ -36,8 +36,8 @@ func (b *Build) Compare(ctx context.Context, with io.ReaderAt, size int64, opts 
 		if err != nil {
 			return Same{}, err
 		}
-		err = packing.Compare(ctx, with, size, image.PackOptions{Workers: workers + 1, Backwards: true, Progress: task.Bytes})
-		return Same{size}, err
+		err = packing.Compare(ctx, with, image.PackOptions{Workers: workers + 1, Backwards: true, Progress: task.Bytes})
+		return Same{with.Size}, err
 	})
 	return err
 }

@@ -134,7 +134,10 @@ func (b *Build) manifestInstalls() (all []manifest.Install) {
 func changes(c nixos.Changes) (manifest.Changes, error) {
 	told := manifest.Changes{
 		NoLive: c.NoLive, Variant: c.Variant, VolumeID: c.VolumeID, KernelParams: c.KernelParams, SSHKeys: c.SSHKeys, MediaCheck: c.MediaCheck, Persistent: c.Persistent,
-		InstallSource: string(c.InstallSource),
+		InstallSource: string(c.InstallSource), NoLoopback: !c.Loopback && c.Form == "",
+	}
+	if c.SecureBoot != nil {
+		told.SecureBoot = &manifest.SecureBoot{Shim: c.SecureBoot.Shim, Edit: c.SecureBoot.Edit}
 	}
 	for _, ip := range c.StaticIPs {
 		told.StaticIPs = append(told.StaticIPs, ip.String())

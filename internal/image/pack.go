@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/index"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -281,17 +282,17 @@ func volumeFile(f boot.File, files *storefs.FS) hybridiso.File {
 	return v
 }
 
-// Compare packs the image again and holds it against one of size bytes, of which no second copy is
-// kept. The error is a [*DifferenceError] at the first byte that is another.
-func (p *Packing) Compare(ctx context.Context, with io.ReaderAt, size int64, opts PackOptions) error {
-	c := &comparer{image: with, size: size}
+// Compare packs the image again and holds it against one, of which no second copy is kept. The error is
+// a [*comparison.DifferenceError] at the first byte that is another.
+func (p *Packing) Compare(ctx context.Context, with comparison.Image, opts PackOptions) error {
+	c := &comparison.Writer{Image: with}
 	result, err := p.Write(ctx, c, opts)
 	// What packs in parallel may say first that its neighbour ended.
-	if different, ok := errors.AsType[*DifferenceError](err); ok {
+	if different, ok := errors.AsType[*comparison.DifferenceError](err); ok {
 		return different
 	}
 	if err != nil {
 		return err
 	}
-	return c.end(result.FileSize)
+	return c.End(result.FileSize)
 }

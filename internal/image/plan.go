@@ -277,7 +277,7 @@ func (p *Plan) seed() (seed [16]byte) {
 	}
 	// Not the key that signs files: one that is made for this image alone is another each time.
 	if p.medium.Seal != nil {
-		write(string(p.medium.Seal.Certificate()))
+		write(string(p.medium.Seal.Certificate().Raw))
 	}
 	copy(seed[:], h.Sum(nil))
 	return seed

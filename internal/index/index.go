@@ -37,6 +37,14 @@ type Index struct {
 	Sum    [sha256.Size]byte
 	At     Piece // the table itself
 	Store  Piece // where the store image lies; its sum is not known
+
+	kept []keptSum // in the order of the table
+}
+
+// keptSum is where the table has the sum of a piece, in the image.
+type keptSum struct {
+	piece Piece
+	at    int64
 }
 
 // ErrNone says that an image has no index: it is another maker's, or of an older livebuild.
@@ -130,6 +138,9 @@ func read(r io.ReaderAt, size int64) (*Index, error) {
 		return nil, err
 	}
 	x.At.Offset += start
+	for i := range x.kept {
+		x.kept[i].at += start
+	}
 	x.Store = Piece{Offset: start, Size: section.Size()}
 	for _, part := range recorded {
 		x.Pieces = append(x.Pieces, Piece{Offset: start + part.Offset, Size: part.Size, Sum: part.Sum})
@@ -228,6 +239,7 @@ func readTable(r *io.SectionReader, offset int64, record [sha256.Size]byte) (*In
 			if rest.Len() < 2*sha256.Size {
 				return nil, errors.New("index has fewer sums than pieces")
 			}
+			x.kept = append(x.kept, keptSum{p, x.At.End() - int64(rest.Len())})
 			p.Sum = [sha256.Size]byte(rest.Next(sha256.Size))
 			x.Pieces = append(x.Pieces, p)
 		}
@@ -236,6 +248,18 @@ func readTable(r *io.SectionReader, offset int64, record [sha256.Size]byte) (*In
 		return nil, errors.New("index has more sums than pieces")
 	}
 	return x, nil
+}
+
+// SumsOf returns where the table has the sums of what lies in that place, and its own: what differs in it if that does.
+// The table is the last to have sums of anything in the image.
+func (x *Index) SumsOf(place Piece) []Piece {
+	var all []Piece
+	for _, k := range x.kept {
+		if k.piece.Offset < place.End() && place.Offset < k.piece.End() {
+			all = append(all, Piece{Offset: k.at, Size: sha256.Size})
+		}
+	}
+	return append(all, Piece{Offset: x.At.End() - sha256.Size, Size: sha256.Size})
 }
 
 // check sorts the pieces and holds them against the image: they lie in it, one behind the other.

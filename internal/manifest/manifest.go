@@ -134,9 +134,18 @@ type Changes struct {
 	StaticIPs    []string `json:"static_ips,omitempty"`
 	MediaCheck   bool     `json:"media_check,omitempty"`
 	Persistent   string   `json:"persistent,omitempty"` // PersistentPlain or PersistentLUKS
+	NoLoopback   bool     `json:"no_loopback,omitempty"`
+	// SecureBoot is nil of an image that nothing signs. Whose keys signed, the medium itself says.
+	SecureBoot *SecureBoot `json:"secure_boot,omitempty"`
 
 	Install       []Install `json:"install,omitempty"`
 	InstallSource string    `json:"install_source,omitempty"` // none, flake or rebuild
+}
+
+// SecureBoot is how an image is that is signed.
+type SecureBoot struct {
+	Shim bool `json:"shim,omitempty"` // a shim starts its boot loader
+	Edit bool `json:"edit,omitempty"` // the entries of its menu can be edited
 }
 
 // How a live system keeps files on its stick.

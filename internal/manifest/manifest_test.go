@@ -46,6 +46,7 @@ func example() *Manifest {
 		Changes: Changes{
 			NoLive: true, Variant: "iso", Modules: []Module{{"a.nix", strings.Repeat("0", 64)}, {"<b>", ""}}, VolumeID: "LIVE",
 			KernelParams: []string{"a=\"b <c>\""}, SSHKeys: []string{"ssh-ed25519 AAAA me"}, StaticIPs: []string{"eth0=10.0.0.1/8"}, MediaCheck: true,
+			Persistent: PersistentLUKS, NoLoopback: true, SecureBoot: &SecureBoot{Shim: true, Edit: true},
 			Install: []Install{{Name: "a", Configuration: "b", Own: true}, {Name: "c", Configuration: "d", Flake: "github:e/f"}}, InstallSource: "flake",
 		},
 		Roots:      []string{"/nix/store/bbbb-system"},

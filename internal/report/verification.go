@@ -13,8 +13,9 @@ import (
 // Verification is what was found out of an image that was checked.
 type Verification struct {
 	File            string        `json:"file"`
-	Good            bool          `json:"good"`    // nothing was found; what was not checked is below
-	Rebuilt         bool          `json:"rebuilt"` // built and packed again, with the same bytes
+	Good            bool          `json:"good"`             // nothing was found; what was not checked is below
+	Rebuilt         bool          `json:"rebuilt"`          // built and packed again, with the same bytes
+	Sealed          *Sealed       `json:"sealed,omitempty"` // what of these bytes only keys make, of an image that was signed
 	Findings        []Finding     `json:"findings"`
 	StorePaths      int           `json:"store_paths"`       // of which the NAR hash was computed
 	NarBytes        int64         `json:"nar_bytes"`         // in them
@@ -74,6 +75,7 @@ func (r Verification) Text(w io.Writer) error {
 			b.WriteString(", and it is what its configuration builds, byte for byte")
 		}
 		b.WriteString("\n")
+		b.WriteString(r.Sealed.text())
 	}
 	if r.Kept != nil {
 		fmt.Fprintf(&b, "files are kept %s; they are not checked\n", r.Kept.place())

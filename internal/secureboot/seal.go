@@ -2,6 +2,7 @@ package secureboot
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"maps"
@@ -13,13 +14,42 @@ import (
 
 // Seal signs what a medium starts and what its GRUB reads.
 type Seal struct {
-	keys    *Keys
-	signing *SigningKey
-	sbat    SBAT   // nil: by the version of GRUB
-	folder  string // of a shim; empty if the firmware starts GRUB
+	certificate *x509.Certificate
+	by          signer
+	shimmed     bool // a shim starts GRUB
+	sbat        SBAT // nil: by the version of GRUB
 
 	shims map[string]*Shim // by processor, after For
 }
+
+// signer makes what a medium has of keys: by the keys, or by what another medium has of them.
+type signer interface {
+	// public is the public part of the key that signs files, as GRUB reads it.
+	public() ([]byte, error)
+	// program returns a program, of that path, with a signature.
+	program(path string, i *authenticode.Image) ([]byte, error)
+	// file returns the signature to lie beside a file.
+	file(path string, content io.Reader) ([]byte, error)
+	// shim is that for a processor.
+	shim(arch string) (*Shim, error)
+}
+
+// keyed signs by keys.
+type keyed struct {
+	keys    *Keys
+	signing *SigningKey
+	folder  string // of a shim
+}
+
+func (k *keyed) public() ([]byte, error) { return k.signing.Public() }
+
+func (k *keyed) program(_ string, i *authenticode.Image) ([]byte, error) {
+	return i.Sign(k.keys.Key, k.keys.Certificate)
+}
+
+func (k *keyed) file(_ string, content io.Reader) ([]byte, error) { return k.signing.Sign(content) }
+
+func (k *keyed) shim(arch string) (*Shim, error) { return ReadShim(k.folder, arch) }
 
 // NewSeal returns one. Without a signing key it makes one, of which the private part is gone with it.
 // The folder is that of a shim, or empty; the SBAT what GRUB tells it, nil for what is known of its
@@ -31,19 +61,19 @@ func NewSeal(keys *Keys, signing *SigningKey, folder string, sbat SBAT) (*Seal, 
 			return nil, err
 		}
 	}
-	return &Seal{keys: keys, signing: signing, folder: folder, sbat: sbat}, nil
+	return &Seal{certificate: keys.Certificate, by: &keyed{keys, signing, folder}, shimmed: folder != "", sbat: sbat}, nil
 }
 
 // For returns the seal for media that start machines with these processors, "x64": with its shims, if
-// there is a folder of some. The error is that of [ReadShim].
+// there is a folder of some. The error is that of [ReadShim], or an [*UntakenError].
 func (s *Seal) For(archs ...string) (*Seal, error) {
 	with := *s
 	with.shims = map[string]*Shim{}
-	if s.folder == "" {
+	if !s.shimmed {
 		return &with, nil
 	}
 	for _, arch := range archs {
-		shim, err := ReadShim(s.folder, arch)
+		shim, err := s.by.shim(arch)
 		if err != nil {
 			return nil, err
 		}
@@ -52,14 +82,16 @@ func (s *Seal) For(archs ...string) (*Seal, error) {
 	return &with, nil
 }
 
-// Certificate is the one to enrol, in DER.
-func (s *Seal) Certificate() []byte { return s.keys.Certificate.Raw }
+// Certificate is the one to enrol.
+func (s *Seal) Certificate() *x509.Certificate { return s.certificate }
 
-// Keys are those that sign programs.
-func (s *Seal) Keys() *Keys { return s.keys }
-
-// Signing is the key that signs files.
-func (s *Seal) Signing() *SigningKey { return s.signing }
+// Signing is the key that signs files; nil of a seal without keys.
+func (s *Seal) Signing() *SigningKey {
+	if k, ok := s.by.(*keyed); ok {
+		return k.signing
+	}
+	return nil
+}
 
 // Shim is what firmware with that processor starts, instead of GRUB; nil if that is not so.
 func (s *Seal) Shim(arch string) *Shim { return s.shims[arch] }
@@ -67,7 +99,7 @@ func (s *Seal) Shim(arch string) *Shim { return s.shims[arch] }
 // SBAT is what a GRUB of that version says of itself to a shim; nil without one. The error is an
 // [*UnknownVersionError] or a [*DemandError].
 func (s *Seal) SBAT(version string) (SBAT, error) {
-	if s.folder == "" {
+	if !s.shimmed {
 		return nil, nil
 	}
 	sbat := s.sbat
@@ -85,20 +117,20 @@ func (s *Seal) SBAT(version string) (SBAT, error) {
 	return sbat, nil
 }
 
-// Program signs a program that the firmware or a shim starts. What is none is an
+// Program signs a program of that path that the firmware or a shim starts. What is none is an
 // [*authenticode.FormatError].
-func (s *Seal) Program(program []byte) ([]byte, error) {
+func (s *Seal) Program(path string, program []byte) ([]byte, error) {
 	i, err := authenticode.Parse(program)
 	if err != nil {
 		return nil, err
 	}
-	return i.Sign(s.keys.Key, s.keys.Certificate)
+	return s.by.program(path, i)
 }
 
 // GRUB puts the signing key into the program of GRUB, of that version, and what it says to a shim, and
 // signs it.
-func (s *Seal) GRUB(program []byte, version string) ([]byte, error) {
-	public, err := s.signing.Public()
+func (s *Seal) GRUB(path string, program []byte, version string) ([]byte, error) {
+	public, err := s.by.public()
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +147,11 @@ func (s *Seal) GRUB(program []byte, version string) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return s.Program(program)
+	return s.Program(path, program)
 }
 
 // File returns the signature to lie beside a file that GRUB reads.
-func (s *Seal) File(content io.Reader) ([]byte, error) { return s.signing.Sign(content) }
+func (s *Seal) File(path string, content io.Reader) ([]byte, error) { return s.by.file(path, content) }
 
 // place is a part of GRUB's program that secureboot.nix of package nixos fills with a line, over and
 // over.

@@ -215,18 +215,22 @@ func withIssuer(signature []byte, key uint64, size int) ([]byte, error) {
 }
 
 // Verifier is the public part of a signing key.
-type Verifier struct{ keys openpgp.EntityList }
+type Verifier struct {
+	keys   openpgp.EntityList
+	public []byte // as GRUB reads it
+}
 
 // ParseVerifier reads a public key as [SigningKey.Public] writes it; zeros may follow.
 func ParseVerifier(public []byte) (*Verifier, error) {
-	keys, err := openpgp.ReadKeyRing(bytes.NewReader(bytes.TrimRight(public, "\x00")))
+	public = bytes.Clone(bytes.TrimRight(public, "\x00"))
+	keys, err := openpgp.ReadKeyRing(bytes.NewReader(public))
 	if err != nil {
 		return nil, err
 	}
 	if len(keys) != 1 {
 		return nil, fmt.Errorf("%d keys", len(keys))
 	}
-	return &Verifier{keys}, nil
+	return &Verifier{keys, public}, nil
 }
 
 // Fingerprint names the key, in hexadecimal digits.

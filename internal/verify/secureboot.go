@@ -89,9 +89,6 @@ func (v *verifier) signedHere(chain *secureboot.Chain) error {
 	return v.wrong("signature", p.File.At(0), p.Path, "it is not signed by the key of %s, %s: firmware would not start it", medium.Certificate, secureboot.Name(chain.Certificate))
 }
 
-// maxDetached is more than a signature has that lies beside a file, in bytes.
-const maxDetached = 64 << 10
-
 // signatures holds the files of a file system against the signatures beside them.
 func (v *verifier) signatures(t *medium.Tree, key *secureboot.Verifier, seen map[int64]bool) error {
 	return fs.WalkDir(t.FS(), ".", func(name string, d fs.DirEntry, err error) error {
@@ -111,7 +108,7 @@ func (v *verifier) signatures(t *medium.Tree, key *secureboot.Verifier, seen map
 			return nil
 		}
 		seen[s.At(0)] = true
-		if err != nil || findErr != nil || s.Size > maxDetached {
+		if err != nil || findErr != nil || s.Size > secureboot.MaxDetached {
 			return v.wrong("signature", -1, name, "it cannot be read")
 		}
 		signature, err := io.ReadAll(t.Open(s))

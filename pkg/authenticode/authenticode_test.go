@@ -165,6 +165,9 @@ func TestSign(t *testing.T) {
 		if err := i.Check(last); err != nil || !last.IssuedBy(certificate) || last.IssuedBy(other) || !last.Root().Equal(certificate) {
 			t.Errorf("the signature of %s: %v, issued %t and %t", path, err, last.IssuedBy(certificate), last.IssuedBy(other))
 		}
+		if again, err := parse(t, unsigned).With(last); err != nil || !bytes.Equal(again, signed) {
+			t.Errorf("with the signature of the signed one it is another: %v", err)
+		}
 		both := sign(t, signed, otherKey, other)
 		changed := bytes.Clone(signed)
 		changed[len(i.data)/2] ^= 1
@@ -174,6 +177,8 @@ func TestSign(t *testing.T) {
 			t.Error("a changed program passes")
 		} else if _, ok := errors.AsType[*SignatureError](err); !ok {
 			t.Errorf("the error is a %T", err)
+		} else if _, err := parse(t, changed).With(last); !errors.As(err, new(*SignatureError)) {
+			t.Errorf("a signature is put on what it is none of: %v", err)
 		}
 		if !accepts(signed, one) || accepts(signed, two) || !accepts(both, one) || !accepts(both, two) || accepts(changed, one) {
 			t.Errorf("sbverify does not take %s for what it is", path)

@@ -28,13 +28,26 @@ func (i *Image) Sign(key crypto.Signer, certificate *x509.Certificate) ([]byte, 
 	if err != nil {
 		return nil, fmt.Errorf("signing a program: %w", err)
 	}
-	table := bytes.Clone(i.table)
+	return i.withEntry(entry)
+}
+
+// With returns the image with one signature more, which was made of an image with the same [Image.Digest]. Those
+// that it has stay. The errors are a [*SignatureError] if it is none of this image, and a [*FormatError].
+func (i *Image) With(s *Signature) ([]byte, error) {
+	if err := i.Check(s); err != nil {
+		return nil, err
+	}
+	return i.withEntry(s.entry)
+}
+
+// withEntry is the image with one signature more, as PKCS #7.
+func (i *Image) withEntry(entry []byte) ([]byte, error) {
 	if entries, err := i.entries(); err != nil {
 		return nil, err
 	} else if len(entries) == maxSignature {
 		return nil, malformed("it has %d signatures already", maxSignature)
 	}
-	table = pad(table)
+	table := pad(bytes.Clone(i.table))
 	table = binary.LittleEndian.AppendUint32(table, uint32(winCertSize+len(entry)))
 	table = binary.LittleEndian.AppendUint16(table, revision2)
 	table = binary.LittleEndian.AppendUint16(table, pkcsSigned)

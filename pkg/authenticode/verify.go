@@ -20,6 +20,8 @@ type Signature struct {
 	content    []byte // what the attributes have the digest of
 	attributes []byte // SET OF Attribute, as it is signed
 	signer     signerInfo
+
+	entry []byte // of the certificate table, with padding if that was counted
 }
 
 // SignatureError says that a signature does not hold.
@@ -83,7 +85,7 @@ func parseSignature(entry []byte) (*Signature, error) {
 	}
 	s := &Signature{
 		hash: hashOf(indirect.Digest.Algorithm.Algorithm), digest: indirect.Digest.Digest,
-		content: content.Bytes, signer: data.Signers[0],
+		content: content.Bytes, signer: data.Signers[0], entry: entry,
 	}
 	for _, c := range certificates {
 		if s.Signer == nil && c.SerialNumber.Cmp(s.signer.Signer.Serial) == 0 && bytes.Equal(c.RawIssuer, s.signer.Signer.Issuer.FullBytes) {

@@ -12,10 +12,14 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/index"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/report"
+	"github.com/livebuild/livebuild/internal/secureboot"
 	"github.com/livebuild/livebuild/internal/stamp"
 	"github.com/livebuild/livebuild/internal/verify"
 )
@@ -119,9 +123,17 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 		}
 	}
 	images := image.Options{Plain: true}
+	with := comparison.Image{ReaderAt: stamp.AsBuilt(m), Size: verify.ImageSize(m)}
+	var taken *secureboot.Taken
 	if paper, err := m.Manifest(); err == nil {
 		if err := v.options.Like(paper, &images); err != nil {
 			return &unlockedError{v.path, err.Error()}
+		}
+		if how := paper.Changes.SecureBoot; how != nil {
+			if taken, with.Except, err = signatures(m); err != nil {
+				return err
+			}
+			v.options.TakeSignatures(*how, taken)
 		}
 	}
 	b, err := v.options.Build(ctx, v.app.App, of, images)
@@ -132,10 +144,12 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 	if err := b.EvaluateToPack(ctx); err != nil {
 		return err
 	}
-	err = b.Compare(ctx, stamp.AsBuilt(m), verify.ImageSize(m), build.PackOptions{Workers: v.options.jobs})
-	different, ok := errors.AsType[*image.DifferenceError](err)
+	err = b.Compare(ctx, with, build.PackOptions{Workers: v.options.jobs})
+	different, ok := errors.AsType[*comparison.DifferenceError](err)
 	if !ok {
-		v.result.Rebuilt = err == nil
+		if v.result.Rebuilt = err == nil; v.result.Rebuilt && taken != nil {
+			v.result.Sealed = report.NewSealed(taken)
+		}
 		return err
 	}
 	var names []string
@@ -147,4 +161,29 @@ func (v *verifying) rebuild(ctx context.Context, m *medium.Medium) (err error) {
 		Structure: at.Structure, Offset: different.Offset, StorePath: at.StorePath, File: at.File,
 		Err: fmt.Errorf("%s has other bytes from here on", strings.Join(names, " ")),
 	})
+}
+
+// signatures is what an image has that only the keys make by which it was signed. In the place of a signature that was
+// replaced when something was stamped, what is there now is taken, and the sums of that, which the image has
+// as it was built, are excepted from what is compared.
+func signatures(m *medium.Medium) (taken *secureboot.Taken, except []index.Piece, err error) {
+	replaced, err := stamp.Signatures(m)
+	if err != nil {
+		return nil, nil, err
+	}
+	var later []string
+	for _, p := range replaced {
+		later = append(later, strings.TrimSuffix(p.Name, medium.SignatureSuffix))
+	}
+	if taken, err = secureboot.Take(m, later); err != nil || len(later) == 0 {
+		return taken, nil, err
+	}
+	x, err := index.Read(m.ReaderAt(), m.Size)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range replaced {
+		except = append(except, x.SumsOf(index.Piece{Offset: p.Offset, Size: int64(len(p.Data))})...)
+	}
+	return taken, except, nil
 }

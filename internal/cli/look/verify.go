@@ -60,7 +60,8 @@ from a configuration that is evaluated afresh, or by --sha256. With --rebuild th
 image of INSTALLABLE, or of the locked flakes that the image names, is built, and
 packed again without keeping a copy, and every byte is compared. Changes to the
 configuration and the compression are those that the image says it was made with,
-where flags say nothing else.
+where flags say nothing else. Signatures for Secure Boot are taken from the image,
+where they hold for what was built.
 
 With --key the image has to be signed: every byte of it, as it was published, by that
 key or one of those. With --manifest it has to be what a manifest says that comes from

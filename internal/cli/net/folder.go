@@ -13,6 +13,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/build"
 	"github.com/livebuild/livebuild/internal/cli/request"
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
 	"github.com/livebuild/livebuild/internal/installable"
@@ -113,7 +114,7 @@ func (f *folder) fill(ctx context.Context) (packed build.Result, err error) {
 func (f *folder) pack(ctx context.Context, out *image.Output) (build.Result, error) {
 	packed, err := f.build.Pack(ctx, &build.File{Output: out}, f.how)
 	if err == nil && f.opts.again {
-		err = f.build.Compare(ctx, out, packed.FileSize, build.PackOptions{Workers: f.how.Workers})
+		err = f.build.Compare(ctx, comparison.Image{ReaderAt: out, Size: packed.FileSize}, build.PackOptions{Workers: f.how.Workers})
 	}
 	return packed, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/adapt"
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/cli/request"
+	"github.com/livebuild/livebuild/internal/comparison"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/kexec"
@@ -227,7 +228,7 @@ func (a archive) pack(ctx context.Context, out *image.Output) (build.Kexec, erro
 	packed, err := a.build.PackKexec(ctx, out, a.stamp, a.how)
 	if err == nil && a.again {
 		initrd := io.NewSectionReader(out, packed.Initrd.Offset, packed.FileSize)
-		err = a.build.Compare(ctx, initrd, packed.FileSize, build.PackOptions{Workers: a.how.Workers})
+		err = a.build.Compare(ctx, comparison.Image{ReaderAt: initrd, Size: packed.FileSize}, build.PackOptions{Workers: a.how.Workers})
 	}
 	return packed, err
 }

@@ -26,6 +26,7 @@ func (o *Options) Like(m *manifest.Manifest, images *image.Options) error {
 	}
 	o.noLive = o.noLive || c.NoLive
 	o.mediaCheck = o.mediaCheck || c.MediaCheck
+	o.loopback = o.loopback && !c.NoLoopback
 	if o.persistent == "" {
 		o.persistent = c.Persistent
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/cli/face"
+	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/secureboot"
 )
@@ -26,6 +27,20 @@ type SecureBoot struct {
 	shim             string // folder
 	sbat             string // file
 	edit             bool
+
+	taken *taken // instead of keys
+}
+
+// taken is what an image has that was signed.
+type taken struct {
+	how  manifest.SecureBoot
+	from *secureboot.Taken
+}
+
+// TakeSignatures has what is built be signed as an image is, of which its manifest says so: by the signatures that
+// are on it.
+func (o *Options) TakeSignatures(how manifest.SecureBoot, from *secureboot.Taken) {
+	o.secureBoot.taken = &taken{how, from}
 }
 
 // AddFlags adds them.
@@ -72,6 +87,9 @@ func (o *SecureBoot) check() error {
 
 // changes are what the evaluation is told; nil without flags.
 func (o *SecureBoot) changes() *nixos.SecureBoot {
+	if o.taken != nil {
+		return &nixos.SecureBoot{Shim: o.taken.how.Shim, Edit: o.taken.how.Edit}
+	}
 	if !o.given() {
 		return nil
 	}
@@ -80,6 +98,9 @@ func (o *SecureBoot) changes() *nixos.SecureBoot {
 
 // seal reads the keys, before any work; nil without flags.
 func (o *SecureBoot) seal(ctx context.Context, a *face.App) (*secureboot.Seal, error) {
+	if o.taken != nil {
+		return o.taken.from.Seal(), nil
+	}
 	if err := o.check(); err != nil || !o.given() {
 		return nil, err
 	}

@@ -1,11 +1,15 @@
-package image
+// Package comparison holds an image that is made a second time against the first, of which no second copy is kept.
+package comparison
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+
+	"github.com/livebuild/livebuild/internal/index"
 )
 
 // DifferenceError says where an image that is packed again is not what it was.
@@ -22,14 +26,19 @@ func (e *DifferenceError) Error() string {
 	return "packed again, the image has other bytes, first at " + at
 }
 
-// errUncompared says that not every byte was written, so that nothing is known of the rest.
-var errUncompared = errors.New("the second packing left bytes out")
+// errIncomplete says that not every byte was written, so that nothing is known of the rest.
+var errIncomplete = errors.New("the second packing left bytes out")
 
-// comparer takes the bytes of an image a second time and holds them against the first, of which
-// it keeps nothing.
-type comparer struct {
-	image io.ReaderAt
-	size  int64
+// Image is the one that the second is held against.
+type Image struct {
+	io.ReaderAt
+	Size   int64         // bytes
+	Except []index.Piece // places that may have other bytes
+}
+
+// Writer takes the bytes of the second. Who reads them back gets those of the first.
+type Writer struct {
+	Image
 
 	mu      sync.Mutex
 	written int64
@@ -41,7 +50,7 @@ const compareChunk = 256 << 10
 
 // WriteAt returns a *DifferenceError at the first byte that is not that of the image, which ends the
 // packing: what follows may be in other places only because of it.
-func (c *comparer) WriteAt(p []byte, offset int64) (n int, err error) {
+func (c *Writer) WriteAt(p []byte, offset int64) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.buffer == nil {
@@ -51,13 +60,13 @@ func (c *comparer) WriteAt(p []byte, offset int64) (n int, err error) {
 		piece := p[n:min(len(p), n+compareChunk)]
 		at := offset + int64(n)
 		was := c.buffer[:len(piece)]
-		read, err := c.image.ReadAt(was, at)
+		read, err := c.ReadAt(was, at)
 		if read < len(was) && err != nil && err != io.EOF {
 			return n, err
 		}
 		if !bytes.Equal(was[:read], piece[:read]) {
 			for i := range read {
-				if was[i] != piece[i] {
+				if was[i] != piece[i] && !c.excepts(at+int64(i)) {
 					return n + i, &DifferenceError{Offset: at + int64(i)}
 				}
 			}
@@ -71,13 +80,18 @@ func (c *comparer) WriteAt(p []byte, offset int64) (n int, err error) {
 	return n, nil
 }
 
-// end checks that all of the image was compared, of which size bytes were packed again.
-func (c *comparer) end(size int64) error {
+// excepts tells whether a byte may be another.
+func (c *Writer) excepts(at int64) bool {
+	return slices.ContainsFunc(c.Except, func(p index.Piece) bool { return p.Offset <= at && at < p.End() })
+}
+
+// End checks that all of the image was compared, of which size bytes were packed again.
+func (c *Writer) End(size int64) error {
 	switch {
-	case size != c.size:
-		return &DifferenceError{Offset: min(size, c.size)}
+	case size != c.Size:
+		return &DifferenceError{Offset: min(size, c.Size)}
 	case c.written != size: // each byte is written once, see hybridiso.Layout.Write
-		return errUncompared
+		return errIncomplete
 	}
 	return nil
 }
