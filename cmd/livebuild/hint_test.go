@@ -19,6 +19,7 @@ var unhinted = map[string]string{
 	"internal/device.ToldError":        "told already, with advice, by the process at the other end",
 	"internal/image.UnfitError":        "a note on an earlier image that nothing is taken from",
 	"internal/kernel.ErrNoConfig":      "internal/image asks nothing more of such a kernel",
+	"internal/kexec.ErrNone":           "internal/medium takes such a file for something else",
 	"internal/overlay.RoomError":       "internal/boottest asks for the room before",
 	"internal/store.OpenError":         "internal/nix makes KindVanished of it",
 }

@@ -286,7 +286,7 @@ var house = map[string]room{
 		[]string{
 			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/persistence", "internal/progress", "internal/store",
 			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
-			"internal/netboot",
+			"internal/kexec", "internal/netboot",
 		},
 	},
 	"internal/transfer": {
@@ -316,14 +316,17 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/persistence", "internal/progress",
+			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/netboot", "internal/persistence", "internal/progress",
 			"internal/secureboot", "internal/stamp", "internal/store", "pkg/authenticode", "pkg/fat", "pkg/gpt", "pkg/hybridiso",
 			"pkg/squashfs",
 		},
 	},
 	"internal/inspection": {
 		"what an image tells of itself: how it starts, its menus, kernels and file systems, and what takes room in its store",
-		[]string{"internal/contents", "internal/kernel", "internal/loader", "internal/medium", "internal/progress", "internal/secureboot", "internal/store", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{
+			"internal/contents", "internal/kernel", "internal/kexec", "internal/loader", "internal/medium", "internal/netboot", "internal/progress",
+			"internal/secureboot", "internal/store", "pkg/squashfs", "pkg/squashfs/codec",
+		},
 	},
 	"internal/difference": {
 		"what differs between two images, or those that configurations would become: packages by version, how they start",
@@ -335,7 +338,10 @@ var house = map[string]room{
 	},
 	"internal/boottest": {
 		"image × boot modes → verdicts",
-		[]string{"internal/carrier", "internal/loader", "internal/manifest", "internal/medium", "internal/overlay", "internal/progress", "internal/qemu", "internal/netboot"},
+		[]string{
+			"internal/carrier", "internal/kexec", "internal/loader", "internal/manifest", "internal/medium", "internal/netboot", "internal/overlay",
+			"internal/progress", "internal/qemu", "pkg/cpio",
+		},
 	},
 	"internal/carrier": {
 		"disks that have an image as a file, and a GRUB of this machine that starts it from there",

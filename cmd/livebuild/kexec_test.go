@@ -253,3 +253,31 @@ func giveProgram(t *testing.T, root, program string) {
 		}
 	}
 }
+
+// TestKexecTried has 'livebuild test' start archives: a sound one, compressed, and one for another machine.
+func TestKexecTried(t *testing.T) {
+	t.Parallel()
+	need.QEMU(t)
+	b, _ := testImage(t, 0, kexecOf(t, "host.tar.gz").File, "--logs", t.TempDir())
+	if len(b.Boots) != 1 || b.Boots[0].Mode != "kexec" || b.Arch != "x86_64" {
+		t.Fatalf("the boots are %+v", b)
+	}
+	console := string(readFile(t, b.Boots[0].Log))
+	for _, line := range []string{"machine will boot into nixos in 6s...", "MINI-MEDIUM none", "MINI-CHECK ok manifest", "MINI-RESULT PASS"} {
+		if !strings.Contains(console, line) {
+			t.Errorf("the console has no %q", line)
+		}
+	}
+	other := kexecOf(t, "host.tar").File
+	text := readFile(t, other)
+	at := bytes.Index(text, []byte("\nx86_64) ;;\n"))
+	if at < 0 {
+		t.Fatal("the script has no pattern of machines")
+	}
+	copy(text[at:], "\nriscv9) ;;\n")
+	writeFile(t, other, text)
+	b, o := testImage(t, 3, other)
+	if b.Passed || b.Boots[0].Outcome != "rejected" || !strings.HasPrefix(b.Boots[0].Line, "livebuild: kexec failed: this machine is x86_64, and the system is for x86_64-linux") {
+		t.Errorf("the boots are %+v\n%s", b, o.stderr)
+	}
+}

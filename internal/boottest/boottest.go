@@ -208,7 +208,7 @@ func boot(ctx context.Context, m *medium.File, mode medium.Mode, opts Options) (
 	defer task.End(nil) // the verdict is told by its result
 	log := &consoleLog{tell: func(line string) { task.Moved(line) }}
 	machine := start.Machine(opts.Machines[mode])
-	watch := qemu.Watch{Expect: opts.Expect, Reject: opts.Reject, Limit: opts.Limit, Copy: log}
+	watch := qemu.Watch{Expect: opts.Expect, Reject: start.reject(opts.Reject), Limit: opts.Limit, Copy: log}
 	r.Verdict, r.Err = qemu.Run(ctx, machine, watch)
 	if r.Err == nil && machine.Accel == qemu.TCG && guestFailed(r.Verdict.Outcome) {
 		progress.Note(opts.Progress, Again{mode, r.Verdict.Outcome.Name(), r.Verdict.String()})

@@ -43,6 +43,7 @@ type Start struct {
 
 	install *Installation // that the loader is to start, or nil
 	network *network      // nil of a medium
+	before  *before       // that starts an archive for kexec, or nil
 	carrier *carrier.Disk // that has the image as a file, or nil
 }
 
@@ -63,6 +64,15 @@ func PrepareMute(m *medium.File, of System, mode medium.Mode) (*Start, error) {
 func prepare(s *Start) (_ *Start, err error) {
 	if s.path, err = filepath.Abs(s.medium.Path); err != nil {
 		return nil, err
+	}
+	if s.Mode == medium.Kexec {
+		console := ""
+		if !s.mute {
+			s.Serial = SerialAdded
+			console = loader.Console(serialPorts[s.medium.Arch])
+		}
+		s.before, err = newBefore(s.medium, console)
+		return s, err
 	}
 	if s.Mode.Netboot() {
 		s.Serial = SerialAdded
@@ -100,6 +110,8 @@ func (s *Start) carry() error {
 // Machine returns the machine that starts the image so, of one that is complete but for that.
 func (s *Start) Machine(m qemu.Machine) qemu.Machine {
 	switch {
+	case s.before != nil:
+		return s.before.machine(m)
 	case s.network != nil:
 		m.TFTP = s.network.tftp
 	case s.carrier != nil:
@@ -114,10 +126,13 @@ func (s *Start) Machine(m qemu.Machine) qemu.Machine {
 
 // Close ends what the machine was given while it ran.
 func (s *Start) Close() error {
-	if s.network == nil {
-		return nil
+	switch {
+	case s.before != nil:
+		return s.before.close()
+	case s.network != nil:
+		return s.network.close()
 	}
-	return s.network.close()
+	return nil
 }
 
 // restore makes the start one from the beginning again.
@@ -129,7 +144,7 @@ func (s *Start) restore() {
 
 // machineFor returns the machine with the firmware and the drive of a mode.
 func machineFor(m qemu.Machine, mode medium.Mode) qemu.Machine {
-	if mode.UEFI() {
+	if mode.UEFI() || mode == medium.Kexec && m.Arch == qemu.AArch64 { // which has no other
 		m.Firmware = qemu.UEFI
 	}
 	m.Netboot = mode.Netboot()

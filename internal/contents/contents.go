@@ -121,6 +121,8 @@ func openVolume(m *medium.Medium) (source, error) {
 		return squash{s.Reader}, err
 	case medium.Disk:
 		return empty{}, nil
+	case medium.Folder, medium.Archive:
+		return openListed(m), nil
 	}
 	return openISO(m.ReaderAt(), m.Size)
 }
@@ -197,6 +199,9 @@ func (c *Contents) Open(f File) (*io.SectionReader, error) {
 func (c *Contents) Extents(f File) []medium.Extent {
 	if f.system != c.volume || !f.Mode.IsRegular() {
 		return nil
+	}
+	if f.entry.extents != nil {
+		return f.entry.extents
 	}
 	extents := make([]medium.Extent, len(f.entry.iso.Extents))
 	for i, e := range f.entry.iso.Extents {

@@ -37,6 +37,8 @@ type entry struct {
 	major, minor uint32
 	id           uint64 // of a folder: no other in the source has it
 
+	extents []medium.Extent // of a file in no file system
+
 	iso hybridiso.Entry
 	fat fat.Entry
 	ino squashfs.Inode

@@ -194,6 +194,9 @@ func (i *Image) readEFI(ctx context.Context, c *contents.Contents) error {
 	return nil
 }
 
+// nixStore is where the store of a medium is found, wherever its squashfs is.
+const nixStore = "/nix/store/"
+
 // smallest is the size of the smallest squashfs, its superblock, in bytes.
 const smallest = 96
 
@@ -208,7 +211,7 @@ func (i *Image) readFileSystems(ctx context.Context, m *medium.Medium, c *conten
 		i.FileSystems = append(i.FileSystems, system)
 		return err
 	}
-	if m.Form == medium.Initrd {
+	if m.Form == medium.Initrd || m.Bundled() {
 		s, err := m.Store()
 		if err != nil {
 			return err
@@ -219,6 +222,9 @@ func (i *Image) readFileSystems(ctx context.Context, m *medium.Medium, c *conten
 		}
 		system, err := count(ctx, s.Reader)
 		system.Path, system.Size = "/", section.Size()
+		if m.Bundled() {
+			system.Path = nixStore
+		}
 		i.FileSystems = append(i.FileSystems, system)
 		return err
 	}

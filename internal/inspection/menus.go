@@ -43,6 +43,10 @@ type Kernel struct {
 var loaderNames = map[loader.Loader]string{loader.SYSLINUX: "SYSLINUX", loader.GRUB: "GRUB", loader.SystemdBoot: "systemd-boot"}
 
 func (i *Image) readMenus(m *medium.Medium) error {
+	if m.Bundled() {
+		i.bundledMenu(m)
+		return nil
+	}
 	efi := 0
 	for _, t := range m.Trees() {
 		prefix := "/"

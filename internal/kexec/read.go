@@ -24,7 +24,8 @@ const (
 	maxWindow  = 128 << 20 // of zstd
 )
 
-var errNone = errors.New("this is no archive for kexec that livebuild made")
+// ErrNone says that something is no archive for kexec that livebuild made.
+var ErrNone = errors.New("this is no archive for kexec that livebuild made")
 
 // Unpack returns the tar in what may be compressed by gzip or zstd.
 func Unpack(r io.Reader) (io.ReadCloser, error) {
@@ -51,23 +52,23 @@ func Unpack(r io.Reader) (io.ReadCloser, error) {
 func ReadManifest(r io.Reader) (m *manifest.Manifest, err error) {
 	unpacked, err := Unpack(r)
 	if err != nil {
-		return nil, errNone
+		return nil, ErrNone
 	}
 	defer func() { err = errors.Join(err, unpacked.Close()) }()
 	t := tar.NewReader(io.LimitReader(unpacked, maxBefore))
 	for range maxMembers {
 		h, err := t.Next()
 		if err != nil {
-			return nil, errNone
+			return nil, ErrNone
 		}
 		switch {
 		case h.Name != Folder+"/" && path.Dir(h.Name) != Folder:
-			return nil, errNone
+			return nil, ErrNone
 		case h.Name == path.Join(Folder, Manifest) && h.Typeflag == tar.TypeReg:
 			return manifest.Read(t)
 		}
 	}
-	return nil, errNone
+	return nil, ErrNone
 }
 
 // Ours reports whether a file is an archive for kexec that livebuild made. The error is one of opening it.

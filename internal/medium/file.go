@@ -26,6 +26,9 @@ type File struct {
 	// Netboot is the folder of a system that starts over the network; nil of an image.
 	Netboot *netboot.Folder
 
+	// Scratch begins a file for what is made of the image while it is used; nil: nothing can be.
+	Scratch func() (Scratch, error)
+
 	open []func() error
 }
 
@@ -55,8 +58,25 @@ func Open(ctx context.Context, path string, opts OpenOptions) (*File, error) {
 	if opts.Name == "" {
 		opts.Name = path
 	}
-	f := &File{Name: Name(opts.Name), Path: path}
+	f := &File{Name: Name(opts.Name), Path: path, Scratch: opts.Scratch}
 	if err := f.read(ctx, opts); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// OpenBundle opens a folder that livebuild made for network boots, by its path or that of its manifest, to look into
+// it. The error is a [*netboot.FolderError] if it is none, or one of [netboot.ReadManifest].
+func OpenBundle(path string) (*File, error) {
+	f := &File{Name: Name(filepath.Clean(path)), Path: path}
+	folder := path
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		folder = filepath.Dir(path)
+		f.Name = Name(folder)
+	}
+	if err := f.readFolder(folder); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -173,7 +193,7 @@ func (f *File) become(path string, r io.ReaderAt, size int64, opts OpenOptions) 
 }
 
 // extensions are those of image files.
-var extensions = []string{".zst", ".xz", ".gz", ".iso"}
+var extensions = []string{".zst", ".xz", ".gz", ".tgz", ".tar", ".iso"}
 
 // Name is what an image is called: the last element of its path, without extensions.
 func Name(path string) string {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/livebuild/livebuild/internal/initrd"
+	"github.com/livebuild/livebuild/internal/kexec"
 	"github.com/livebuild/livebuild/pkg/gpt"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 	"github.com/livebuild/livebuild/pkg/squashfs"
@@ -21,6 +22,8 @@ const (
 	Squashfs             // a squashfs alone, as of a store or of a root file system
 	Initrd               // what a boot loader puts into memory, with the squashfs of a store in it
 	Disk                 // partitions, an EFI system partition among them, and no volume
+	Folder               // files for network boots, that lie beside one another, in any order
+	Archive              // the same for kexec, in a tar
 )
 
 // errNoForm says that an image has none of the forms that are read.
@@ -31,6 +34,10 @@ func (m *Medium) otherForm() error {
 	if _, err := squashfs.Open(io.NewSectionReader(m.r, 0, m.Size), m.Size); !errors.Is(err, squashfs.ErrNotSquashFS) {
 		m.Form = Squashfs
 		m.trees = []*Tree{{Name: "volume", src: m.r}}
+		return err
+	}
+	// Before it is taken for an initrd, which is the end of such an archive.
+	if err := m.readArchive(); !errors.Is(err, kexec.ErrNone) {
 		return err
 	}
 	if _, err := initrd.FindStore(m.r, m.Size); err == nil {

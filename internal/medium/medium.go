@@ -13,6 +13,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/persistence"
 	"github.com/livebuild/livebuild/pkg/hybridiso"
 )
@@ -36,6 +37,11 @@ type Medium struct {
 
 	r     io.ReaderAt
 	trees []*Tree
+
+	// Of a bundle.
+	members  []Member
+	paper    *manifest.Manifest // nil if it is of no use
+	paperErr error              // why
 }
 
 // ForeignError says that a file is no image that a machine could be started from.
@@ -52,6 +58,10 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 		return nil, err
 	}
 	switch {
+	case m.Form == Archive && m.paper == nil:
+		return nil, m.paperErr
+	case m.Form == Archive:
+		return m, nil
 	case m.Form != Disc:
 		return nil, &ForeignError{errNoForm.Error()}
 	case len(m.Modes) == 0:
@@ -63,9 +73,9 @@ func Read(r io.ReaderAt, size int64) (*Medium, error) {
 }
 
 // ReadAny is [Read] for whoever only looks into an image: one that starts no machine has no
-// Modes, and one of which it is not known for what machines it is has no Arch. A squashfs alone and
-// a disk with an EFI system partition will do, too, see [Form]: their Volume has partitions at
-// most. The error is a *ForeignError if there is none of these.
+// Modes, and one of which it is not known for what machines it is has no Arch. A squashfs alone,
+// a disk with an EFI system partition and an archive for kexec will do, too, see [Form]: their Volume has
+// partitions at most. The error is a *ForeignError if there is none of these.
 func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
 	m := &Medium{Size: size, r: r, Stick: persistence.Find(r, size)}
 	if m.Stick != nil {
@@ -80,6 +90,9 @@ func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
 			return nil, &ForeignError{errNoForm.Error()}
 		case err != nil:
 			return nil, err
+		}
+		if m.Bundled() {
+			return m, nil
 		}
 		m.Modes = claimedModes(m.Volume)
 		loader, _ := m.efiLoader()
@@ -102,7 +115,7 @@ func ReadAny(r io.ReaderAt, size int64) (*Medium, error) {
 }
 
 // MadeHere reports whether livebuild made the image.
-func (m *Medium) MadeHere() bool { return m.Volume.DataPreparer == Preparer }
+func (m *Medium) MadeHere() bool { return m.Volume.DataPreparer == Preparer || m.Bundled() }
 
 // MadeHere reports whether a file or a disk begins with an image made by livebuild.
 func MadeHere(r io.ReaderAt) bool {

@@ -37,7 +37,7 @@ func (m *Medium) WithFile(modes []Mode) []Mode {
 }
 
 // AllModes returns every boot mode, those of a medium first.
-func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Loopback) }
+func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Kexec, Loopback) }
 
 // MediumModes returns every mode of an image that a machine reads from a medium.
 func MediumModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }

@@ -64,6 +64,9 @@ func (m *Medium) StoreSection() (*io.SectionReader, error) {
 	if m.Form == Disc {
 		return FindStore(m.r, m.Size)
 	}
+	if m.Bundled() {
+		return m.bundledStore()
+	}
 	if m.Form == Initrd {
 		return initrd.FindStore(m.r, m.Size)
 	}

@@ -23,6 +23,8 @@ type Tree struct {
 	src io.ReaderAt // the whole medium
 	iso *hybridiso.Reader
 	fat *fat.Reader
+
+	listed []Member // of a bundle
 }
 
 // TreeFile is a regular file of a [Tree].
@@ -79,7 +81,7 @@ func (t *Tree) Find(name string) (TreeFile, error) {
 	case t.iso != nil:
 		return t.findISO(name)
 	}
-	return TreeFile{}, fs.ErrNotExist
+	return find(t.listed, name)
 }
 
 func (t *Tree) findFAT(name string) (TreeFile, error) {

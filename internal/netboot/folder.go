@@ -38,7 +38,7 @@ func Names(path string) bool {
 		return false
 	}
 	if !info.IsDir() {
-		return info.Mode().IsRegular() && strings.HasSuffix(path, extension)
+		return info.Mode().IsRegular() && (strings.HasSuffix(path, extension) || filepath.Base(path) == Manifest)
 	}
 	for _, name := range []string{Script, Manifest} {
 		if info, err := os.Stat(filepath.Join(path, name)); err == nil && info.Mode().IsRegular() {
@@ -48,6 +48,9 @@ func Names(path string) bool {
 	return false
 }
 
+// Holds reports whether a path is that of a folder to start machines from, or of the manifest in one.
+func Holds(path string) bool { return Names(path) && !strings.HasSuffix(path, extension) }
+
 // Open looks at a folder, or at a script in one. The error is a *FolderError if no machine can be started from
 // there, or a [*manifest.Error].
 func Open(path string) (*Folder, error) {
@@ -56,7 +59,9 @@ func Open(path string) (*Folder, error) {
 		return nil, err
 	}
 	f := &Folder{Path: path, Script: Script}
-	if !info.IsDir() {
+	if filepath.Base(path) == Manifest && !info.IsDir() {
+		f.Path = filepath.Dir(path)
+	} else if !info.IsDir() {
 		if !strings.HasSuffix(path, extension) {
 			return nil, &FolderError{path, "is neither a folder nor a script for iPXE (*" + extension + ")"}
 		}

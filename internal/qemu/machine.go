@@ -105,6 +105,10 @@ type Machine struct {
 	Medium     Medium
 	Served     nbd.Disk // what the medium holds instead of Image: this process answers each reading of it; nil for none
 
+	// Kernel and Initrd are absolute paths of what QEMU itself puts into memory and starts, with CommandLine, and no
+	// firmware in between; "" for what firmware finds.
+	Kernel, Initrd, CommandLine string
+
 	Netboot bool   // it starts what comes over the network, which it has then, by iPXE
 	TFTP    string // absolute path of the folder in which iPXE finds Bootfile
 
@@ -155,6 +159,9 @@ func (m Machine) Args() ([]string, error) {
 	args = append(args, m.pflash()...)
 	args = append(args, m.disk()...)
 	args = append(args, m.medium()...)
+	if m.Kernel != "" {
+		args = append(args, "-kernel", m.Kernel, "-initrd", m.Initrd, "-append", m.CommandLine)
+	}
 	return append(args, m.Extra...), nil
 }
 
@@ -174,6 +181,8 @@ func (m Machine) check() error {
 		return &ROMError{Arch: m.Arch}
 	case m.MemoryMiB < 0:
 		return fmt.Errorf("memory of %d MiB", m.MemoryMiB)
+	case m.Kernel != "" && (!filepath.IsAbs(m.Kernel) || !filepath.IsAbs(m.Initrd)):
+		return fmt.Errorf("path of the kernel %q or of the initrd %q is not absolute", m.Kernel, m.Initrd)
 	case m.Image != "" && !filepath.IsAbs(m.Image): // QEMU might take it for a protocol
 		return fmt.Errorf("path of the image %q is not absolute", m.Image)
 	case slices.ContainsFunc(m.Disks, func(d DiskFile) bool { return !filepath.IsAbs(d.Path) }):

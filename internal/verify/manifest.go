@@ -21,15 +21,15 @@ func (v *verifier) manifest() error {
 	case none && v.options.Manifest == nil:
 		return nil // older ones have none
 	case none:
-		return v.wrong(structure, -1, medium.Manifest, "the image has none")
+		return v.wrong(structure, -1, v.medium.ManifestName(), "the image has none")
 	case err != nil:
-		if err := v.wrong(structure, -1, medium.Manifest, "%w", err); err != nil {
+		if err := v.wrong(structure, -1, v.medium.ManifestName(), "%w", err); err != nil {
 			return err
 		}
 	}
 	if v.options.Manifest != nil {
 		if own != nil && !sameManifest(own, v.options.Manifest) {
-			if err := v.wrong(structure, -1, medium.Manifest, "it says something else than the manifest that the image is held against"); err != nil {
+			if err := v.wrong(structure, -1, v.medium.ManifestName(), "it says something else than the manifest that the image is held against"); err != nil {
 				return err
 			}
 		}
@@ -52,9 +52,9 @@ func (v *verifier) manifest() error {
 		return nil
 	}
 	if first == "" {
-		return v.wrong(structure, -1, medium.Manifest, "it has %d store paths, the registration %d", len(own.StorePaths), len(v.images.known))
+		return v.wrong(structure, -1, v.medium.ManifestName(), "it has %d store paths, the registration %d", len(own.StorePaths), len(v.images.known))
 	}
-	return v.wrong(structure, -1, medium.Manifest, "the registration does not have %d of its store paths so, as %s", differing, first)
+	return v.wrong(structure, -1, v.medium.ManifestName(), "the registration does not have %d of its store paths so, as %s", differing, first)
 }
 
 // sameManifest reports whether two manifests say the same.
@@ -68,7 +68,7 @@ func sameManifest(a, b *manifest.Manifest) bool {
 // counts.
 func (v *verifier) holdManifest() error {
 	m := v.options.Manifest
-	if m.Settings.VolumeID != v.medium.Volume.ID {
+	if !v.medium.Bundled() && m.Settings.VolumeID != v.medium.Volume.ID {
 		if err := v.wrong("manifest", -1, "", "the volume ID is %q on the medium, %q there", v.medium.Volume.ID, m.Settings.VolumeID); err != nil {
 			return err
 		}

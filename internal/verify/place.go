@@ -44,13 +44,19 @@ func Locate(ctx context.Context, m *medium.Medium, offset int64) Place {
 	switch m.Form {
 	case medium.Squashfs:
 		return v.inStore(offset)
-	case medium.Initrd:
-		section, err := m.StoreSection()
-		if err != nil {
-			return Place{Structure: "initrd"}
+	case medium.Initrd, medium.Folder, medium.Archive:
+		if section, err := m.StoreSection(); err == nil {
+			if _, start, size := section.Outer(); offset >= start && offset < start+size {
+				return v.inStore(offset)
+			}
 		}
-		if _, start, size := section.Outer(); offset >= start && offset < start+size {
-			return v.inStore(offset)
+		for _, f := range m.Members() {
+			if at := f.At(0); offset >= at && offset < at+f.Size {
+				return Place{Structure: "file", File: f.Path}
+			}
+		}
+		if m.Bundled() {
+			return Place{Structure: "padding"}
 		}
 		return Place{Structure: "initrd"}
 	}

@@ -131,6 +131,8 @@ func (v *verifier) steps() []func() error {
 	switch v.medium.Form {
 	case medium.Squashfs, medium.Initrd:
 		return []func() error{v.openStore, v.storePaths, v.squashfs}
+	case medium.Folder, medium.Archive:
+		return []func() error{v.openStore, v.manifest, v.bundle, v.storePaths}
 	case medium.Disk:
 		return []func() error{v.tables, v.partitions, v.menus, v.secureBoot}
 	}

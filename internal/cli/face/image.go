@@ -28,8 +28,12 @@ func (a *App) OpenMedium(ctx context.Context, path string) (*medium.File, error)
 	return medium.Open(ctx, path, opts)
 }
 
-// LookInto opens an image, compressed or not, or a disk, even one that starts no machine.
+// LookInto opens an image, compressed or not, a disk, or a folder for network boots, by its own name or that of its
+// manifest, even one that starts no machine.
 func (a *App) LookInto(ctx context.Context, path string) (*medium.File, error) {
+	if netboot.Holds(path) {
+		return medium.OpenBundle(path)
+	}
 	opts := a.openOptions(path)
 	opts.Any = true
 	return medium.Open(ctx, path, opts)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/livebuild/livebuild/internal/boottest"
 	"github.com/livebuild/livebuild/internal/build"
@@ -111,12 +112,14 @@ func machineOf(s boottest.System) qemu.Machine {
 // guestOptions are the flags about the machine that an image is started in.
 type guestOptions struct {
 	memory    string
+	given     *pflag.Flag // of memory
 	noNetwork bool
 }
 
 func (o *guestOptions) addFlags(cmd *cobra.Command, short, memory string) {
 	f := cmd.Flags()
 	f.StringVarP(&o.memory, "memory", short, memory, "give the guest so much memory: `SIZE` is in MiB, or has a unit as in 2G")
+	o.given = f.Lookup("memory")
 	f.BoolVar(&o.noNetwork, "no-network", false, "give the guest no network")
 }
 
@@ -127,4 +130,20 @@ func (o *guestOptions) memoryMiB() (int, error) {
 		return 0, face.Usage(fmt.Errorf("--memory needs a size such as 2048 or 2G, not %q", o.memory))
 	}
 	return int(bytes >> 20), nil
+}
+
+// enough is so much memory, or more if nobody has said how much and an archive for kexec needs it.
+func (o *guestOptions) enough(mib int, m *medium.File) int {
+	if m.Form != medium.Archive || o.given.Changed {
+		return mib
+	}
+	return max(mib, boottest.KexecMemory(m))
+}
+
+// checkKexec refuses to start an archive for kexec as what it is not.
+func checkKexec(secure bool) error {
+	if secure {
+		return face.Usage(errors.New("--secure-boot is about images: nothing that is started by kexec is signed here"))
+	}
+	return nil
 }

@@ -42,11 +42,12 @@ func Run(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts runOptions
 	cmd := &cobra.Command{
-		Use:   "run IMAGE|FOLDER|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
+		Use:   "run IMAGE|FOLDER|ARCHIVE|INSTALLABLE [flags] [-- QEMU-ARGUMENT...]",
 		Short: "Start an image in a virtual machine",
 		Long: `Start an image in a virtual machine that fits it. Given an INSTALLABLE, build its
 image first; it is gone with the machine. A FOLDER that 'livebuild netboot' made, or a
-script for iPXE (*.ipxe), is started over a network, by QEMU's iPXE and HTTP.
+script for iPXE (*.ipxe), is started over a network, by QEMU's iPXE and HTTP; an ARCHIVE
+of 'livebuild kexec' by a Linux that is its own kernel and programs.
 
 The machine has a window if there is a graphical session, otherwise the system's
 serial console is in this terminal: there, ctrl-a x ends the machine. What the
@@ -170,6 +171,18 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 			return err
 		}
 	}
+	if mode == medium.Kexec {
+		if err := checkKexec(guest.SecureBoot); err != nil {
+			return err
+		}
+		switch {
+		case opts.print:
+			return face.Usage(errors.New("--print needs an image: what starts an archive is there only while this runs"))
+		case opts.bios || opts.uefi || opts.usb || opts.asFile:
+			return face.Usage(errors.New("an archive is started by a Linux that runs: --bios, --uefi, --usb and --as-file do not go with it"))
+		}
+		guest.MemoryMiB = opts.enough(guest.MemoryMiB, m)
+	}
 	machines, err := v.hostMachines(ctx, b, guest, []medium.Mode{mode})
 	if err != nil {
 		return err
@@ -243,7 +256,7 @@ func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, m
 		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() || mode == medium.Loopback {
+	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() || mode == medium.Loopback || mode == medium.Kexec {
 		prepare := boottest.PrepareMute
 		if guest.Serial == qemu.SerialTerminal {
 			prepare = boottest.Prepare
@@ -311,6 +324,9 @@ func (o *runOptions) guest() (qemu.Machine, error) {
 
 // mode is how the image is started, of the modes that it claims.
 func (o *runOptions) mode(claimed []medium.Mode) (medium.Mode, error) {
+	if slices.Contains(claimed, medium.Kexec) {
+		return medium.Kexec, nil
+	}
 	wanted := []medium.Mode{medium.UEFICD, medium.BIOSCD}
 	if slices.ContainsFunc(claimed, medium.Mode.Netboot) {
 		wanted = []medium.Mode{medium.NetbootUEFI, medium.NetbootBIOS}

@@ -46,11 +46,11 @@ func Test(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts TestOptions
 	cmd := &cobra.Command{
-		Use:   "test IMAGE|FOLDER [flags]",
+		Use:   "test IMAGE|FOLDER|ARCHIVE [flags]",
 		Short: "Boot an image in virtual machines and see whether it comes up",
-		Long: `Boot an image, or a folder that 'livebuild netboot' made, in every way that it claims
-to start a machine, and watch its serial console until it shows a login prompt, or
---expect matches a line. A kernel panic, an emergency shell, a prompt of the boot
+		Long: `Boot an image, a folder that 'livebuild netboot' made, or an archive of 'livebuild kexec',
+in every way that it claims to start a machine, and watch its serial console until it
+shows a login prompt, or --expect matches a line. A kernel panic, an emergency shell, a prompt of the boot
 loader and the like end a boot at once. The image is only read; it can be anyone's.
 
 A system that leaves the serial console alone, or whose boot menu waits, is booted
@@ -61,6 +61,10 @@ not boot.
 
 With --modes loopback the image is a file on a disk with FAT, from which a GRUB of this
 machine starts it by UEFI, as people do who keep several images on one stick.
+
+An archive for kexec is unpacked and run by a Linux that has the archive's own kernel and
+programs, and nothing else: neither disks nor a network. What is judged is the system
+that comes up in its place.
 
 With --install a system of an image that 'livebuild iso --install' made is installed on
 empty disks, in a machine without a network, and then these are booted alone. What is
@@ -96,7 +100,7 @@ const testTimeout = "test-timeout" // --timeout is Nix's
 // AddFlags adds those that 'livebuild iso --test' has, too.
 func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi, loopback")
+	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi, kexec, loopback")
 	f.StringArrayVar(&o.choose, "choose", nil, "of several systems, boot `NAME` only (repeatable)")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
@@ -183,10 +187,15 @@ func (v verbs) runTest(ctx context.Context, path string, opts TestOptions) (err 
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 	var systems []boottest.System
-	if m.Netboot != nil {
+	switch {
+	case m.Netboot != nil:
 		systems = []boottest.System{{Arch: m.Arch, Modes: m.Modes}}
 		err = checkNetwork(!t.network, t.trust != nil)
-	} else {
+	case m.Form == medium.Archive:
+		systems = []boottest.System{{Arch: m.Arch, Modes: m.Modes}}
+		t.memory = opts.enough(t.memory, m)
+		err = checkKexec(t.trust != nil)
+	default:
 		systems, err = boottest.Systems(m.Medium)
 	}
 	if err != nil {
