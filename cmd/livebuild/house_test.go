@@ -407,7 +407,7 @@ var house = map[string]room{
 		"SquashFS 4.0 writer and reader",
 		[]string{
 			"pkg/internal/fsfile", "pkg/squashfs/codec", "pkg/squashfs/internal/blockcache", "pkg/squashfs/internal/disk",
-			"pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/pack",
+			"pkg/squashfs/internal/hostdir", "pkg/squashfs/internal/pack", "pkg/squashfs/internal/tree",
 		},
 	},
 	"pkg/squashfs/codec": {
@@ -425,6 +425,10 @@ var house = map[string]room{
 	"pkg/squashfs/internal/disk": {
 		"SquashFS' structures and tables, for writer and reader",
 		[]string{"pkg/squashfs/codec"},
+	},
+	"pkg/squashfs/internal/tree": {
+		"what is known of the files of an image before it is written, in few bytes for each",
+		[]string{"pkg/squashfs/internal/disk"},
 	},
 	"pkg/squashfs/internal/blockcache": {
 		"the decoded blocks of an image that were used last, each decoded once for all who want it",

@@ -10,15 +10,19 @@ func (t *Tree) MaxSize() int64 {
 		padMax     = 2 * disk.Padding                            // before the first group, and behind the image
 	)
 	tables, head := int64(5), int64(disk.SuperblockSize)
-	if t.root.attr != nil {
+	if t.root.Attr != nil {
 		tables, head = 7, head+int64(disk.XattrTableSize)
 	}
 	blocks, tails := int64(0), int64(0)
-	metadata := t.root.metadataBound()
-	t.root.visit(func(n *node) {
-		blocks += int64(n.size/MinBlockSize) + 1
-		tails++
-	})
+	metadata := t.root.MetadataMax()
+	for n := range t.all() {
+		if stored(n) {
+			blocks += int64(n.Size/MinBlockSize) + 1
+			tails++
+		}
+		// At worst each entry has a header and an index record of its own.
+		metadata += n.MetadataMax() + int64(disk.DirIndexSize+disk.DirHeaderSize+disk.DirEntrySize+2*len(n.Name))
+	}
 	metadata += blocks*disk.BlockSizeSize + tails*int64(disk.FragmentEntrySize) + int64(t.Inodes)*disk.InodeRefSize + disk.IDSize
 	// Each metadata block has a header, and lookup tables an index entry.
 	metadataBlocks := metadata/disk.MetadataSize + tables
@@ -26,31 +30,4 @@ func (t *Tree) MaxSize() int64 {
 	pads := int64(len(t.entries)) * disk.Padding
 	return head + optionsMax + t.Bytes + pads + metadata +
 		metadataBlocks*(disk.MetadataHeaderSize+disk.TableRefSize) + padMax + disk.RecordSizeMax(len(t.entries))
-}
-
-// metadataBound is the most that the inodes, without block lists, the listings, IDs
-// and extended attributes of n and all below it can take.
-func (n *node) metadataBound() (bytes int64) {
-	bytes = int64(disk.InodeHeaderSize)
-	switch n.kind {
-	case disk.TypeDir:
-		bytes += int64(disk.ExtDirInodeSize)
-	case disk.TypeFile:
-		bytes += int64(disk.ExtFileInodeSize)
-	default: // links, and what is smaller
-		bytes += int64(disk.SymlinkInodeSize + len(n.target))
-	}
-	if n.attr != nil {
-		bytes += 2*disk.IDSize + disk.XattrIndexSize + int64(disk.XattrIDSize)
-		for _, x := range n.attr.xattrs {
-			bytes += int64(disk.XattrEntrySize + disk.XattrIndexSize + len(x.Name) + len(x.Value))
-		}
-	}
-	for i := range n.children {
-		c := &n.children[i]
-		bytes += c.metadataBound()
-		// At worst each entry has a header and an index record of its own.
-		bytes += int64(disk.DirIndexSize + disk.DirHeaderSize + disk.DirEntrySize + 2*len(c.name))
-	}
-	return bytes
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/tree"
 )
 
 // Earlier is an earlier image from which a new one takes what has not changed.
@@ -186,66 +187,87 @@ func (e *Earlier) fragment(number uint32) (f disk.FragmentEntry, err error) {
 	return f, err
 }
 
-// keptTree makes nodes of what the earlier image has.
+// keptTree makes branches of what the earlier image has.
 type keptTree struct {
 	walker *walker
 	perm   Permissions
+	to     *tree.Builder
 }
 
 // entry returns the root entry of a name.
-func (e *Earlier) entry(name string, perm Permissions) (node, error) {
+func (e *Earlier) entry(name string, perm Permissions) (*tree.Branch, error) {
 	ino, err := e.r.Lookup(name)
 	if err != nil {
-		return node{}, err
+		return nil, err
 	}
-	k := &keptTree{walker: e.r.newWalker(), perm: perm}
-	return k.node(name, ino, len(name))
+	k := &keptTree{walker: e.r.newWalker(), perm: perm, to: tree.NewBuilder()}
+	n, err := k.node(name, ino)
+	if err != nil {
+		return nil, err
+	}
+	if top := k.to.Add(0, []tree.Node{n}); n.Kind == disk.TypeDir {
+		if err := k.below(top, ino, len(name)); err != nil {
+			return nil, err
+		}
+	}
+	return k.to.Branch(), nil
 }
 
-// node is what lies at a path of so many bytes.
-func (k *keptTree) node(name string, ino Inode, path int) (node, error) {
-	if path >= pathMax {
-		return node{}, fmt.Errorf("path of %d bytes", path)
-	}
-	n := node{name: name, kind: ino.kind, perm: modeBits(ino.Mode), fromEarlier: true}
-	if n.kind != disk.TypeSymlink {
-		n.perm = modeBits(k.perm(ino.Mode))
+// node is what the image has under a name.
+func (k *keptTree) node(name string, ino Inode) (tree.Node, error) {
+	n := tree.Node{Name: name, Kind: ino.kind, Perm: modeBits(ino.Mode), FromEarlier: true}
+	if n.Kind != disk.TypeSymlink {
+		n.Perm = modeBits(k.perm(ino.Mode))
 	}
 	var err error
-	switch n.kind {
+	switch n.Kind {
 	case disk.TypeFile:
-		n.size = uint64(ino.Size)
-		n.kept, err = k.walker.r.locate(ino)
+		n.Size = uint64(ino.Size)
+		n.Kept, err = k.walker.r.locate(ino)
 	case disk.TypeSymlink:
-		n.target = ino.Target
+		n.Target = ino.Target
 	case disk.TypeDir:
-		n.children, err = k.dir(ino, path)
 	default:
 		err = fmt.Errorf("%s: of type %s", name, ino.Mode.Type())
 	}
 	return n, err
 }
 
-func (k *keptTree) dir(dir Inode, path int) ([]node, error) {
+// below adds what is in a directory and below it, which has a path of so many bytes.
+func (k *keptTree) below(number uint32, dir Inode, path int) error {
 	if err := k.walker.admit(dir); err != nil {
-		return nil, err
+		return err
 	}
-	var children []node
+	var children []tree.Node
+	var inside []Inode // directories
 	for e, err := range k.walker.r.Entries(dir) {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		ino, err := k.walker.r.Inode(e)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		n, err := k.node(e.Name, ino, path+len("/")+len(e.Name))
+		if path+len("/")+len(e.Name) >= pathMax {
+			return fmt.Errorf("path of %d bytes", path+len("/")+len(e.Name))
+		}
+		n, err := k.node(e.Name, ino)
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if n.Kind == disk.TypeDir {
+			inside = append(inside, ino)
 		}
 		children = append(children, n)
 	}
-	return children, nil
+	number = k.to.Add(number, children)
+	names := tree.Folders(children)
+	for i, ino := range inside {
+		if err := k.below(number+uint32(i), ino, path+len("/")+len(names[i])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // locate finds where the contents of the file ino lie.

@@ -3,10 +3,11 @@ package squashfs
 import (
 	"cmp"
 	"hash/fnv"
+	"iter"
 	"slices"
 
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/tree"
 )
 
 // rules are the figures by which files are laid down. Other figures give other
@@ -74,11 +75,11 @@ func (t *Tree) groups(blockSize int) []*pack.Group {
 	candidates := make([]candidate, len(t.entries))
 	for i := range t.entries {
 		c := candidate{index: i}
-		t.root.children[i].visit(func(n *node) {
-			if n.size < uint64(blockSize) {
-				c.small += int64(n.size)
+		for n := range t.entries[i].branch.All(t.links) {
+			if stored(n) && n.Size < uint64(blockSize) {
+				c.small += int64(n.Size)
 			}
-		})
+		}
 		switch {
 		case t.entries[i].given:
 			c.class = givenEntry
@@ -103,7 +104,9 @@ func (t *Tree) groups(blockSize int) []*pack.Group {
 			groups = append(groups, &pack.Group{})
 			filled = 0
 		}
-		t.addTo(groups[len(groups)-1], c.index)
+		g := groups[len(groups)-1]
+		g.Entries = append(g.Entries, &t.entries[c.index].Entry)
+		g.Files = append(g.Files, t.files(c.index))
 		filled += c.small
 	}
 	return groups
@@ -116,18 +119,21 @@ func (r *rules) endsBefore(kin string) bool {
 	return h.Sum32()%r.groupEndOdds == 0
 }
 
-// addTo adds entry i to a group.
-func (t *Tree) addTo(g *pack.Group, i int) {
-	e := &t.entries[i].Entry
-	g.Entries = append(g.Entries, e)
-	var add func(n *node, below string)
-	add = func(n *node, below string) {
-		if n.kind == disk.TypeFile && n.size > 0 && n.first == nil {
-			g.Files = append(g.Files, pack.File{Entry: e, Below: below, Number: n.number, Size: n.size, Sparse: n.sparse, Kept: n.kept})
-		}
-		for i := range n.children {
-			add(&n.children[i], below+"/"+n.children[i].name)
+// files yields the files of entry i.
+func (t *Tree) files(i int) iter.Seq[*pack.File] {
+	return func(yield func(*pack.File) bool) {
+		e := &t.entries[i]
+		var at *tree.Node
+		f := pack.File{Entry: &e.Entry, Below: func() string { return at.Below() }}
+		for n := range e.branch.All(t.links) {
+			if !stored(n) {
+				continue
+			}
+			at = n
+			f.Number, f.Size, f.Sparse, f.Kept = n.Number, n.Size, n.Sparse, n.Kept
+			if !yield(&f) {
+				return
+			}
 		}
 	}
-	add(&t.root.children[i], "")
 }

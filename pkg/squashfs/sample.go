@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/tree"
 )
 
 // Sample takes files out of the tree until about so many bytes are left, for
@@ -15,41 +16,32 @@ func (t *Tree) Sample(bytes int64) {
 	if bytes <= 0 || t.Bytes <= bytes {
 		return
 	}
-	var files []*node
-	t.root.visit(func(n *node) { files = append(files, n) })
-	slices.SortStableFunc(files, func(a, b *node) int { return cmp.Compare(b.size, a.size) })
-	every := int((t.Bytes + bytes - 1) / bytes)
-	stays := make(map[*node]bool)
-	for i := every / 2; i < len(files); i += every {
-		stays[files[i]] = true
+	type file struct {
+		size   uint64
+		number uint32
 	}
-	// Entries and the children of the root belong together.
+	var files []file
+	for n := range t.all() {
+		if stored(n) {
+			files = append(files, file{n.Size, n.Number})
+		}
+	}
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Compare(b.size, a.size) })
+	every := int((t.Bytes + bytes - 1) / bytes)
+	stays := make(map[uint32]bool)
+	for i := every / 2; i < len(files); i += every {
+		stays[files[i].number] = true
+	}
+	drop := func(n *tree.Node) bool {
+		return n.Kind == disk.TypeFile && n.Size > 0 && (n.Again || !stays[n.Number])
+	}
 	var entries []entry
-	for i := range t.root.children {
-		if t.root.children[i].sampled(stays) {
-			entries = append(entries, t.entries[i])
+	for _, e := range t.entries {
+		if !drop(e.branch.Top(t.links)) {
+			e.branch = e.branch.Without(t.links, drop)
+			entries = append(entries, e)
 		}
 	}
 	t.entries = entries
-	t.root.sample(stays)
 	t.count()
-}
-
-// sampled reports whether a node stays in a sample.
-func (n *node) sampled(stays map[*node]bool) bool {
-	return n.kind != disk.TypeFile || n.size == 0 || stays[n]
-}
-
-// sample leaves what is sampled of everything below a node.
-func (n *node) sample(stays map[*node]bool) {
-	var children []node
-	for i := range n.children {
-		c := &n.children[i]
-		if !c.sampled(stays) {
-			continue
-		}
-		c.sample(stays)
-		children = append(children, *c)
-	}
-	n.children = children
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/hostdir"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/tree"
 )
 
 // Entry is one name in the root directory of an image: what the host has at
@@ -56,36 +57,38 @@ func Scan(ctx context.Context, entries []Entry, perm Permissions, earlier *Earli
 	entries = slices.Clone(entries)
 	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	for i, e := range entries {
-		if err := checkName(e.Name); err != nil {
+		if err := tree.CheckName(e.Name); err != nil {
 			return nil, err
 		}
 		if i > 0 && e.Name == entries[i-1].Name {
 			return nil, fmt.Errorf("two entries named %q in the root directory", e.Name)
 		}
 	}
-	t := newTree(&node{kind: disk.TypeDir, perm: 0o755, children: make([]node, len(entries))})
+	t := newTree(tree.Node{Kind: disk.TypeDir, Perm: 0o755}, len(entries))
 	t.earlier = earlier
 	s := scanner{ctx: ctx, perm: perm}
 	places := hostDirs(entries)
 	var group errgroup.Group
 	group.SetLimit(scansAtOnce())
 	for i, e := range entries {
-		group.Go(func() (err error) {
-			t.root.children[i], err = s.entry(e, places[i], earlier)
-			return err
+		group.Go(func() error {
+			branch, err := s.entry(e, places[i], earlier)
+			if err != nil {
+				return err
+			}
+			t.entries[i] = entry{
+				Entry:  pack.Entry{Name: e.Name, From: pack.Host{Dir: places[i].dir}, Path: places[i].name, Kept: branch.Top(nil).FromEarlier},
+				branch: branch,
+				kin:    cmp.Or(e.Kin, e.Name),
+			}
+			if e.Path == "" {
+				t.entries[i].given, t.entries[i].From = true, pack.Given(e.Data)
+			}
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
-	}
-	for i, e := range entries {
-		t.entries[i] = entry{
-			Entry: pack.Entry{Name: e.Name, From: pack.Host{Dir: places[i].dir}, Path: places[i].name, Kept: t.root.children[i].fromEarlier},
-			kin:   cmp.Or(e.Kin, e.Name),
-		}
-		if e.Path == "" {
-			t.entries[i].given, t.entries[i].From = true, pack.Given(e.Data)
-		}
 	}
 	t.count()
 	return t, nil
@@ -110,31 +113,31 @@ func hostDirs(entries []Entry) []*hostDir {
 // memory yet, that is waiting for a disk.
 func scansAtOnce() int { return 8 * runtime.GOMAXPROCS(0) }
 
-func newTree(root *node) *Tree {
-	return &Tree{root: root, entries: make([]entry, len(root.children)), rules: &layoutRules}
+func newTree(root tree.Node, entries int) *Tree {
+	return &Tree{root: root, entries: make([]entry, entries), rules: &layoutRules}
 }
 
 // entry is what the host has at an entry, or the earlier image.
-func (s scanner) entry(e Entry, src *hostDir, earlier *Earlier) (node, error) {
+func (s scanner) entry(e Entry, src *hostDir, earlier *Earlier) (*tree.Branch, error) {
 	if e.Path == "" {
-		return node{name: e.Name, kind: disk.TypeFile, perm: 0o444, size: uint64(len(e.Data))}, nil
+		return s.branch(nil, tree.Node{Name: e.Name, Kind: disk.TypeFile, Perm: 0o444, Size: uint64(len(e.Data))}, "")
 	}
 	if e.Kept && earlier != nil {
 		// What the earlier image cannot tell, the host can.
-		if n, err := earlier.entry(e.Name, s.perm); err == nil {
-			return n, nil
+		if branch, err := earlier.entry(e.Name, s.perm); err == nil {
+			return branch, nil
 		}
 	}
 	a, err := src.Root()
 	if err != nil {
-		return node{}, err
+		return nil, err
 	}
 	a.Name = e.Name
 	n, err := s.node(a, e.Path)
 	if err != nil {
-		return n, err
+		return nil, err
 	}
-	return n, s.below(src, &n, ".")
+	return s.branch(src, n, ".")
 }
 
 // NewTree looks at everything that src has: names, types, permissions, owners,
@@ -150,19 +153,25 @@ func NewTree(ctx context.Context, src Source) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	if root.kind != disk.TypeDir {
+	if root.Kind != disk.TypeDir {
 		return nil, fmt.Errorf("the root is no directory, but of type %s", a.Mode.Type())
 	}
-	if root.children, err = s.dir(src, "."); err != nil {
+	children, err := s.list(src, ".")
+	if err != nil {
 		return nil, err
 	}
-	t := newTree(&root)
-	for i, c := range root.children {
-		e := pack.Entry{Name: c.name, From: src, Path: c.name}
+	t := newTree(root, len(children))
+	for i := range children {
+		c := &children[i]
+		e := pack.Entry{Name: c.Name, From: src, Path: c.Name}
 		if host, ok := src.(*hostDir); ok {
-			e.From, e.Path = pack.Host{Dir: host.dir}, host.at(c.name)
+			e.From, e.Path = pack.Host{Dir: host.dir}, host.at(c.Name)
 		}
-		t.entries[i] = entry{Entry: e, kin: c.name}
+		branch, err := s.branch(src, *c, c.Name)
+		if err != nil {
+			return nil, err
+		}
+		t.entries[i] = entry{Entry: e, branch: branch, kin: c.Name}
 	}
 	t.count()
 	return t, nil

@@ -4,18 +4,21 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/pack"
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/tree"
 )
 
 // Tree is what an image will hold: every name and what is known of the file there,
 // but no contents yet. Writing it changes nothing in it.
 type Tree struct {
-	root    *node
-	entries []entry // of root.children
+	root    tree.Node // without what is in it: entries
+	entries []entry   // in the order of their names
+	links   tree.Links
 	earlier *Earlier
 	rules   *rules
 
@@ -27,108 +30,46 @@ type Tree struct {
 // entry is an entry of the root directory.
 type entry struct {
 	pack.Entry
-	kin   string
-	given bool // contents from memory, new in every image
-}
-
-// node is a name in the tree.
-type node struct {
-	name     string
-	kind     disk.InodeType // a basic one
-	perm     uint16
-	number   uint32 // inode number; a directory's is above those of all below it
-	children []node // of a directory, sorted by name
-
-	target string // of a symbolic link
-
-	size   uint64         // of a file
-	sparse bool           // stored in fewer bytes than size: look for holes
-	kept   *disk.Location // where the earlier image has the contents, nil if it has not
-
-	fromEarlier bool // all of the node is as the earlier image has it
-
-	attr  *attributes // nil: root's, of the image's time, with one name
-	first *node       // the first name of the file, if it has one before this
-}
-
-// attributes are what files of a Nix store do not have.
-type attributes struct {
-	uid, gid uint32
-	modTime  uint32 // seconds since 1970
-	device   uint32
-	xattrs   []Xattr
-	link     uint64 // Attributes.Link
-	links    uint32 // names
+	branch *tree.Branch
+	kin    string
+	given  bool // contents from memory, new in every image
 }
 
 // count numbers the inodes: those below a directory before the directory itself, and so
 // that what is in one directory has numbers near to each other.
 func (t *Tree) count() {
-	t.Inodes, t.Files, t.Bytes = 0, 0, 0
-	t.countBelow(t.root, make(map[uint64]*node))
-}
-
-func (t *Tree) countBelow(n *node, linked map[uint64]*node) {
-	for i := range n.children {
-		t.countBelow(&n.children[i], linked)
-	}
-	n.first = nil
-	if n.attr != nil {
-		n.attr.links = 1
-	}
-	if n.attr != nil && n.attr.link != 0 && n.kind != disk.TypeDir {
-		if first := linked[n.attr.link]; first != nil {
-			first.attr.links++
-			n.first, n.number = first, first.number
-			return
+	t.Inodes, t.Files, t.Bytes, t.links = 0, 0, 0, tree.Links{}
+	for _, e := range t.entries {
+		for n := range e.branch.Count(uint32(t.Inodes), t.links) {
+			if n.Again {
+				continue
+			}
+			t.Inodes++
+			if n.Kind == disk.TypeFile {
+				t.Files++
+				t.Bytes += int64(n.Size)
+			}
 		}
-		linked[n.attr.link] = n
 	}
 	t.Inodes++
-	n.number = uint32(t.Inodes)
-	if n.kind == disk.TypeFile {
-		t.Files++
-		t.Bytes += int64(n.size)
-	}
+	t.root.Number = uint32(t.Inodes)
 }
 
-// visit calls f for every regular file that is not empty, once, in the order of
-// the image.
-func (n *node) visit(f func(*node)) {
-	if n.kind == disk.TypeFile && n.size > 0 && n.first == nil {
-		f(n)
-	}
-	for i := range n.children {
-		n.children[i].visit(f)
-	}
-}
+// stored says whether a node is a regular file that is not empty, by its first name: what
+// groups of files consist of.
+func stored(n *tree.Node) bool { return n.Kind == disk.TypeFile && n.Size > 0 && !n.Again }
 
-// sortChildren sorts what is in a directory by the bytes of the names, which is how
-// readers search a listing, and checks the names.
-func sortChildren(children []node) error {
-	slices.SortFunc(children, func(a, b node) int { return strings.Compare(a.name, b.name) })
-	for i := range children {
-		name := children[i].name
-		if err := checkName(name); err != nil {
-			return err
-		}
-		if i > 0 && name == children[i-1].name {
-			return fmt.Errorf("two entries named %q in one directory", name)
+// all yields what is below the root, in the order of the image.
+func (t *Tree) all() iter.Seq[*tree.Node] {
+	return func(yield func(*tree.Node) bool) {
+		for _, e := range t.entries {
+			for n := range e.branch.All(t.links) {
+				if !yield(n) {
+					return
+				}
+			}
 		}
 	}
-	return nil
-}
-
-func checkName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("%q is not a file name", name)
-	case len(name) >= disk.NameMax:
-		return fmt.Errorf("file name of %d bytes, %d are possible: %q", len(name), disk.NameMax-1, name)
-	case strings.ContainsAny(name, "/\x00"):
-		return fmt.Errorf("slash or NUL in file name %q", name)
-	}
-	return nil
 }
 
 // scanner makes nodes of what sources say.
@@ -137,30 +78,30 @@ type scanner struct {
 	perm Permissions // nil: owners, times and all else are taken, too
 }
 
-// node is what a source says of the file at path, without a directory's children.
-func (s scanner) node(a Attributes, path string) (node, error) {
+// node is what a source says of the file at path.
+func (s scanner) node(a Attributes, path string) (tree.Node, error) {
 	kind, ok := kindOf(a.Mode)
 	if !ok || s.perm != nil && kind != disk.TypeFile && kind != disk.TypeDir && kind != disk.TypeSymlink {
-		return node{}, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("cannot store a file of type %s", a.Mode.Type())}
+		return tree.Node{}, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("cannot store a file of type %s", a.Mode.Type())}
 	}
-	n := node{name: a.Name, kind: kind}
+	n := tree.Node{Name: a.Name, Kind: kind}
 	mode := a.Mode & (fs.ModeDir | fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)
 	if s.perm != nil && kind != disk.TypeSymlink {
 		mode = s.perm(mode)
 	}
-	n.perm = modeBits(mode)
+	n.Perm = modeBits(mode)
 	switch kind {
 	case disk.TypeSymlink:
 		const symlinkPerm = 0o777 // what Linux has for every symbolic link, symlink(7)
-		n.perm, n.target = symlinkPerm, a.Target
-		if len(n.target) == 0 || len(n.target) > disk.SymlinkMax {
-			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("symbolic link to a name of %d bytes, 1 to %d are possible", len(n.target), disk.SymlinkMax)}
+		n.Perm, n.Target = symlinkPerm, a.Target
+		if len(n.Target) == 0 || len(n.Target) > disk.SymlinkMax {
+			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("symbolic link to a name of %d bytes, 1 to %d are possible", len(n.Target), disk.SymlinkMax)}
 		}
 	case disk.TypeFile:
 		if a.Size < 0 {
 			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("size %d", a.Size)}
 		}
-		n.size, n.sparse = uint64(a.Size), a.Sparse
+		n.Size, n.Sparse = uint64(a.Size), a.Sparse
 	}
 	if s.perm != nil {
 		return n, nil
@@ -169,18 +110,21 @@ func (s scanner) node(a Attributes, path string) (node, error) {
 	if err != nil {
 		return n, &fs.PathError{Op: "pack", Path: path, Err: err}
 	}
-	n.attr = &attributes{uid: a.UID, gid: a.GID, modTime: modTime, device: a.Device, link: a.Link, links: 1}
-	n.attr.xattrs = slices.SortedFunc(slices.Values(a.Xattrs), func(a, b Xattr) int { return strings.Compare(a.Name, b.Name) })
-	for i := range n.attr.xattrs {
-		if name := n.attr.xattrs[i].Name; i > 0 && name == n.attr.xattrs[i-1].Name {
-			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("extended attribute %q twice", name)}
+	n.Attr = &tree.Attributes{UID: a.UID, GID: a.GID, ModTime: modTime, Device: a.Device, Link: a.Link}
+	for _, x := range a.Xattrs {
+		n.Attr.Xattrs = append(n.Attr.Xattrs, disk.Xattr(x))
+	}
+	slices.SortFunc(n.Attr.Xattrs, func(a, b disk.Xattr) int { return strings.Compare(a.Name, b.Name) })
+	for i, x := range n.Attr.Xattrs {
+		if i > 0 && x.Name == n.Attr.Xattrs[i-1].Name {
+			return n, &fs.PathError{Op: "pack", Path: path, Err: fmt.Errorf("extended attribute %q twice", x.Name)}
 		}
 	}
 	return n, nil
 }
 
-// dir returns the children of a directory.
-func (s scanner) dir(src Source, path string) ([]node, error) {
+// list returns what is in a directory of a source, in order.
+func (s scanner) list(src Source, path string) ([]tree.Node, error) {
 	if err := s.ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -188,29 +132,43 @@ func (s scanner) dir(src Source, path string) ([]node, error) {
 	if err != nil {
 		return nil, err
 	}
-	children := make([]node, len(list))
+	children := make([]tree.Node, len(list))
 	for i, a := range list {
 		if children[i], err = s.node(a, join(path, a.Name)); err != nil {
 			return nil, err
 		}
 	}
-	if err := sortChildren(children); err != nil {
+	if err := tree.Sort(children); err != nil {
 		return nil, &fs.PathError{Op: "pack", Path: path, Err: err}
-	}
-	for i := range children {
-		if err := s.below(src, &children[i], join(path, children[i].name)); err != nil {
-			return nil, err
-		}
 	}
 	return children, nil
 }
 
-// below looks at what is in n, if it is a directory.
-func (s scanner) below(src Source, n *node, path string) (err error) {
-	if n.kind == disk.TypeDir {
-		n.children, err = s.dir(src, path)
+// branch makes a branch of n, which a source has at path, and of all below it.
+func (s scanner) branch(src Source, n tree.Node, path string) (*tree.Branch, error) {
+	b := tree.NewBuilder()
+	if top := b.Add(0, []tree.Node{n}); n.Kind == disk.TypeDir {
+		if err := s.below(b, top, src, path); err != nil {
+			return nil, err
+		}
 	}
-	return err
+	return b.Branch(), nil
+}
+
+// below adds what is in a directory and below it.
+func (s scanner) below(b *tree.Builder, dir uint32, src Source, path string) error {
+	children, err := s.list(src, path)
+	if err != nil {
+		return err
+	}
+	dir = b.Add(dir, children)
+	for _, name := range tree.Folders(children) {
+		if err := s.below(b, dir, src, join(path, name)); err != nil {
+			return err
+		}
+		dir++
+	}
+	return nil
 }
 
 // join is the path of a name in a directory of a Source.

@@ -211,16 +211,17 @@ func (t *Tree) pack(ctx context.Context, out *disk.Writer, opts Options, then fu
 // (fs/squashfs/super.c, squashfs_fill_super), and fills in the superblock.
 func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Superblock, packed *pack.Result, opts Options) error {
 	pool := disk.NewPool(opts.Codec, opts.Workers)
-	meta, err := newInodeWriter(opts, pool, t.Inodes, packed)
+	sb.InodeTable = uint64(out.Pos)
+	meta, err := newInodeWriter(t, out, opts, pool, packed)
 	if err != nil {
 		return err
 	}
-	if err := meta.write(ctx, t.root); err != nil {
+	if err := meta.write(ctx); err != nil {
 		return err
 	}
-	sb.RootInode = meta.refs[t.root.number-1]
+	sb.RootInode = meta.refs[t.root.Number-1]
 	sb.Fragments = uint32(len(packed.Fragments))
-	sb.IDs = uint16(len(meta.ids.list))
+	sb.IDs = uint16(len(meta.ids.List))
 	if len(packed.Fragments) == 0 {
 		sb.Flags |= disk.FlagNoFragments
 	}
@@ -229,7 +230,7 @@ func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Super
 	} else if opts.Codec.Stores() {
 		sb.Flags |= disk.FlagUncompressedXattrs
 	}
-	if sb.InodeTable, err = out.Metadata(meta.tables.Inodes); err != nil {
+	if err = meta.tables.Inodes.Finish(); err != nil {
 		return fmt.Errorf("writing inode table: %w", err)
 	}
 	if sb.DirTable, err = out.Metadata(meta.tables.Dirs); err != nil {
@@ -244,7 +245,7 @@ func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Super
 	if sb.ExportTable, err = writeLookupTable(out, pool, meta.refs); err != nil {
 		return fmt.Errorf("writing export table: %w", err)
 	}
-	if sb.IDTable, err = writeLookupTable(out, pool, meta.ids.list); err != nil {
+	if sb.IDTable, err = writeLookupTable(out, pool, meta.ids.List); err != nil {
 		return fmt.Errorf("writing ID table: %w", err)
 	}
 	if sb.XattrTable, err = meta.xattrs.WriteTo(out); err != nil {
@@ -256,11 +257,8 @@ func (t *Tree) writeTables(ctx context.Context, out *disk.Writer, sb *disk.Super
 
 // writeLookupTable writes a table and returns where its list of blocks is.
 func writeLookupTable[T disk.FragmentEntry | disk.InodeRef | uint32](out *disk.Writer, pool *disk.Pool, records []T) (start uint64, err error) {
-	blocks, list, err := disk.LookupTable(pool, out.Pos, records)
+	list, err := disk.LookupTable(pool, out, records)
 	if err != nil {
-		return 0, err
-	}
-	if _, err := out.Write(blocks); err != nil {
 		return 0, err
 	}
 	start = uint64(out.Pos)

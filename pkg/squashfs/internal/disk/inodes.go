@@ -22,9 +22,10 @@ type Inodes struct {
 	record []byte // room for one that is being made
 }
 
-// NewInodes returns empty tables.
-func NewInodes(pool *Pool) *Inodes {
-	return &Inodes{Inodes: NewMetadata(pool), Dirs: NewMetadata(pool)}
+// NewInodes returns empty tables. The inode table is written to out as it is made, the other one
+// has to be written behind it.
+func NewInodes(pool *Pool, out *Writer) *Inodes {
+	return &Inodes{Inodes: newMetadata(pool, out), Dirs: NewMetadata(pool)}
 }
 
 // Inode is what inodes of all types have.

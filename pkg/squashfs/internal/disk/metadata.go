@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Metadata is a table that is being made: records one after the other, cut
@@ -15,16 +16,26 @@ import (
 // it are compressed, which Settle waits for.
 type Metadata struct {
 	pool   *Pool
+	out    *Writer    // gets compressed blocks at once; nil: they are kept
 	block  []byte     // the one being filled
-	full   []*pressed // behind those of the table
-	table  []byte     // compressed blocks
-	starts []uint32   // in it, of each of its blocks, and of the one behind them
+	full   []*pressed // behind those that are settled
+	kept   [][]byte   // compressed blocks
+	size   int64      // of compressed blocks, in bytes
+	starts []uint32   // of each compressed block, and of the one behind them
 	total  int64      // bytes of records
+	err    error      // the first one
 }
 
+// pressedAhead is how many compressed blocks may wait for their place: enough for many workers.
+const pressedAhead = 256
+
 // NewMetadata returns an empty table whose blocks the pool will compress.
-func NewMetadata(pool *Pool) *Metadata {
-	return &Metadata{pool: pool, block: make([]byte, 0, MetadataSize), starts: []uint32{0}}
+func NewMetadata(pool *Pool) *Metadata { return newMetadata(pool, nil) }
+
+// newMetadata returns an empty table that is written to out as it is made. If that is nil, it
+// is kept for [Writer.Metadata].
+func newMetadata(pool *Pool, out *Writer) *Metadata {
+	return &Metadata{pool: pool, out: out, block: make([]byte, 0, MetadataSize), starts: []uint32{0}}
 }
 
 // Total is how many bytes of records were added: where the next one will begin
@@ -37,7 +48,7 @@ func (m *Metadata) Ref(at int64) InodeRef {
 	return NewInodeRef(m.starts[at/MetadataSize], uint16(at%MetadataSize))
 }
 
-// Add adds a record, or a part of one.
+// Add adds a record, or a part of one. What goes wrong, Settle and Finish tell.
 func (m *Metadata) Add(p []byte) {
 	m.total += int64(len(p))
 	for len(p) > 0 {
@@ -52,34 +63,51 @@ func (m *Metadata) Add(p []byte) {
 
 // flush ends the block being filled.
 func (m *Metadata) flush() {
-	if len(m.block) > 0 {
-		m.full = append(m.full, m.pool.compress(m.block))
-		m.block = make([]byte, 0, MetadataSize)
+	if len(m.block) == 0 {
+		return
+	}
+	m.full = append(m.full, m.pool.compress(m.block))
+	m.block = make([]byte, 0, MetadataSize)
+	if len(m.full) >= 2*pressedAhead {
+		m.settle(pressedAhead)
 	}
 }
 
 // Settle waits for all full blocks.
 func (m *Metadata) Settle() error {
-	for _, b := range m.full {
-		<-b.done
-		if b.err != nil {
-			return b.err
-		}
-		m.table = append(m.table, b.data...)
-		if len(m.table) > math.MaxUint32 {
-			return fmt.Errorf("metadata table above %d bytes", uint32(math.MaxUint32))
-		}
-		m.starts = append(m.starts, uint32(len(m.table)))
-	}
-	m.full = nil
-	return nil
+	m.settle(len(m.full))
+	return m.err
 }
 
-// Finish returns the whole table.
-func (m *Metadata) Finish() ([]byte, error) {
+// settle waits for the next so many full blocks.
+func (m *Metadata) settle(count int) {
+	for _, b := range m.full[:count] {
+		<-b.done
+		if m.err != nil {
+			continue
+		}
+		if m.err = b.err; m.err != nil {
+			continue
+		}
+		m.size += int64(len(b.data))
+		if m.size > math.MaxUint32 {
+			m.err = fmt.Errorf("metadata table above %d bytes", uint32(math.MaxUint32))
+			continue
+		}
+		m.starts = append(m.starts, uint32(m.size))
+		if m.out == nil {
+			m.kept = append(m.kept, b.data)
+		} else if _, err := m.out.Write(b.data); err != nil {
+			m.err = fmt.Errorf("writing metadata: %w", err)
+		}
+	}
+	m.full = slices.Delete(m.full, 0, count)
+}
+
+// Finish ends the table.
+func (m *Metadata) Finish() error {
 	m.flush()
-	err := m.Settle()
-	return m.table, err
+	return m.Settle()
 }
 
 // metadataBlock returns a block as it is in a table.
@@ -99,29 +127,26 @@ func StoredMetadata(p []byte) []byte {
 	return append(binary.LittleEndian.AppendUint16(nil, uint16(len(p))|MetadataStored), p...)
 }
 
-// LookupTable returns records of one size as metadata blocks, which will be at
-// position pos of the image, and the list of the blocks' positions that follows
-// them. Fragment, export, ID and xattr tables have this form.
-func LookupTable[T FragmentEntry | InodeRef | uint32 | XattrID](pool *Pool, pos int64, records []T) (blocks, list []byte, err error) {
-	m := NewMetadata(pool)
+// LookupTable writes records of one size as metadata blocks, and returns the list of the
+// blocks' positions, which belongs behind them. Fragment, export, ID and xattr tables have
+// this form.
+func LookupTable[T FragmentEntry | InodeRef | uint32 | XattrID](pool *Pool, out *Writer, records []T) (list []byte, err error) {
 	if len(records) == 0 {
-		return nil, nil, nil
+		return nil, nil
 	}
-	perBlock := MetadataSize / binary.Size(records[0])
-	for len(records) > 0 {
-		n := min(perBlock, len(records))
-		p, err := binary.Append(nil, binary.LittleEndian, records[:n])
+	m, pos := newMetadata(pool, out), out.Pos
+	for block := range slices.Chunk(records, MetadataSize/binary.Size(records[0])) {
+		p, err := binary.Append(nil, binary.LittleEndian, block)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		m.Add(p)
-		records = records[n:]
 	}
-	if blocks, err = m.Finish(); err != nil {
-		return nil, nil, err
+	if err = m.Finish(); err != nil {
+		return nil, err
 	}
 	for _, start := range m.starts[:len(m.starts)-1] {
 		list = binary.LittleEndian.AppendUint64(list, uint64(pos)+uint64(start))
 	}
-	return blocks, list, nil
+	return list, nil
 }

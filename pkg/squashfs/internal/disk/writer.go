@@ -35,13 +35,16 @@ func (w *Writer) Pad() error {
 
 // Metadata writes a table and returns where it begins.
 func (w *Writer) Metadata(m *Metadata) (start uint64, err error) {
-	table, err := m.Finish()
-	if err != nil {
+	if err := m.Finish(); err != nil {
 		return 0, err
 	}
 	start = uint64(w.Pos)
-	_, err = w.Write(table)
-	return start, err
+	for _, block := range m.kept {
+		if _, err := w.Write(block); err != nil {
+			return 0, err
+		}
+	}
+	return start, nil
 }
 
 // AlignUp rounds n up to a multiple of Padding.

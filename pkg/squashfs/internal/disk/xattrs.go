@@ -104,11 +104,8 @@ func (x *Xattrs) WriteTo(w *Writer) (position uint64, err error) {
 	for i := range x.ids {
 		x.ids[i].Xattr = x.attributes.Ref(int64(x.ids[i].Xattr))
 	}
-	blocks, list, err := LookupTable(x.pool, w.Pos, x.ids)
+	list, err := LookupTable(x.pool, w, x.ids)
 	if err != nil {
-		return 0, err
-	}
-	if _, err := w.Write(blocks); err != nil {
 		return 0, err
 	}
 	position = uint64(w.Pos)

@@ -15,8 +15,8 @@ type assembler struct {
 	in         <-chan piece
 	out        chan<- piece
 	codec      *codec.Codec
-	first      map[identity]*content // of equal files that were hashed when they were read
-	contents   []*content            // by file number; those that are decided here are written
+	first      *firsts // of equal files that were hashed when they were read
+	places     *places
 	duplicates *tally
 
 	batches  []*batch     // of the window
@@ -72,7 +72,7 @@ func (a *assembler) endWindow() error {
 		return err
 	}
 	for _, f := range o.files {
-		if err := a.append(f.content, f.bytes); err != nil {
+		if err := a.append(f.number, f.bytes); err != nil {
 			return err
 		}
 	}
@@ -91,20 +91,16 @@ func (a *assembler) endWindow() error {
 func (a *assembler) dropEqual() []*batchFile {
 	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.rank, y.rank) })
 	for _, f := range byPath {
-		if f.content != nil {
+		if f.decided {
 			continue
 		}
-		number := f.file.Number
-		id := identity{size: f.file.Size, sum: f.sum}
-		if f.content = a.first[id]; f.content != nil {
-			a.duplicates.add(f.file.Size)
-		} else {
-			f.content = newContent(number)
-			a.first[id] = f.content
+		owner := a.first.of(f.sum, f.number)
+		if owner != f.number {
+			a.duplicates.add(f.source.size)
 		}
-		a.contents[number] = f.content
+		a.places.share(f.number, owner)
 	}
-	return slices.DeleteFunc(slices.Clone(a.window), func(f *batchFile) bool { return f.content.owner != f.file.Number })
+	return slices.DeleteFunc(slices.Clone(a.window), func(f *batchFile) bool { return !a.places.owns(f.number) })
 }
 
 // ordering is the job of finding the order of a window's files.
@@ -131,7 +127,7 @@ func (o *ordering) work(w *worker) error {
 
 // append puts a file's contents into the fragment block being filled, or into
 // a new one.
-func (a *assembler) append(c *content, p []byte) error {
+func (a *assembler) append(number uint32, p []byte) error {
 	if a.fragment != nil && a.fragment.length+len(p) > a.codec.Settings().BlockSize {
 		if err := a.endFragment(); err != nil {
 			return err
@@ -140,8 +136,8 @@ func (a *assembler) append(c *content, p []byte) error {
 	if a.fragment == nil {
 		a.fragment = &block{future: newFuture(), raw: a.buffers.get()}
 	}
-	c.Offset = uint32(a.fragment.length)
-	a.fragment.members = append(a.fragment.members, c)
+	a.places.rows[number].value = uint32(a.fragment.length)
+	a.fragment.members = append(a.fragment.members, number)
 	a.fragment.length += copy(a.fragment.raw[a.fragment.length:], p)
 	return nil
 }

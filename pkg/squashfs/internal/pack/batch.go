@@ -1,10 +1,6 @@
 package pack
 
-import (
-	"crypto/sha256"
-
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
-)
+import "github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 
 // batch is a piece that holds several whole small files.
 type batch struct {
@@ -18,9 +14,8 @@ type batch struct {
 
 type batchFile struct {
 	smallFile
-	source source
-	bytes  []byte            // the contents
-	sum    [sha256.Size]byte // if there is no content yet
+	bytes  []byte // the contents
+	sum    digest // if it is not decided
 	sketch likeness.Sketch
 }
 
@@ -35,8 +30,8 @@ const askedFor = 256
 // batchOf is how many of the files are in the next batch.
 func batchOf(files []smallFile, blockSize int) (n int) {
 	bytes := 0
-	for n < len(files) && n < batchFiles && bytes+int(files[n].file.Size) <= blockSize {
-		bytes += int(files[n].file.Size)
+	for n < len(files) && n < batchFiles && bytes+int(files[n].source.size) <= blockSize {
+		bytes += int(files[n].source.size)
 		n++
 	}
 	return n
@@ -45,7 +40,7 @@ func batchOf(files []smallFile, blockSize int) (n int) {
 func newBatch(files []smallFile, sketch bool, askedFor int) *batch {
 	b := &batch{future: newFuture(), files: make([]batchFile, len(files)), sketch: sketch, askedFor: askedFor}
 	for i, f := range files {
-		b.files[i] = batchFile{smallFile: f, source: f.file.source()}
+		b.files[i] = batchFile{smallFile: f}
 	}
 	return b
 }
@@ -89,11 +84,11 @@ func (b *batch) read(free *buffers) (err error) {
 }
 
 // work hashes the files that may be equal to another, and sketches all.
-func (b *batch) work(*worker) error {
+func (b *batch) work(w *worker) error {
 	for i := range b.files {
 		f := &b.files[i]
-		if f.content == nil {
-			f.sum = sha256.Sum256(f.bytes)
+		if !f.decided {
+			f.sum = w.digester.contents(f.bytes)
 		}
 		if b.sketch {
 			f.sketch = likeness.NewSketch(f.bytes)

@@ -12,34 +12,20 @@ import (
 type copiedGroup struct {
 	group *Group
 	old   *disk.GroupRecord
-	files []copiedFile // that are stored in it
 }
 
-// copiedFile is a file that the earlier image has, in a copied group or, if it is a
-// large one, by itself.
+// copiedFile is a large file that the earlier image has.
 type copiedFile struct {
-	content *content
-	kept    disk.Location // in the earlier image
-	size    uint64
+	number uint32
+	kept   disk.Location // in the earlier image
+	size   uint64
 }
 
 func (p *planner) sameGroup(g *Group, settled bool) *disk.GroupRecord {
 	if !settled {
 		return nil
 	}
-	return p.earlier.sameGroup(g, p.contents)
-}
-
-// planCopy plans a group that the earlier image has as old.
-func (p *planner) planCopy(g *Group, old *disk.GroupRecord) *copiedGroup {
-	c := &copiedGroup{group: g, old: old}
-	for i := range g.Files {
-		f := &g.Files[i]
-		if content := p.contents[f.Number]; content.owner == f.Number {
-			c.files = append(c.files, copiedFile{content: content, kept: *f.Kept, size: f.Size})
-		}
-	}
-	return c
+	return p.earlier.sameGroup(g, p.places)
 }
 
 // copyGroup gives the group its position and has it copied there.
@@ -49,31 +35,35 @@ func (s *storer) copyGroup(c *copiedGroup) error {
 	}
 	g := &c.group.record
 	*g = *c.old
-	g.Start, g.FirstFragment = uint64(s.out.Pos), uint32(len(*s.fragments))
+	g.Start, g.FirstFragment = uint64(s.out.Pos), uint32(len(s.result.Fragments))
 	for i := range c.old.Fragments {
 		f, err := s.earlier.fragmentOf(c.old, c.old.FirstFragment+i)
 		if err != nil {
 			return err
 		}
 		f.StartBlock = f.StartBlock - c.old.Start + g.Start
-		*s.fragments = append(*s.fragments, f)
+		s.result.Fragments = append(s.result.Fragments, f)
 		s.reused(uint64(f.Size &^ disk.DataStored))
 	}
 	bytes := int64(0)
-	for _, f := range c.files {
-		l := f.kept
+	for f := range c.group.files() {
+		if !s.result.places.owns(f.Number) {
+			continue
+		}
+		l := *f.Kept
 		if l.BlockBytes() > 0 {
 			l.Start = l.Start - c.old.Start + g.Start
 		}
 		if l.Fragment != disk.InvalidFragment {
 			l.Fragment = l.Fragment - c.old.FirstFragment + g.FirstFragment
 		}
-		f.content.Location = l
+		s.result.places.put(f.Number, l)
 		s.count(&l)
-		bytes += int64(f.size)
+		bytes += int64(f.Size)
 	}
-	s.stats.Fragments += int(c.old.Fragments)
+	s.result.Stats.Fragments += int(c.old.Fragments)
 	s.tell(bytes)
+	s.result.Groups = append(s.result.Groups, *g)
 	return s.copyRange(int64(c.old.Start), int64(c.old.Size))
 }
 
@@ -82,16 +72,16 @@ func (s *storer) count(l *disk.Location) {
 	s.reused(l.BlockBytes())
 	for _, size := range l.Sizes {
 		if size != 0 {
-			s.stats.Blocks++
+			s.result.Stats.Blocks++
 		}
 	}
-	s.stats.SparseBytes += int64(l.Sparse)
+	s.result.Stats.SparseBytes += int64(l.Sparse)
 }
 
 // reused counts bytes of blocks that were taken.
 func (s *storer) reused(bytes uint64) {
-	s.stats.DataBytes += int64(bytes)
-	s.stats.ReusedBytes += int64(bytes)
+	s.result.Stats.DataBytes += int64(bytes)
+	s.result.Stats.ReusedBytes += int64(bytes)
 }
 
 // copyChunk is how much is copied at once. It is large because a file system that
@@ -138,7 +128,7 @@ func (s *storer) copyFile(c *copiedFile) error {
 	if left > 0 {
 		l.Start = uint64(s.out.Pos)
 	}
-	c.content.Location = l
+	s.result.places.put(c.number, l)
 	s.count(&l)
 	buffer := s.buffers.get()
 	defer s.buffers.put(buffer)

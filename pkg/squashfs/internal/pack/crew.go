@@ -97,10 +97,10 @@ func (f *future) wait(ctx context.Context) error {
 // block is a piece of a large file, or a fragment block, on its way.
 type block struct {
 	future
-	file     *content   // of which it is the next block; nil: a fragment block
-	members  []*content // of a fragment block
-	source   source     // of the file
-	offset   int64      // in the file
+	file     *content // of which it is the next block; nil: a fragment block
+	members  []uint32 // of a fragment block: the numbers of the files
+	source   source   // of the file
+	offset   int64    // in the file
 	length   int
 	last     bool   // the file must end here
 	hole     bool   // known to be all zero
@@ -164,13 +164,14 @@ func (c *crew) read() {
 
 // worker is what one goroutine of the pool has to itself.
 type worker struct {
-	encoder *codec.Encoder
-	buffers *buffers
-	sorter  *likeness.Sorter
+	encoder  *codec.Encoder
+	buffers  *buffers
+	sorter   *likeness.Sorter
+	digester *digester
 }
 
-func newWorker(c *codec.Codec, buffers *buffers) *worker {
-	return &worker{encoder: c.NewEncoder(), buffers: buffers, sorter: &likeness.Sorter{}}
+func newWorker(c *codec.Codec, buffers *buffers, keys *keys) *worker {
+	return &worker{encoder: c.NewEncoder(), buffers: buffers, sorter: &likeness.Sorter{}, digester: newDigester(keys)}
 }
 
 // send puts something into a queue.

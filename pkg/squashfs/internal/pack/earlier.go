@@ -33,7 +33,7 @@ func NewEarlier(image io.ReaderAt, groups []disk.GroupRecord, whole []bool, frag
 
 // sameGroup returns the group that has the bytes of g, or nil. Whose contents all
 // files of g have is decided.
-func (e *Earlier) sameGroup(g *Group, contents []*content) *disk.GroupRecord {
+func (e *Earlier) sameGroup(g *Group, p *places) *disk.GroupRecord {
 	if e == nil {
 		return nil
 	}
@@ -42,14 +42,13 @@ func (e *Earlier) sameGroup(g *Group, contents []*content) *disk.GroupRecord {
 			return nil
 		}
 	}
-	old := e.byKey[g.key(contents)]
+	old := e.byKey[g.key(p)]
 	if old == nil {
 		return nil
 	}
 	// The key says that it is so, but the record may lie.
-	for i := range g.Files {
-		f := &g.Files[i]
-		if contents[f.Number].owner == f.Number && !old.Contains(f.Kept) {
+	for f := range g.files() {
+		if p.owns(f.Number) && !old.Contains(f.Kept) {
 			return nil
 		}
 	}

@@ -2,12 +2,9 @@ package pack
 
 import (
 	"context"
-	"crypto/sha256"
 	"io"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
 
 // equality tells which files have the same contents. Only files of the same
@@ -23,8 +20,11 @@ import (
 //   - Smaller files are hashed when they are read for their fragment block.
 type equality struct {
 	blockSize int
-	sizes     map[uint64]*sizeClass
-	sums      map[uint32][sha256.Size]byte // of files hashed beforehand, by number
+	sizes     map[uint64]sizeClass
+	places    *places
+	sums      []digest // of files hashed beforehand, where their places say
+	keys      *keys
+	digester  *digester // of the planner
 }
 
 // sizeClass is the files of one size.
@@ -33,128 +33,131 @@ type sizeClass struct {
 	kept  int // of them, in an earlier image
 }
 
-func (c *sizeClass) mixed() bool { return c.kept > 0 && c.kept < c.files }
+func (c sizeClass) mixed() bool { return c.kept > 0 && c.kept < c.files }
 
-// identity stands for contents: files with equal ones are equal. Within a
-// size, identities are all sums or all locations.
-type identity struct {
-	size uint64
-	sum  [sha256.Size]byte
-	at   disk.LocationKey
-}
-
-func findEqual(ctx context.Context, groups []*Group, blockSize, workers int) (*equality, error) {
+func findEqual(ctx context.Context, groups []*Group, blockSize, workers int, p *places) (*equality, error) {
 	e := &equality{
 		blockSize: blockSize,
-		sizes:     make(map[uint64]*sizeClass),
-		sums:      make(map[uint32][sha256.Size]byte),
+		sizes:     make(map[uint64]sizeClass),
+		places:    p,
+		keys:      newKeys(),
 	}
+	e.digester = newDigester(e.keys)
 	for _, g := range groups {
-		for i := range g.Files {
-			f := &g.Files[i]
+		for f := range g.files() {
 			c := e.sizes[f.Size]
-			if c == nil {
-				c = &sizeClass{}
-				e.sizes[f.Size] = c
-			}
 			c.files++
 			if f.Kept != nil {
 				c.kept++
 			}
+			e.sizes[f.Size] = c
 		}
 	}
 	return e, e.hash(ctx, groups, workers)
 }
 
-// candidate is files that lie in one place.
-type candidate struct {
-	numbers []uint32
-	source  source
-	sum     [sha256.Size]byte
-}
-
 // hash makes the sums that must be known beforehand.
 func (e *equality) hash(ctx context.Context, groups []*Group, workers int) error {
-	candidates := e.candidates(groups)
+	beforehand := 0
+	for size, c := range e.sizes {
+		if e.beforehand(size, c) {
+			beforehand += c.files
+		}
+	}
+	located := newFirsts(beforehand)
+	e.sums = make([]digest, 0, beforehand)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
-	for _, c := range candidates {
-		group.Go(func() (err error) {
-			c.sum, err = c.source.sum(ctx)
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for _, c := range candidates {
-		for _, number := range c.numbers {
-			e.sums[number] = c.sum
-		}
-	}
-	return nil
-}
-
-func (e *equality) candidates(groups []*Group) (list []*candidate) {
-	located := make(map[identity]*candidate)
 	for _, g := range groups {
-		for i := range g.Files {
-			f := &g.Files[i]
-			c := e.sizes[f.Size]
-			large := f.Size >= uint64(e.blockSize) && c.files > 1 && c.kept == 0
-			if !large && !c.mixed() {
+		for f := range g.files() {
+			if ctx.Err() != nil {
+				return group.Wait()
+			}
+			if !e.beforehand(f.Size, e.sizes[f.Size]) {
 				continue
 			}
-			this := &candidate{numbers: []uint32{f.Number}, source: f.source()}
 			if f.Kept != nil {
-				id := identity{size: f.Size, at: f.Kept.Key()}
-				if other := located[id]; other != nil {
-					other.numbers = append(other.numbers, f.Number)
+				if first := located.of(e.digester.location(f.Size, f.Kept), f.Number); first != f.Number {
+					e.places.rows[f.Number] = e.places.rows[first]
 					continue
 				}
-				located[id] = this
 			}
-			list = append(list, this)
+			e.places.rows[f.Number] = row{hashed, uint32(len(e.sums))}
+			e.sums = append(e.sums, digest{}) // there is room: the sums stay where they are
+			sum, source := &e.sums[len(e.sums)-1], f.source()
+			group.Go(func() (err error) {
+				*sum, err = source.sum(ctx, e.keys)
+				return err
+			})
 		}
 	}
-	return list
+	return group.Wait()
 }
 
-// identify returns the identity of a file's contents. It is not known (false)
-// for one that is equal to no other, and for one that is to be hashed when it
-// is read.
-func (e *equality) identify(f *File) (identity, bool) {
-	if sum, ok := e.sums[f.Number]; ok {
-		return identity{size: f.Size, sum: sum}, true
+// beforehand says whether files of a size are to be hashed before anything is packed.
+func (e *equality) beforehand(size uint64, c sizeClass) bool {
+	large := size >= uint64(e.blockSize) && c.files > 1 && c.kept == 0
+	return large || c.mixed()
+}
+
+// later says whether files of a size are to be hashed when they are read.
+func (e *equality) later(size uint64, c sizeClass) bool {
+	return size < uint64(e.blockSize) && c.files > 1 && c.kept == 0
+}
+
+// hashedLater is how many files are hashed when they are read.
+func (e *equality) hashedLater() (files int) {
+	for size, c := range e.sizes {
+		if e.later(size, c) {
+			files += c.files
+		}
+	}
+	return files
+}
+
+// known is how many files there are that may be equal to others, and are not hashed later.
+func (e *equality) known() (files int) {
+	for size, c := range e.sizes {
+		if c.files > 1 && !e.later(size, c) {
+			files += c.files
+		}
+	}
+	return files
+}
+
+// identify returns the digest of a file's contents. Within a size, they are all of contents or
+// all of locations. It is not known (false) for one that is equal to no other, and for one that
+// is to be hashed when it is read.
+func (e *equality) identify(f *File) (digest, bool) {
+	if r := e.places.rows[f.Number]; r.what == hashed {
+		return e.sums[r.value], true
 	}
 	if f.Kept != nil && e.sizes[f.Size].files > 1 {
-		return identity{size: f.Size, at: f.Kept.Key()}, true
+		return e.digester.location(f.Size, f.Kept), true
 	}
-	return identity{}, false
+	return digest{}, false
 }
 
 // hashLater says whether a file is to be hashed when it is read.
-func (e *equality) hashLater(f *File) bool {
-	c := e.sizes[f.Size]
-	return f.Size < uint64(e.blockSize) && c.files > 1 && c.kept == 0
-}
+func (e *equality) hashLater(f *File) bool { return e.later(f.Size, e.sizes[f.Size]) }
 
-// sum is the SHA-256 of the file.
-func (s source) sum(ctx context.Context) (sum [sha256.Size]byte, err error) {
+// sum is the digest of the file.
+func (s source) sum(ctx context.Context, k *keys) (sum digest, err error) {
 	r, err := s.from.Open(s.path)
 	if err != nil {
 		return sum, err
 	}
 	defer r.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, &contextReader{ctx, r})
+	d := newDigester(k)
+	d.begin(&k.contents)
+	n, err := io.Copy(d.hash, &contextReader{ctx, r})
 	if err != nil {
 		return sum, err
 	}
 	if n != int64(s.size) {
 		return sum, s.changed()
 	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
+	return d.end(), nil
 }
 
 // contextReader stops reading when its context ends.

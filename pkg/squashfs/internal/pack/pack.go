@@ -31,6 +31,7 @@ package pack
 import (
 	"context"
 	"crypto/sha256"
+	"iter"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -50,19 +51,18 @@ type Entry struct {
 // File is a regular file that is not empty.
 type File struct {
 	Entry  *Entry
-	Below  string // the path from the entry on, with a leading slash; "" if it is the entry
 	Number uint32 // from 1, no two files have the same
 	Size   uint64 // in bytes
 	Sparse bool   // its origin keeps fewer bytes than Size: look for holes
 
+	// Below returns the path from the entry on, with a leading slash; "" if it is the entry.
+	Below func() string
+
 	Kept *disk.Location // where the earlier image has it, or nil
 }
 
-// path is where the file is in the image.
-func (f *File) path() string { return f.Entry.Name + f.Below }
-
 func (f *File) source() source {
-	return source{from: f.Entry.From, path: f.Entry.Path + f.Below, size: f.Size}
+	return source{from: f.Entry.From, path: f.Entry.Path + f.Below(), size: f.Size}
 }
 
 // Group is entries that are laid down together. A group begins with a fragment
@@ -71,29 +71,46 @@ func (f *File) source() source {
 // ones of earlier groups.
 type Group struct {
 	Entries []*Entry
-	Files   []File // entry by entry, and in each in the order of the image
+
+	// Files yields the files of each entry, in the order of the image and the same ones each
+	// time. A file is good until the next one: millions of them are never in memory at once.
+	Files []iter.Seq[*File]
 
 	record disk.GroupRecord // where the group is, once it is written
 }
 
-// key identifies what a group holds, provided that entries of the same name are
-// the same: their names, and which files are stored in it.
-func (g *Group) key(contents []*content) (key [sha256.Size]byte) {
-	h := sha256.New()
-	files := g.Files
-	for _, e := range g.Entries {
-		h.Write([]byte(e.Name))
-		h.Write([]byte{0}) // which no name contains
-		stored := []byte{}
-		for ; len(files) > 0 && files[0].Entry == e; files = files[1:] {
-			if c := contents[files[0].Number]; c != nil && c.owner == files[0].Number {
-				stored = append(stored, 'x')
-			} else {
-				stored = append(stored, '-')
+// files yields the files of all entries.
+func (g *Group) files() iter.Seq[*File] {
+	return func(yield func(*File) bool) {
+		for _, files := range g.Files {
+			for f := range files {
+				if !yield(f) {
+					return
+				}
 			}
 		}
-		h.Write(stored)
-		h.Write([]byte{0})
+	}
+}
+
+// key identifies what a group holds, provided that entries of the same name are
+// the same: their names, and which files are stored in it.
+func (g *Group) key(p *places) (key [sha256.Size]byte) {
+	h := sha256.New()
+	var line []byte
+	for i, e := range g.Entries {
+		line = append(append(line[:0], e.Name...), 0) // which no name contains
+		for f := range g.Files[i] {
+			if p.owns(f.Number) {
+				line = append(line, 'x')
+			} else {
+				line = append(line, '-')
+			}
+			if len(line) == cap(line) {
+				h.Write(line)
+				line = line[:0]
+			}
+		}
+		h.Write(append(line, 0))
 	}
 	return [sha256.Size]byte(h.Sum(nil))
 }
@@ -134,21 +151,13 @@ type Result struct {
 	Groups    []disk.GroupRecord // those that take room
 	Stats     Stats
 
-	contents []*content
+	places *places
 }
 
 // Location is where the file of a number lies.
-func (r *Result) Location(number uint32) disk.Location {
-	if c := r.contents[number]; c != nil {
-		return c.Location
-	}
-	return disk.Location{Fragment: disk.InvalidFragment}
-}
+func (r *Result) Location(number uint32) disk.Location { return r.places.location(number) }
 
-// content is the contents of a file, and of those that are equal to it. Who owns
-// it is decided before anything is written; where it lies is written down by the
-// storer alone, but for the offset in a fragment block, which comes from the
-// assembler before.
+// content is the contents of a file with blocks, while these are written.
 type content struct {
 	owner uint32 // the number of the file that it is stored for
 	disk.Location
@@ -172,11 +181,11 @@ const (
 // that cannot be read, or is a *ChangedError.
 func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts Options, then func(context.Context, *Result) error) error {
 	blockSize := opts.Codec.Settings().BlockSize
-	equal, err := findEqual(ctx, groups, blockSize, opts.Workers)
+	result := &Result{places: newPlaces(max)}
+	equal, err := findEqual(ctx, groups, blockSize, opts.Workers, result.places)
 	if err != nil {
 		return err
 	}
-	result := &Result{contents: make([]*content, max+1)}
 	duplicates := &tally{}
 	planned := make(chan piece, plannedPerWorker*opts.Workers)
 	assembled := make(chan piece, assembledPerWorker*opts.Workers)
@@ -184,7 +193,7 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 	stages, ctx := errgroup.WithContext(ctx)
 	crew := newCrew(ctx, opts.Codec)
 	crew.backwards = opts.Backwards
-	stop := crew.start(opts.Workers, cap(planned), opts.Codec)
+	stop := crew.start(opts.Workers, cap(planned), opts.Codec, equal.keys)
 	stages.Go(func() error {
 		p := &planner{
 			crew:       crew,
@@ -193,8 +202,8 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 			limits:     opts.Limits,
 			earlier:    opts.Earlier,
 			equal:      equal,
-			first:      make(map[identity]*content),
-			contents:   result.contents,
+			first:      newFirsts(equal.known()),
+			places:     result.places,
 			duplicates: duplicates,
 		}
 		return p.plan(groups)
@@ -205,8 +214,8 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 			in:         planned,
 			out:        assembled,
 			codec:      opts.Codec,
-			first:      make(map[identity]*content),
-			contents:   result.contents,
+			first:      newFirsts(equal.hashedLater()),
+			places:     result.places,
 			duplicates: duplicates,
 		}
 		return a.assemble()
@@ -219,8 +228,7 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 			earlier:    opts.Earlier,
 			progress:   opts.Progress,
 			duplicates: duplicates,
-			fragments:  &result.Fragments,
-			stats:      &result.Stats,
+			result:     result,
 			aside:      stages.Go,
 			turns:      make(chan struct{}, opts.Workers),
 		}
@@ -228,24 +236,13 @@ func Write(ctx context.Context, w *disk.Writer, groups []*Group, max int, opts O
 			return err
 		}
 		s.tell(0)
-		result.complete(groups, duplicates)
+		result.Stats.DuplicateFiles = int(duplicates.files.Load())
+		result.Stats.DuplicateBytes = duplicates.bytes.Load()
 		return then(ctx, result)
 	})
 	err = stages.Wait()
 	stop()
 	return err
-}
-
-// complete adds what is known when all contents have their places.
-func (r *Result) complete(groups []*Group, duplicates *tally) {
-	for _, g := range groups {
-		if g.record.Size > 0 {
-			g.record.Key = g.key(r.contents)
-			r.Groups = append(r.Groups, g.record)
-		}
-	}
-	r.Stats.DuplicateFiles = int(duplicates.files.Load())
-	r.Stats.DuplicateBytes = duplicates.bytes.Load()
 }
 
 // newCrew returns a crew for blocks of a codec.
@@ -260,10 +257,10 @@ func newCrew(ctx context.Context, c *codec.Codec) *crew {
 
 // start sets workers and readers to work. The function that it returns lets them go
 // when nothing is handed to them any more.
-func (c *crew) start(workers, readers int, by *codec.Codec) (stop func()) {
+func (c *crew) start(workers, readers int, by *codec.Codec, keys *keys) (stop func()) {
 	var pool, reading sync.WaitGroup
 	for range workers {
-		w := newWorker(by, c.buffers)
+		w := newWorker(by, c.buffers, keys)
 		pool.Go(func() {
 			for j := range c.jobs {
 				for _, j := range c.waiting(j) {

@@ -21,8 +21,8 @@ type planner struct {
 	limits     Limits
 	earlier    *Earlier // nil if there is none
 	equal      *equality
-	first      map[identity]*content // of equal files
-	contents   []*content            // by file number, as far as they are decided
+	first      *firsts // of equal files
+	places     *places
 	duplicates *tally
 }
 
@@ -36,7 +36,7 @@ func (p *planner) plan(groups []*Group) error {
 		settled := p.settle(g)
 		var err error
 		if old := p.sameGroup(g, settled); old != nil {
-			err = p.send(p.planCopy(g, old))
+			err = p.send(&copiedGroup{group: g, old: old})
 		} else {
 			err = p.planGroup(g)
 		}
@@ -49,80 +49,83 @@ func (p *planner) plan(groups []*Group) error {
 
 // settle decides for each file of a group whether it is stored there, or with
 // an equal one before it. It returns false if that is not known of all of them
-// before they are read: those get no content.
+// before they are read: those stay undecided.
 func (p *planner) settle(g *Group) (all bool) {
 	all = true
-	for i := range g.Files {
-		f := &g.Files[i]
+	for f := range g.files() {
 		if p.equal.hashLater(f) {
 			all = false
 			continue
 		}
-		id, shared := p.equal.identify(f)
-		if c := p.first[id]; shared && c != nil {
-			p.contents[f.Number] = c
-			p.duplicates.add(f.Size)
-			continue
+		owner := f.Number
+		if d, shared := p.equal.identify(f); shared {
+			if owner = p.first.of(d, f.Number); owner != f.Number {
+				p.duplicates.add(f.Size)
+			}
 		}
-		c := newContent(f.Number)
-		p.contents[f.Number] = c
-		if shared {
-			p.first[id] = c
-		}
+		p.places.share(f.Number, owner)
 	}
 	return all
 }
 
-// planGroup plans a group from its files' origins.
+// planGroup plans a group from its files' origins: large files before small ones.
 func (p *planner) planGroup(g *Group) error {
 	if err := p.send(groupStart{g}); err != nil {
 		return err
 	}
-	var small []smallFile
-	for i := range g.Files {
-		f := &g.Files[i]
-		c := p.contents[f.Number]
+	for f := range g.files() {
 		var err error
 		switch {
-		case f.Size < uint64(p.blockSize()):
-			// Duplicates that are known already count where windows are cut: without
-			// an earlier image they would not be known yet.
-			small = append(small, smallFile{file: f, content: c, rank: len(small)})
-		case c.owner != f.Number:
+		case f.Size < uint64(p.blockSize()) || !p.places.owns(f.Number):
 		case p.earlier.hasFile(f):
-			err = p.send(&copiedFile{content: c, kept: *f.Kept, size: f.Size})
+			err = p.send(&copiedFile{number: f.Number, kept: *f.Kept, size: f.Size})
 		default:
-			err = p.planBlocks(f, c)
+			err = p.planBlocks(f)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	for len(small) > 0 {
-		n := p.limits.window(small)
-		if err := p.planWindow(small[:n]); err != nil {
+	var window []smallFile
+	bytes, rank := int64(0), 0
+	for f := range g.files() {
+		if f.Size >= uint64(p.blockSize()) {
+			continue
+		}
+		// Duplicates that are known already count where windows are cut: without
+		// an earlier image they would not be known yet.
+		below := f.Below()
+		window = append(window, smallFile{
+			number:  f.Number,
+			path:    f.Entry.Name + below,
+			decided: p.places.decided(f.Number),
+			source:  source{from: f.Entry.From, path: f.Entry.Path + below, size: f.Size},
+			rank:    rank,
+		})
+		bytes += int64(f.Size)
+		rank++
+		if len(window) == p.limits.WindowFiles || bytes >= p.limits.WindowBytes {
+			if err := p.planWindow(window); err != nil {
+				return err
+			}
+			window, bytes = nil, 0
+		}
+	}
+	if len(window) > 0 {
+		if err := p.planWindow(window); err != nil {
 			return err
 		}
-		small = small[n:]
 	}
 	return p.send(groupEnd{g})
 }
 
 // smallFile is a file that is to be a part of a fragment block.
 type smallFile struct {
-	file    *File
-	content *content // nil until it is known whether another file has the same
-	rank    int      // among the small files of the group, in the order of paths
-}
-
-// window is how many of the small files of a group are in its next window.
-func (l Limits) window(files []smallFile) (n int) {
-	bytes := int64(0)
-	for n < len(files) && n < l.WindowFiles && bytes < l.WindowBytes {
-		bytes += int64(files[n].file.Size)
-		n++
-	}
-	return n
+	number  uint32
+	path    string // in the image
+	source  source
+	decided bool // it is known whether another file has the same
+	rank    int  // among the small files of the group, in the order of paths
 }
 
 // planWindow puts the files of a window in order, but those that are stored with
@@ -130,14 +133,12 @@ func (l Limits) window(files []smallFile) (n int) {
 func (p *planner) planWindow(files []smallFile) error {
 	type kindred struct {
 		smallFile
-		path string
 		kind likeness.Kind
 	}
 	var stored []kindred
 	for _, f := range files {
-		if f.content == nil || f.content.owner == f.file.Number {
-			path := f.file.path()
-			stored = append(stored, kindred{f, path, likeness.KindOf(path)})
+		if !f.decided || p.places.owns(f.number) {
+			stored = append(stored, kindred{f, likeness.KindOf(f.path)})
 		}
 	}
 	slices.SortFunc(stored, func(a, b kindred) int {
@@ -170,8 +171,8 @@ func (p *planner) hand(r interface {
 }
 
 // planBlocks cuts a large file into blocks.
-func (p *planner) planBlocks(f *File, c *content) (err error) {
-	src := f.source()
+func (p *planner) planBlocks(f *File) (err error) {
+	src, c := f.source(), newContent(f.Number)
 	var holes *holeFinder
 	if f.Sparse {
 		if holes, err = src.findHoles(); err != nil {

@@ -49,8 +49,8 @@ func TestBatchFromDisk(t *testing.T) {
 			if err := os.WriteFile(path, p, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			f := &File{Entry: &Entry{From: Host{hostdir.New(filepath.Dir(dir))}, Path: filepath.Base(dir)}, Below: fmt.Sprint("/", i), Size: uint64(len(p))}
-			b.files = append(b.files, batchFile{smallFile: smallFile{file: f}, source: f.source()})
+			f := &File{Entry: &Entry{From: Host{hostdir.New(filepath.Dir(dir))}, Path: filepath.Base(dir)}, Below: func() string { return fmt.Sprint("/", i) }, Size: uint64(len(p))}
+			b.files = append(b.files, batchFile{smallFile: smallFile{source: f.source()}})
 			contents = append(contents, p)
 			if i%3 > 0 {
 				evict(t, path)
@@ -62,7 +62,7 @@ func TestBatchFromDisk(t *testing.T) {
 	b, _ := newBatch()
 	waited := 0
 	for _, f := range b.files {
-		wait, err := f.source.begin(make([]byte, f.file.Size+1))
+		wait, err := f.source.begin(make([]byte, f.source.size+1))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,7 @@ type storer struct {
 	earlier    *Earlier // nil if there is none
 	progress   func(int64)
 	duplicates *tally
-	fragments  *[]disk.FragmentEntry
-	stats      *Stats
+	result     *Result
 
 	aside func(func() error) // does something beside what the stages do; the first error ends all
 	turns chan struct{}      // for copying: room for as many as copy at once
@@ -50,7 +49,7 @@ func (s *storer) startGroup(g *Group) error {
 	if err := s.out.Pad(); err != nil {
 		return err
 	}
-	g.record = disk.GroupRecord{Start: uint64(s.out.Pos), FirstFragment: uint32(len(*s.fragments))}
+	g.record = disk.GroupRecord{Start: uint64(s.out.Pos), FirstFragment: uint32(len(s.result.Fragments))}
 	s.out.Hash = sha256.New()
 	return nil
 }
@@ -60,9 +59,13 @@ func (s *storer) endGroup(g *Group) error {
 		return err
 	}
 	g.record.Size = uint64(s.out.Pos) - g.record.Start
-	g.record.Fragments = uint32(len(*s.fragments)) - g.record.FirstFragment
+	g.record.Fragments = uint32(len(s.result.Fragments)) - g.record.FirstFragment
 	g.record.Sum = [sha256.Size]byte(s.out.Hash.Sum(nil))
 	s.out.Hash = nil
+	if g.record.Size > 0 {
+		g.record.Key = g.key(s.result.places)
+		s.result.Groups = append(s.result.Groups, g.record)
+	}
 	return nil
 }
 
@@ -74,26 +77,30 @@ func (s *storer) block(b *block) error {
 	start := uint64(s.out.Pos)
 	switch {
 	case b.file == nil:
-		for _, c := range b.members {
-			c.Fragment = uint32(len(*s.fragments))
+		for _, number := range b.members {
+			offset := s.result.places.rows[number].value
+			s.result.places.put(number, disk.Location{Fragment: uint32(len(s.result.Fragments)), Offset: offset})
 		}
-		*s.fragments = append(*s.fragments, disk.FragmentEntry{StartBlock: start, Size: b.diskSize})
-		s.stats.Fragments++
+		s.result.Fragments = append(s.result.Fragments, disk.FragmentEntry{StartBlock: start, Size: b.diskSize})
+		s.result.Stats.Fragments++
 	case b.hole:
 		b.file.Sizes = append(b.file.Sizes, 0)
 		b.file.Sparse += uint64(b.length)
-		s.stats.SparseBytes += int64(b.length)
+		s.result.Stats.SparseBytes += int64(b.length)
 	default:
 		if b.file.Start == 0 {
 			b.file.Start = start
 		}
 		b.file.Sizes = append(b.file.Sizes, b.diskSize)
-		s.stats.Blocks++
+		s.result.Stats.Blocks++
+	}
+	if b.file != nil && b.last {
+		s.result.places.put(b.file.owner, b.file.Location)
 	}
 	if _, err := s.out.Write(b.stored); err != nil {
 		return err
 	}
-	s.stats.DataBytes += int64(len(b.stored))
+	s.result.Stats.DataBytes += int64(len(b.stored))
 	s.tell(int64(b.length))
 	s.buffers.put(b.raw)
 	s.buffers.put(b.packed)
