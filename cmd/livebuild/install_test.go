@@ -35,6 +35,12 @@ func TestInstall(t *testing.T) {
 		t.Fatal("the documentation has no session that installs")
 	}
 	session := codeBlocks(t)[n]
+	// What the README types is part of it, and so is run here, too.
+	if !slices.ContainsFunc(codeBlocks(t), func(b codeBlock) bool {
+		return b.page == "README.md" && strings.Contains(b.shell(), "--install example") && strings.HasSuffix(session.shell(), b.shell())
+	}) {
+		t.Error("the README has no session that ends the one that is run")
+	}
 	folder := t.TempDir()
 	writeFlake(t, folder, installFlake)
 	// Of a repository Nix copies what is tracked, and no images.
