@@ -77,7 +77,7 @@ var house = map[string]room{
 		[]string{
 			"internal/advice", "internal/build", "internal/cli/adapt", "internal/cli/face", "internal/cli/wire", "internal/console",
 			"internal/device", "internal/human", "internal/image", "internal/imagefile", "internal/manifest", "internal/medium",
-			"internal/persistence", "internal/progress", "internal/report", "internal/stamp", "internal/transfer", "internal/web",
+			"internal/nixos", "internal/persistence", "internal/progress", "internal/report", "internal/stamp", "internal/transfer", "internal/web",
 		},
 	},
 	"internal/cli/wire": {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -74,6 +75,7 @@ func TestInstall(t *testing.T) {
 			t.Errorf("livebuild %q: status %d\n%s", args, o.status, o.stderr)
 		}
 	}
+	stampAnswers(t, image)
 	if !*allChecks {
 		return
 	}
@@ -89,6 +91,51 @@ func TestInstall(t *testing.T) {
 	}
 	if text := string(readFile(t, filepath.Join(folder, "junit.xml"))); !strings.Contains(text, "uefi-cd") {
 		t.Errorf("JUnit:\n%s", text)
+	}
+}
+
+// stampAnswers has the medium answer itself what livebuild-install asks, and refuses what it could not install. With
+// -checks that installs.
+func stampAnswers(t *testing.T, image string) {
+	t.Helper()
+	for _, test := range []struct{ want, args string }{
+		{`has no system "other" to install; it has example`, "other"},
+		{`installs example, which has no disk "home"; it has main`, "example --auto-install-disk home=/dev/disk/by-id/a"},
+	} {
+		args := append([]string{"stamp", image, "--auto-install"}, strings.Fields(test.args)...)
+		checkRefusal(t, livebuild(t, args...), 1, test.want, "livebuild-install --list")
+	}
+	folder := t.TempDir()
+	values := filepath.Join(folder, "values.toml")
+	hash := filepath.Join(folder, "hash")
+	writeFile(t, hash, []byte("$y$j9T$salt$hash\n"))
+	writeFile(t, values, []byte("auto-install = \"other\"\nauto-install-disks = [ \"main=/dev/disk/by-id/virtio-auto\" ]\n"))
+	copied := filepath.Join(folder, "stamped.iso")
+	s := stampOf(t, image, "--values", values, "--auto-install", "example", "--auto-install-password-hash", hash, "-o", copied)
+	if len(s.Items) != 1 || s.Items[0].Text != "example on main=/dev/disk/by-id/virtio-auto, with a password of root" || !s.Items[0].Secret {
+		t.Errorf("the stamp is %+v", s)
+	}
+	if !*allChecks {
+		return
+	}
+	// mini has no chpasswd.
+	stampOf(t, copied, "--values", values, "--auto-install", "example")
+	disk := filepath.Join(folder, "disk")
+	writeFile(t, disk, nil)
+	if err := os.Truncate(disk, 4<<30); err != nil {
+		t.Fatal(err)
+	}
+	o := livebuild(t, "run", copied, "--bios", "--console", "--no-network", "--",
+		"-drive", "file="+disk+",format=raw,if=none,id=auto,cache=unsafe", "-device", "virtio-blk-pci,drive=auto,serial=auto")
+	if o.status != 0 || !strings.Contains(o.stdout, "installing example in  1 s; press a key to stop") || !strings.Contains(o.stdout, "livebuild-install: example is installed") {
+		t.Errorf("status %d of what installs by itself\n%s\n%s", o.status, o.stdout, o.stderr)
+	}
+	if table := judge(t, "fdisk", "sfdisk", "--dump", disk); strings.Count(table, "type=") != 3 {
+		t.Errorf("the disk has\n%s", table)
+	}
+	stampOf(t, copied, "--reset")
+	if !bytes.Equal(readFile(t, copied), readFile(t, image)) {
+		t.Error("--reset does not give the image back")
 	}
 }
 

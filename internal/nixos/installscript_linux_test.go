@@ -2,6 +2,7 @@ package nixos
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,6 +100,9 @@ func TestInstallRefuses(t *testing.T) {
 	mounted := with(func(t *Target) { t.Disks = []TargetDisk{} })
 	two := with(func(t *Target) { t.Disks = []TargetDisk{{Name: "one"}, {Name: "two"}} })
 	yes := []string{"--yes", "example"}
+	boot := func(cmdline, stamped string) string {
+		return fmt.Sprintf("echo '%s' > cmdline; mount --bind cmdline /proc/cmdline; mount -t tmpfs tmpfs /run; mkdir /run/livebuild; echo '%s' > /run/livebuild/install", cmdline, stamped)
+	}
 	args := func(more ...string) []string { return append(append([]string{}, yes...), more...) }
 	for name, test := range map[string]struct {
 		target Target
@@ -129,10 +133,18 @@ func TestInstallRefuses(t *testing.T) {
 		"relative root":    {mounted, args("--root", "mnt"), "", "--root mnt is no absolute path"},
 		"another file system": {mounted, args("--root", "/iso/livebuild"), "mount -t tmpfs tmpfs /iso/livebuild && cp iso/livebuild/install.json . 2>/dev/null; true",
 			"there is no /iso/livebuild/install.json"},
-		"root and disk":  {plain, args("--root", "/mnt", "--disk", "/dev/null"), "", "--root and --disk exclude each other"},
-		"password":       {plain, args("--root-password-hash", "/etc/hostname"), "", "the hash of the password is none"},
-		"another form":   {plain, args(), `sed -i 's/"version": 1/"version": 2/' iso/livebuild/install.json`, "is of another version of livebuild"},
-		"nobody answers": {plain, nil, "", "nobody answers|no disk of this machine can take example"},
+		"root and disk": {plain, args("--root", "/mnt", "--disk", "/dev/null"), "", "--root and --disk exclude each other"},
+		"password":      {plain, args("--root-password-hash", "/etc/hostname"), "", "the hash of the password is none"},
+		"a password that is forgotten": {with(func(t *Target) { t.MutableUsers = false }), args("--root-password-hash", "hash"), "printf '$y$j9T$salt$hash\\n' > hash",
+			"example forgets every password but those of its configuration"},
+		"stamped": {plain, []string{"--boot"}, boot("quiet", "livebuild.install=example livebuild.disk=/dev/null"), "/dev/null may be another disk at the next start"},
+		"stamped, and from the menu": {plain, []string{"--boot"}, boot("quiet livebuild.install=example", "livebuild.install=example livebuild.disk=/dev/null"),
+			"/dev/null may be another disk at the next start"},
+		"stamped, and another one from the menu": {plain, []string{"--boot"}, boot("livebuild.install=example quiet", "livebuild.install=other livebuild.disk=/dev/null"),
+			"nobody answers|no disk of this machine can take example"},
+		"stamped for another medium": {plain, []string{"--boot"}, boot("quiet", "livebuild.install=other livebuild.disk=/dev/disk/by-id/a"), `this medium has no system "other"`},
+		"another form":               {plain, args(), `sed -i 's/"version": 1/"version": 2/' iso/livebuild/install.json`, "is of another version of livebuild"},
+		"nobody answers":             {plain, nil, "", "nobody answers|no disk of this machine can take example"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newInstaller(t, test.target)

@@ -595,11 +595,18 @@ install_system() {
 
 # boot: NAME and disks from the kernel's command line, else from what was stamped.
 boot() {
-    local word line
+    local word line stamped=
     from_boot=1
     read -r line </proc/cmdline
-    if [ -e /run/livebuild/install ]; then line="$(tr '\n' ' ' </run/livebuild/install) $line"; fi
+    if [ -e /run/livebuild/install ]; then stamped=$(tr '\n' ' ' </run/livebuild/install); fi
+    set -f
+    # The disk of a stamp is not that of another system, which the menu was asked for.
     for word in $line; do
+        case $word in
+        livebuild.install=*) case " $stamped " in *" $word "*) ;; *) stamped= ;; esac ;;
+        esac
+    done
+    for word in $stamped $line; do
         case $word in
         livebuild.install=*) name=${word#*=} ;;
         livebuild.disk=*) give_disk "${word#*=}" ;;
@@ -607,6 +614,7 @@ boot() {
         livebuild.password=*) password=${word#*=} ;;
         esac
     done
+    set +f
     [ -n "$name" ] || fail "nobody says what is to be installed"
     [ ${#given[@]} -eq 0 ] && [ -z "$only" ] || yes=$name
 }
@@ -682,6 +690,8 @@ case $password in
 '$'*) case $password in *:* | *' '*) fail "the hash of the password is none" ;; esac ;;
 *) fail "the hash of the password is none" "'mkpasswd' makes one" ;;
 esac
+[ -z "$password" ] || [ "$(get .mutableUsers)" = true ] ||
+    fail "$name forgets every password but those of its configuration: its users.mutableUsers is false" "leave the password out"
 
 mapfile -t disks < <(get '.disks[].name')
 if [ -n "$only" ]; then

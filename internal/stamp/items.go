@@ -21,6 +21,7 @@ type Items struct {
 	RunOnline    bool     // only when the network is up
 	PasswordHash string   // of root, as in shadow(5)
 	KernelParams []string // words at the end of the kernel's command line
+	Install      Install
 }
 
 // Address is that of a network interface.
@@ -85,6 +86,8 @@ func (i Items) Check() error {
 			return &ItemError{"file", f.Path, "is where no file can be put"}
 		case f.Mode&^0o777 != 0:
 			return &ItemError{"file", f.Path, "has a mode beyond 0777"}
+		case f.Path == "/"+answersFile && i.Install.System != "":
+			return &ItemError{"file", f.Path, "is where the answers for an installation are put"}
 		}
 		for _, other := range i.Files[:n] {
 			if other.Path == f.Path {
@@ -97,10 +100,17 @@ func (i Items) Check() error {
 			return &ItemError{"kernel parameter", word, reason}
 		}
 	}
-	if h := i.PasswordHash; h != "" && (!strings.HasPrefix(h, "$") || strings.ContainsAny(h, ": \t\n")) {
-		return &ItemError{"password", "…", "is no hash; 'mkpasswd' of the package mkpasswd makes one"}
+	if i.PasswordHash != "" && !isHash(i.PasswordHash) {
+		return errNoHash
 	}
-	return nil
+	return i.Install.check()
+}
+
+var errNoHash = &ItemError{"password", "…", "is no hash; 'mkpasswd' of the package mkpasswd makes one"}
+
+// isHash reports whether a text is what shadow(5) has of a password.
+func isHash(text string) bool {
+	return strings.HasPrefix(text, "$") && !strings.ContainsAny(text, ": \t\n")
 }
 
 // wrongHostName says why a name is none of a host (hostname(7)).
@@ -147,6 +157,9 @@ func (i Items) entries() []Entry {
 	}
 	if i.PasswordHash != "" {
 		add("password", "of root", true)
+	}
+	if i.Install.System != "" {
+		add("installation", i.Install.text(), i.Install.PasswordHash != "")
 	}
 	if len(i.KernelParams) > 0 {
 		add(paramsKind, strings.Join(i.KernelParams, " "), false)

@@ -76,6 +76,9 @@ func (i Items) files() []cpio.Member {
 	if i.Run != nil {
 		payload(runFile, i.Run)
 	}
+	if i.Install.System != "" {
+		files = append(files, i.Install.file())
+	}
 	payload(applyFile, []byte(script.String()))
 	for _, u := range i.units() {
 		files = append(files, secret(path.Join(units, u.name), 0o644, []byte(u.text)))

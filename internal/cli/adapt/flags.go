@@ -21,6 +21,7 @@ type Flags struct {
 	wifi     []string
 	files    []string
 	password string
+	install  string // file with the hash of root's password in the installed system
 	key      string // file of the key that signs for Secure Boot
 	given    values
 	set      *pflag.FlagSet
@@ -50,8 +51,14 @@ func (o *Flags) AddFlags(f *pflag.FlagSet, configuration bool) {
 	f.StringVar(&o.given.Script, "run-script", "", "run the shell script in `FILE` at the end of the boot")
 	f.BoolVar(&o.given.Online, "run-online", false, "run it only when the network is up")
 	f.StringVar(&o.password, "root-password-hash", "", "give root the password whose hash, as of mkpasswd, is the first line of `FILE`, - for standard input")
+	f.StringVar(&o.given.Install, "auto-install", "",
+		"have the live system install the system that the medium has by this `NAME`, on --auto-install-disk, and switch off: ten seconds after it started, which a key stops")
+	f.StringArrayVar(&o.given.InstallDisks, "auto-install-disk", nil,
+		"delete what this disk of the machine holds: `DEVICE` is named as below /dev/disk/by-id; of a system with several NAME=DEVICE for each (default: it asks)")
+	f.StringVar(&o.install, "auto-install-password-hash", "", "give root of the installed system the password whose hash is the first line of `FILE`, - for standard input")
 	f.StringVar(&o.from, "values", "", "take all of this from a TOML `FILE`, which can have a table for each disk: [stick.SERIAL] or [stick.1]")
-	for _, name := range []string{"hostname", "wifi", "add-file", "run-script", "run-online", "root-password-hash", "values"} {
+	for _, name := range []string{"hostname", "wifi", "add-file", "run-script", "run-online", "root-password-hash", "auto-install", "auto-install-disk",
+		"auto-install-password-hash", "values"} {
 		add(name)
 	}
 }
@@ -130,6 +137,11 @@ func (o *Flags) read(in io.Reader) (v values, err error) {
 	if o.password != "" {
 		if given.PasswordHash, err = firstLine(o.password, in); err != nil {
 			return v, fmt.Errorf("--root-password-hash: %w", err)
+		}
+	}
+	if o.install != "" {
+		if given.InstallHash, err = firstLine(o.install, in); err != nil {
+			return v, fmt.Errorf("--auto-install-password-hash: %w", err)
 		}
 	}
 	return v.over(given), nil

@@ -37,6 +37,9 @@ func stamping(m *medium.Medium, name string, items stamp.Items, key *Key, tool s
 		if err := stamp.CheckSystem(m, items); err != nil {
 			return nil, err
 		}
+		if err := checkCatalog(m, name, items.Install); err != nil {
+			return nil, err
+		}
 		return area.Put(items, tool)
 	})
 }

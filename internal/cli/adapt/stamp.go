@@ -24,6 +24,12 @@ import (
 
 // Hints are advice on the errors of these verbs.
 var Hints = []advice.Row{
+	advice.OnValue(func(e *InstallError) string {
+		if e.Made {
+			return "'livebuild-install --list' in the live system tells of them, /livebuild/install.json on the medium has all that is known"
+		}
+		return "make the image with 'livebuild iso --install INSTALLABLE'"
+	}),
 	advice.On[*CompressedError]("expand it first, with zstd -d, xz -d or gunzip; 'livebuild write' stamps the disk that it writes it to"),
 }
 
@@ -60,6 +66,7 @@ secrets is made readable by its owner alone.`,
 		Example: `  livebuild stamp exampleIso.iso --ssh-key ~/.ssh/id_ed25519.pub --hostname kiosk
   livebuild stamp exampleIso.iso --static-ip 'en*=192.0.2.10/24,gw=192.0.2.1' -o kiosk.iso
   livebuild stamp exampleIso.iso --values kiosk.toml
+  livebuild stamp medium.iso --auto-install example --auto-install-disk /dev/disk/by-id/nvme-SAMSUNG_1234
   livebuild stamp /dev/sdb --hostname kiosk --signing-key sign.asc
   livebuild stamp /dev/sdb --show
   livebuild stamp exampleIso.iso --reset`,

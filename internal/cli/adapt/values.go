@@ -28,6 +28,9 @@ type values struct {
 	Online       bool              `toml:"run-online"`
 	PasswordHash string            `toml:"root-password-hash"`
 	KernelParams []string          `toml:"kernel-params"`
+	Install      string            `toml:"auto-install"` // a system of the medium
+	InstallDisks []string          `toml:"auto-install-disks"`
+	InstallHash  string            `toml:"auto-install-password-hash"`
 	Sticks       map[string]values `toml:"stick"` // by serial number, or "1", "2", …
 }
 
@@ -103,6 +106,11 @@ func (v values) over(other values) values {
 	}
 	text(&v.HostName, other.HostName)
 	text(&v.PasswordHash, other.PasswordHash)
+	text(&v.Install, other.Install)
+	text(&v.InstallHash, other.InstallHash)
+	if len(other.InstallDisks) > 0 {
+		v.InstallDisks = other.InstallDisks
+	}
 	if other.Script != "" {
 		v.Script, v.Online = other.Script, other.Online
 	}
@@ -196,6 +204,16 @@ func (v values) items(t Target) (i stamp.Items, err error) {
 			return i, err
 		}
 		i.KernelParams = append(i.KernelParams, text)
+	}
+	if v.Install == "" && (len(v.InstallDisks) > 0 || v.InstallHash != "") {
+		return i, errors.New("--auto-install-disk and --auto-install-password-hash are about the system of --auto-install, which is missing")
+	}
+	i.Install = stamp.Install{System: v.Install, PasswordHash: v.InstallHash}
+	for _, text := range v.InstallDisks {
+		if text, err = t.fill(text); err != nil {
+			return i, err
+		}
+		i.Install.Disks = append(i.Install.Disks, text)
 	}
 	return i, i.Check()
 }

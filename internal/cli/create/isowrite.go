@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
+	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
@@ -89,6 +90,13 @@ func (v verbs) runISOWrite(ctx context.Context, of []installable.Installable, op
 	}
 	if values.HasKernelParams() && !b.Plan().System().StampParams {
 		return &stamp.NoParamsError{Name: "the image of " + named(of)}
+	}
+	var targets []nixos.Target
+	for _, sys := range b.Plan().Systems() {
+		targets = append(targets, sys.Install...)
+	}
+	if err := w.CheckInstall("the image of "+named(of), targets); err != nil {
+		return err
 	}
 	w.SignBy(sealing(b.Plan()))
 	if err := opts.sticks.CheckKeeps("the image of "+named(of), b.Plan().System().Persistent); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
+	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
 
@@ -30,6 +31,17 @@ func (w *Writing) Stamp(values *adapt.Values) (err error) {
 	}
 	w.stamps, err = values.ForDisks(disks)
 	return err
+}
+
+// CheckInstall finds out whether the image, called name in errors, which installs these systems, installs what is
+// stamped onto the devices. The error is an *adapt.InstallError.
+func (w *Writing) CheckInstall(name string, targets []nixos.Target) error {
+	for _, items := range w.stamps {
+		if err := adapt.CheckInstall(name, targets, items.Install); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stamped are what was stamped onto the devices, nil where nothing was.

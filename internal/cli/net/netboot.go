@@ -151,6 +151,9 @@ func (v verbs) stamped(flags *adapt.Flags) (*stamp.Items, error) {
 		return nil, face.Usage(errors.New("--values: kernel-params are for the menus of a medium; --kernel-param gives words to a system that starts without one"))
 	}
 	items, err := values.For(adapt.Target{})
+	if err == nil && items.Install.System != "" {
+		return nil, face.Usage(errors.New("--auto-install is for media: the systems that it installs lie on them"))
+	}
 	if err == nil && items.Secret() {
 		v.Console.Warn("whoever can fetch the files can read what is stamped, what is secret in it, too")
 	}
