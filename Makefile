@@ -6,7 +6,7 @@
 #             flips bytes that verify must find, and judges what make dist writes
 # make quick  runs the tests that need no root, no Nix and no QEMU where those are missing
 # make race   runs what works in parallel with the race detector
-# make lint   asks gofmt, vet (for other systems, too), staticcheck and deadcode
+# make lint   asks gofmt, vet (for other systems, too), staticcheck, deadcode and shellcheck
 # make man    writes the manual pages to .work/man
 # make bench  measures the packer against mksquashfs, for hours; see docs/benchmarks.md
 # make bench-iso  measures how an image is made as a whole, against a derivation like nixpkgs'
@@ -85,7 +85,8 @@ lint:
 	@dead=$$(go run $(DEADCODE) -test -filter 'livebuild/.*(cmd|internal)/' ./...); \
 	    test -z "$$dead" || { printf '%s\n' "$$dead"; exit 1; }
 	cd cmd/dist && go vet ./...
-	@git ls-files '*.sh' | xargs -n 1 bash -n
+	@command -v shellcheck >/dev/null || testdata/setup.sh lint
+	testdata/lint-shell.sh
 
 # What the tests of the program need, and that whatever they miss is an error.
 TEST := PATH="$(WORK)/nushell/bin:$$PATH" LIVEBUILD_MINI=$(MINI) LIVEBUILD_GUEST=$(WORK)/guest LIVEBUILD_SYSTEMD=$(WORK)/systemd LIVEBUILD_TEST_ALL=1

@@ -44,7 +44,7 @@ image() {
     local kernel file=$folder/www/${2//:/-}.$1.iso
     [ -e "$file.zsync" ] && return
     kernel=$(sed 's/.*"\(\/nix\/store\/[^"]*-linux-image-[^"]*\)".*/\1/' "$folder/$1.json")
-    kernel=$(cd "$folder/store" && echo .$kernel/boot/vmlinuz-*)
+    kernel=$(cd "$folder/store" && echo ".$kernel"/boot/vmlinuz-*)
     "$bench" pack -store "$folder/store" -closure "$folder/$1.json" -compression "$2" -kernel "${kernel#.}" -output "$file.new" >/dev/null
     mv "$file.new" "$file"
     (cd "$folder/www" && zsyncmake -q -u "$(basename "$file")" -o "$file.zsync" "$file" 2>/dev/null)
@@ -58,6 +58,7 @@ network() {
     ip -n $server addr add $address/24 dev wire0
     ip -n $client addr add 10.99.0.2/24 dev wire1
     for end in "$server wire0" "$client wire1"; do
+        # shellcheck disable=SC2086 # two words
         set -- $end
         ip -n "$1" link set lo up
         ip -n "$1" link set "$2" up
@@ -134,12 +135,12 @@ network
         for update in $updates; do
             image "$update" "$compression"
             size=$(stat -c %s "$folder/www/$name.$update.iso")
-            cost=$(run livebuild "$name" $update)
+            cost=$(run livebuild "$name" "$update")
             read -r ls ll lw <<<"$cost"
-            cost=$(run zsync "$name" $update)
+            cost=$(run zsync "$name" "$update")
             read -r zs zl zw <<<"$cost"
-            if [ $update = package ]; then
-                cost=$(run curl "$name" $update)
+            if [ "$update" = package ]; then
+                cost=$(run curl "$name" "$update")
                 read -r ps _ <<<"$cost"
             fi
             case $update in

@@ -6,6 +6,8 @@
 #
 # The mirror is DEBIAN_MIRROR, or what the machine's own apt takes Debian from; its keys are
 # in DEBIAN_KEYRING, or where Debian has them.
+#
+# shellcheck shell=sh disable=SC2154 # the callers give cache, arch and complete values
 
 keyring=${DEBIAN_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
 

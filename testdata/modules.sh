@@ -1,6 +1,8 @@
 # modules.sh: kernel modules of Debian's packages, for the scripts that lay out a system with them.
 #
 # To be sourced by a POSIX shell whose errors end the script.
+#
+# shellcheck shell=sh
 
 # module_file NAME: the file of a kernel module in the current directory; nothing if there is none.
 module_file() {
@@ -27,7 +29,7 @@ copy_modules() {
     modules=$modules/lib/modules/$version
     mkdir -p "$modules"
     (
-        cd "$from/lib/modules/$version"
+        cd "$from/lib/modules/$version" || exit 1
         cp modules.builtin modules.order "$modules/"
         for name in $(cat "$@" | sed 's/#.*//'); do
             copy_module "$name" "$modules"

@@ -6,6 +6,7 @@
 #   wire    a web server and zsync, to measure downloads
 #   demo    what building and booting the demonstration image takes
 #   dist    what packing releases takes, and what judges them
+#   lint    what judges scripts
 #
 # No section means all of them. With --check nothing is installed: packages that are
 # missing are listed, and the exit status says whether there were any.
@@ -19,6 +20,8 @@ test="$demo squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstoo
     sbsigntool shim-unsigned shim-signed gpgv gnupg cryptsetup-bin"
 
 dist="gcc-aarch64-linux-gnu libc6-dev-arm64-cross git debian-archive-keyring dpkg rpm lintian"
+
+lint="shellcheck"
 
 wire="nginx-light zsync curl iproute2 nix-bin git ca-certificates debian-archive-keyring"
 
@@ -46,7 +49,7 @@ as_root() {
 # tools_without_dpkg: the programs of all sections that are not on PATH.
 tools_without_dpkg() {
     for tool in gcc pkg-config nix git qemu-system-x86_64 qemu-system-aarch64 qemu-aarch64-static mksquashfs rdsquashfs xorriso isoinfo \
-        mtools mkfs.vfat sgdisk sbverify gpgv fdisk grub-script-check xz zstd lz4 zip cpio openssl file minisign signify-openbsd ssh-keygen zbarimg mandoc man groff zsh fish dpkg-deb apt-get; do
+        mtools mkfs.vfat sgdisk sbverify gpgv fdisk grub-script-check xz zstd lz4 zip cpio openssl file minisign signify-openbsd ssh-keygen zbarimg mandoc man groff zsh fish dpkg-deb apt-get shellcheck; do
         command -v "$tool" >/dev/null || echo "$tool"
     done
 }
@@ -56,12 +59,13 @@ check=
     check=1
     shift
 }
-[ $# -gt 0 ] || set -- build test wire demo dist
+[ $# -gt 0 ] || set -- build test wire demo dist lint
 
 # Elsewhere, as in a shell of Nix, what was installed by other means has to be enough.
 if ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=$(tools_without_dpkg)
     [ -n "$missing" ] || exit 0
+    # shellcheck disable=SC2086 # a list of words
     die "this is no Debian; install by other means:" $missing
 fi
 
@@ -73,16 +77,20 @@ for section in "$@"; do
     wire) packages=$wire ;;
     demo) packages=$demo ;;
     dist) packages=$dist ;;
-    *) die "no section $section (there are build, test, wire, demo and dist)" ;;
+    lint) packages=$lint ;;
+    *) die "no section $section (there are build, test, wire, demo, dist and lint)" ;;
     esac
     for package in $packages; do
         installed "$package" || missing="$missing $package"
     done
 done
+# shellcheck disable=SC2086 # a list of words
 missing=$(printf '%s\n' $missing | sort -u)
 [ -n "$missing" ] || exit 0
+# shellcheck disable=SC2086 # a list of words
 [ -z "$check" ] || die "missing:" $missing
 
+# shellcheck disable=SC2086 # a list of words
 echo "setup.sh: installing" $missing >&2
 as_root apt-get -q update
 # shellcheck disable=SC2086 # a list of words

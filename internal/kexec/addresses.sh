@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Addresses of a system without a service that could be told them.
 
 # by_ip MAC ADDRESSES ROUTES SERVERS...: lists are separated by spaces, parts of a route by commas.
@@ -41,4 +42,5 @@ END
     fi
 }
 
+# shellcheck source=/dev/null # restore.sh writes it
 . /run/livebuild/kexec/by-ip

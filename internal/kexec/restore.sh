@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What a system that was replaced by kexec has left to this one: SSH keys, addresses and
 # routes, before networks and servers are started.
 
@@ -23,6 +24,7 @@ host_keys() {
 # ssh_keys: what root may be let in with. Configurations may look in one place only.
 ssh_keys() {
     [ -s "$here/authorized_keys" ] || return 0
+    # shellcheck disable=SC2174 # /root is there
     mkdir -p -m 700 /root/.ssh
     cat "$here/authorized_keys" >> /root/.ssh/authorized_keys
     chmod 600 /root/.ssh/authorized_keys
@@ -43,7 +45,7 @@ ssh_keys() {
 
 # take_link: the lines of a link, which begin behind the one that names it.
 take_link() {
-    addresses= leases= routes= peers=
+    addresses= leases= routes=
     while IFS=' ' read -r word one two three; do
         case $word in
         address) addresses="$addresses $one" ;;

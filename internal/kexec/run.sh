@@ -21,8 +21,8 @@ say() { echo "livebuild: $1"; }
 extra=
 while [ $# -gt 0 ]; do
     case $1 in
-    --kexec-extra-flags) extra=${2-} && [ $# -lt 2 ] || shift ;;
-    --kernel-params) command_line="$command_line ${2-}" && [ $# -lt 2 ] || shift ;;
+    --kexec-extra-flags) extra=${2-}; [ $# -lt 2 ] || shift ;;
+    --kernel-params) command_line="$command_line ${2-}"; [ $# -lt 2 ] || shift ;;
     *) fail "there is no option $1" "--kexec-extra-flags FLAGS, --kernel-params WORDS" ;;
     esac
     shift
@@ -44,7 +44,7 @@ tool true || fail "the programs in $here cannot be run" "is it mounted with noex
     fail "kexec is switched off until this machine starts again: kernel.kexec_load_disabled is 1" "take what sets it out of sysctl.conf(5), and restart"
 # The initrd, and what it unpacks to, are in memory at one time.
 memory=$(tool sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo) # KiB
-[ "${memory:-0}" = 0 ] || [ "$memory" -ge $((initrd_size / 1024 * 2)) ] ||
+[ "${memory:-0}" = 0 ] || [ "$memory" -ge $((initrd_size * 2 / 1024)) ] ||
     fail "this machine has $((memory / 1024)) MiB of memory, and the system takes more than $((initrd_size * 2 / 1048576)) MiB while it starts" "a smaller system, or a stronger --compression"
 
 # --- what is carried over

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # livebuild-install: install a system that this medium has whole, without a network.
 #
 # What there is to install stands in /iso/livebuild/install.json; format 1 is described by
@@ -363,20 +364,20 @@ check_disks() {
 
 # check_mounted: that what is mounted is what the system will look for.
 check_mounted() {
-    local point device type source wanted
+    local point device source wanted
     case $root in /*) ;; *) fail "--root $root is no absolute path" ;; esac
     [ -d "$root" ] || fail "$root does not exist" "mount the root of the new system there"
     root=$(realpath "$root")
     [ "$root" != / ] || fail "--root / is this live system" "mount the root of the new system at /mnt"
     mountpoint -q "$root" || fail "nothing is mounted at $root" "make file systems and mount them there; livebuild-install --list says which $name looks for"
-    while IFS=$'\t' read -r point device type; do
+    while IFS=$'\t' read -r point device; do
         wanted=$root${point%/}
         mountpoint -q "$wanted" || fail "nothing is mounted at $wanted" "$name looks for $point as $device: mount it there"
         source=$(mounted_source "$wanted")
         [ -b "$device" ] || fail "$name looks for $point as $device, which is not there" "give the file system that label or UUID, or change the configuration"
         [ "$(readlink -f "$device")" = "$(readlink -f "$source")" ] ||
             fail "$name looks for $point as $device, which is not what is mounted at $wanted ($source)" "mount $device there, or change the configuration"
-    done < <(get '.fileSystems[] | [.mountPoint, .device, .fsType] | @tsv')
+    done < <(get '.fileSystems[] | [.mountPoint, .device] | @tsv')
     # Of a system without file systems on disks nothing is known.
     [ "$(($(stat -f -c '%a * %S' "$root")))" -ge "$((bytes + bytes / 8))" ] ||
         fail "$root has $(human "$(($(stat -f -c '%a * %S' "$root")))") left, and $name needs $(human "$((bytes + bytes / 8))")" "take a larger disk"

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Addresses of a system without a service that could be told them.
 
 # by_ip PATTERN ADDRESSES GATEWAYS DNS...: lists are separated by spaces.
@@ -9,6 +10,7 @@ by_ip() {
         for link in /sys/class/net/*; do
             name=${link##*/}
             [ "$name" != lo ] || [ "$pattern" = lo ] || continue # no pattern means it
+            # shellcheck disable=SC2254 # a pattern, as it says
             case $name in $pattern) found=$name && break ;; esac
         done
         [ -n "$found" ] || sleep 0.5

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What was stamped onto this medium is applied, by the shell of the live system, before
 # networks and servers are started.
 
@@ -17,6 +18,7 @@ host_name() {
 
 # ssh_keys FILE: what root may be let in with. Configurations may look in one place only.
 ssh_keys() {
+    # shellcheck disable=SC2174 # /root is there
     mkdir -p -m 700 /root/.ssh
     cat "$1" >> /root/.ssh/authorized_keys
     chmod 600 /root/.ssh/authorized_keys
@@ -72,6 +74,7 @@ wifi() {
     if has_unit NetworkManager.service; then
         connection "$here/wifi-$1.nmconnection" "wifi-$1"
     elif has_unit iwd.service; then
+        # shellcheck disable=SC2174 # /var/lib is there
         mkdir -p -m 700 /var/lib/iwd
         (umask 077 && cat "$here/wifi-$1.psk" > "/var/lib/iwd/$3.psk")
     else

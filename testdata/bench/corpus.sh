@@ -75,10 +75,12 @@ key=$(cat "$0" "$list" | cksum | cut -d ' ' -f 1)
 grep -qsx "corpus $key" "$out/README" && exit 0
 
 # A changed package list is another cache.
+# shellcheck disable=SC2086 # a list of words
 complete=$cache/complete-$(echo $packages | cksum | cut -d ' ' -f 1)
 [ -s "$complete" ] || {
     bookworm_sources main non-free-firmware | read_index
     kernel=$(kernel_package)
+    # shellcheck disable=SC2046,SC2086 # a list of words
     download $(printf '%s\n' $packages | sed "s/^linux-image-$arch\$/$kernel/")
 }
 

@@ -40,7 +40,7 @@ get() {
     find "$unpacked" -name '*.so.*' \( -type f -o -type l \) -path '*-linux-gnu/*' -exec cp -L {} "$out/lib/" \; 2>/dev/null
     loader=$(find "$unpacked" -name 'ld-linux*.so.*' | head -n 1)
     cp -L "$loader" "$out/ld.so" && chmod 755 "$out/ld.so" "$out"/bin/*
-    (cd "$cache" && ls | sed -n 's/^\(squashfs-tools\|xorriso\)_\([^_]*\)_.*/\1 \2/p' | sed 's/%3a/:/' | paste -sd , | sed 's/,/, /') >"$out/version.new"
+    (cd "$cache" && printf '%s\n' ./*.deb | sed -n 's/^\.\/\(squashfs-tools\|xorriso\)_\([^_]*\)_.*/\1 \2/p' | sed 's/%3a/:/' | paste -sd , | sed 's/,/, /') >"$out/version.new"
     echo "$1: $(cat "$out/version.new")" >"$out/version"
     rm "$out/version.new"
 }

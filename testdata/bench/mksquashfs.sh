@@ -45,7 +45,7 @@ fetch() {
         chmod +x "$out/$tool.new"
     done
     "$out/mksquashfs.new" -version >/dev/null || return 1
-    packages=$(cd "$cache" && ls ./*.deb | sed 's|^\./||; s/_[^_]*\.deb$//; s/_/ /; s/%3a/:/' | paste -sd , | sed 's/,/, /g')
+    packages=$(cd "$cache" && printf '%s\n' ./*.deb | sed 's|^\./||; s/_[^_]*\.deb$//; s/_/ /; s/%3a/:/' | paste -sd , | sed 's/,/, /g')
     echo "mksquashfs of Debian's suite $1 ($packages)" >"$out/mksquashfs.version"
     mv "$out/unsquashfs.new" "$out/unsquashfs"
     mv "$out/mksquashfs.new" "$out/mksquashfs"

@@ -25,7 +25,7 @@ root=$work/debian
 if ! [ -e "$work/complete" ]; then
     rm -rf "$root"
     debootstrap --variant=minbase --include=nix-bin,libdbi-perl,git,ca-certificates,gcc,libc6-dev,liblzma-dev,libdeflate-dev,liblz4-dev,file,patch,make \
-        bookworm "$root" ${DEBIAN_MIRROR-} >"$work/debootstrap.log" 2>&1 || die "see $work/debootstrap.log"
+        bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/debootstrap.log" 2>&1 || die "see $work/debootstrap.log"
     touch "$work/complete"
 fi
 

@@ -59,6 +59,7 @@ arm64) command -v qemu-system-aarch64 >/dev/null || die "qemu-system-aarch64 is 
 esac
 
 # A changed package list is another cache.
+# shellcheck disable=SC2086 # a list of words
 complete=$cache/complete-$(echo $packages | cksum | cut -d ' ' -f 1)
 # shellcheck disable=SC2086 # a list of words
 [ -s "$complete" ] || {

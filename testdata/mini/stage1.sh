@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # First stage of the mini live system: find the medium by its volume label, mount its
 # store image, or the one that the initrd has, and hand over to the program that init= names.
 export PATH=/bin
@@ -75,6 +76,7 @@ fi
 # boot.initrd.postDeviceCommands, which may replace the root and the medium as in nixpkgs.
 persistence= persistence_opt=
 waitDevice() { [ -e "$1" ]; }
+# shellcheck source=/dev/null # of the configuration
 [ ! -s /post-device ] || . /post-device
 
 root=/mnt-root
@@ -119,6 +121,7 @@ mount -t overlay -o "lowerdir=$root/nix/.ro-store,upperdir=$root/nix/.rw-store/s
     overlay $root/nix/store || fail "mounting the overlay"
 
 # boot.initrd.postMountCommands
+# shellcheck source=/dev/null # of the configuration
 [ ! -s /post-mount ] || . /post-mount
 
 [ -L "$root$init" ] || [ -x "$root$init" ] || fail "$init is not in the store image"
@@ -128,4 +131,3 @@ mount --move /sys $root/sys
 mount --move /dev $root/dev
 mount --move /run $root/run
 exec switch_root $root "$init"
-fail "$init could not be started"

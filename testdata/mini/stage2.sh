@@ -56,14 +56,15 @@ if [ -e "$toplevel/installer" ] && { grep -q livebuild.install= /proc/cmdline ||
     ln -sfn /proc/self/fd /dev/fd
     ln -sfn @busybox@/bin /bin
     for disk in /sys/class/block/vd?; do
-        [ ! -s $disk/serial ] || ln -sfn /dev/${disk##*/} /dev/disk/by-id/virtio-$(cat $disk/serial)
+        [ ! -s "$disk/serial" ] || ln -sfn "/dev/${disk##*/}" "/dev/disk/by-id/virtio-$(cat "$disk/serial")"
     done
     echo 'root:x:0:0:root:/root:/bin/sh' > /etc/passwd
-    PATH=$(readlink -f $toplevel/sw)/bin:$PATH
+    PATH=$(readlink -f "$toplevel/sw")/bin:$PATH
     tools=$(ls -d /nix/store/*-mini-tools)
     export HOME=/root NIX_CONFIG="build-users-group ="
-    $tools/bin/nix-store --load-db < /nix/store/nix-path-registration
-    $(cat $toplevel/installer)
+    "$tools/bin/nix-store" --load-db < /nix/store/nix-path-registration
+    # shellcheck disable=SC2046,SC2091 # a command
+    $(cat "$toplevel/installer")
     say "RESULT $?"
     sleep 1
     poweroff -f
@@ -98,6 +99,7 @@ fi
 if [ -e /run/livebuild/persist ]; then
     sed 's/^/MINI-PERSIST /' /run/livebuild/persist
     say "ROOT $(stat -f -c %T /)"
+    # shellcheck disable=SC2002 # none of a file that is not there
     say "BOOTS-KEPT $(cat /home/boots 2>/dev/null | wc -l)"
     [ ! -e /nix/store/.mini-written ] || say "STORE-KEPT $(cat /nix/var/mini 2>/dev/null)"
     mkdir -p /home
@@ -143,6 +145,7 @@ while read -r path; do
 done <$work/paths >$work/absent
 empty registered-and-present $work/absent
 
+# shellcheck disable=SC2010 # names in a store have no line feeds
 ls -A /nix/store | grep -v -e '^nix-path-registration$' -e '^\.mini-written$' | sed 's|^|/nix/store/|' | sort >$work/entries
 say "STORE-ENTRIES $(wc -l <$work/entries)"
 same store-entries "$toplevel/closure" $work/entries

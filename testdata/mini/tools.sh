@@ -25,6 +25,7 @@ archive=$1
 cache=$(cd "$2/tools" && pwd)
 
 wanted="nix-bin bash jq coreutils util-linux mount fdisk e2fsprogs cryptsetup-bin dosfstools zlib1g grub2-common grub-pc-bin grub-efi-amd64-bin"
+# shellcheck disable=SC2086 # a list of words
 complete=$cache/complete-$(echo $wanted | cksum | cut -d ' ' -f 1)
 [ -s "$complete" ] || {
     bookworm_sources main | read_index
@@ -100,6 +101,7 @@ done | sort -u | while read -r library; do
 done
 cp -L "$loader" "$out/lib/ld.so"
 # The standard library loads them by name.
+# shellcheck disable=SC2043 # a list that may grow
 for library in libnss_files.so.2; do
     [ ! -e "$unpacked/lib/x86_64-linux-gnu/$library" ] || cp -L "$unpacked/lib/x86_64-linux-gnu/$library" "$out/lib/"
 done

@@ -5,6 +5,7 @@ set -e
 export PATH=@tools@/bin:@busybox@/bin
 [ "$1" = boot ] && [ -e /etc/NIXOS ] || exit 1
 common=(--boot-directory=/boot --locales= --themes= --fonts= --recheck)
+# shellcheck disable=SC2043 # several words, or none, when it is installed
 for device in @devices@; do
     grub-install --target=i386-pc --directory=@tools@/lib/grub/i386-pc "${common[@]}" "$device"
 done
