@@ -36,11 +36,10 @@ func (term *terminal) talk(t testing.TB, c call, args []string, steps ...step) o
 	for {
 		select {
 		case <-ended:
-			time.Sleep(100 * time.Millisecond) // for what is on its way to the screen
 			if len(steps) > 0 {
 				t.Errorf("the program ended before it showed %q", steps[0].shown)
 			}
-			return outcome{cmd.ProcessState.ExitCode(), "", term.shown.String()}
+			return outcome{cmd.ProcessState.ExitCode(), "", term.all(t)}
 		case <-deadline:
 			_ = cmd.Process.Kill()
 			t.Fatalf("the program does not end; the terminal shows\n%q", term.shown.String())
@@ -59,6 +58,22 @@ func (term *terminal) talk(t testing.TB, c call, args []string, steps ...step) o
 			steps = steps[1:]
 		}
 	}
+}
+
+// all is what the terminal shows when all that was written to it has arrived.
+func (term *terminal) all(t testing.TB) string {
+	t.Helper()
+	const end = "(end)"
+	before := strings.Count(term.shown.String(), end)
+	if _, err := term.program.WriteString(end); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(patience); strings.Count(term.shown.String(), end) == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the terminal shows no more than\n%q", term.shown.String())
+		}
+	}
+	return strings.ReplaceAll(term.shown.String(), end, "")
 }
 
 // Keys as terminals send them (xterm's ctlseqs).
@@ -113,6 +128,54 @@ func TestAskConfiguration(t *testing.T) {
 			}
 			if strings.Contains(name, "dumb") && strings.Contains(o.stderr, "\x1b") {
 				t.Errorf("the cursor is moved on a dumb terminal: %q", o.stderr)
+			}
+		})
+	}
+}
+
+// TestAskSeveral picks configurations for one medium: each takes the place of the argument that says too little, and
+// no other.
+func TestAskSeveral(t *testing.T) {
+	miniFlake(t)
+	folder := t.TempDir()
+	one := filepath.Join(folder, "one")
+	if err := os.Mkdir(one, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFlake(t, one, `{
+  live = mini.nixosConfigurations.mini-live;
+  other = mini.nixosConfigurations.mini-host;
+  target = mini.nixosConfigurations.mini-target;
+}`)
+	two := several(t)
+	target := miniFlake(t) + "#mini-target"
+	for name, test := range map[string]struct {
+		args  []string
+		steps []step
+		shows []string
+	}{
+		"the second": {[]string{"plan", ".#live", two}, []step{{"Which configuration of " + two + "?", enter}},
+			[]string{"that is: livebuild plan '.#live' '" + two + "#laptop'\r\n", "error: this is laptop"}},
+		// The list has no more than what is not named, and the other stays what it is.
+		"the same flake": {[]string{"plan", ".#live", "."}, []step{{"Which configuration of .?", enter}},
+			[]string{"that is: livebuild plan '.#live' '.#other'\r\n", "configuration  live, starts by itself\r\n", "configuration  other"}},
+		"both": {[]string{"plan", ".", two, "--no-live"}, []step{{"Which configuration of .?", enter}, {"Which configuration of " + two + "?", down + down + enter}},
+			[]string{"that is: livebuild plan '.#live' '" + two + "#rescue' --no-live\r\n", "error: this is rescue"}},
+		// What is to be installed is no argument, and is not asked for.
+		"to be installed": {[]string{"plan", ".#live", "--install", ".", "--install-source", "none"}, nil,
+			[]string{"several configurations, and none was named of those to be installed"}},
+		"of another flake": {[]string{"plan", ".#live", "--install", two, "--install-source", "none"}, nil,
+			[]string{"several configurations, and none was named of those to be installed"}},
+		"before that": {[]string{"plan", ".", "--install", target, "--install-source", "none"}, []step{{"Which configuration?", enter}},
+			[]string{"that is: livebuild plan --install '" + target + "' --install-source none '.#live'\r\n", "installs       mini-target"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newTerminal(t).talk(t, call{dir: one}, test.args, test.steps...)
+			for _, text := range test.shows {
+				if !strings.Contains(o.stderr, text) {
+					t.Errorf("the terminal lacks %q:\n%s", text, o.stderr)
+				}
 			}
 		})
 	}

@@ -3,6 +3,8 @@ package nixos
 import (
 	"fmt"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/installable"
 )
 
 // NoConfigurationError reports a name that the flake does not have. An empty
@@ -30,11 +32,21 @@ func (e *NoConfigurationError) Error() string {
 // SeveralConfigurationsError reports that no name was given although there is a
 // choice.
 type SeveralConfigurationsError struct {
+	// Of is the flake or file that has them, as it was named for the image; the zero value of one that
+	// was named for a system to be installed.
+	Of    installable.Installable
 	Names []string // sorted
 }
 
 func (e *SeveralConfigurationsError) Error() string {
-	return "several configurations, and none was named; there is " + quoted(e.Names)
+	what := "several configurations, and none was named"
+	switch {
+	case e.Of == installable.Installable{}:
+		what += " of those to be installed"
+	case e.Of.Ref != ".":
+		what = e.Of.String() + " has " + what
+	}
+	return what + "; there is " + quoted(e.Names)
 }
 
 // NotNixOSError reports a value that is no NixOS configuration.

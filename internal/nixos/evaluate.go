@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -110,7 +111,11 @@ func evaluateNames(ctx context.Context, n *nix.Nix, of installable.Installable, 
 	said := answer{FlakeConfig: config}
 	for i, result := range results {
 		if result.Error != nil {
-			return nil, result.Error.typed(names[i], with.Variant)
+			err := result.Error.typed(names[i], with.Variant)
+			if several, ok := errors.AsType[*SeveralConfigurationsError](err); ok && names[i] == "" {
+				several.Of = source(of)
+			}
+			return nil, err
 		}
 		said.Systems = append(said.Systems, result.System)
 	}

@@ -398,7 +398,10 @@ func TestRefused(t *testing.T) {
 			if !slices.IsSorted(e.Names) || !slices.Contains(e.Names, "dots.in.name") {
 				t.Errorf("names are %q", e.Names)
 			}
-			e.Names = nil
+			if e.Of.Ref == "" || e.Of.Name != "" {
+				t.Errorf("they are of %+v", e.Of)
+			}
+			e.Names, e.Of = nil, installable.Installable{}
 		}
 		if !reflect.DeepEqual(err, test.want) {
 			t.Errorf("Evaluate(%q) = %v, want %v", test.name, err, test.want)

@@ -16,6 +16,7 @@ import (
 	"github.com/livebuild/livebuild/internal/cli/face"
 	"github.com/livebuild/livebuild/internal/console"
 	"github.com/livebuild/livebuild/internal/human"
+	"github.com/livebuild/livebuild/internal/installable"
 	"github.com/livebuild/livebuild/internal/nixos"
 	"github.com/livebuild/livebuild/internal/picklist"
 )
@@ -115,17 +116,21 @@ func (a *Asker) Fill(cmd *cobra.Command) {
 		} else if len(more) > 0 {
 			a.said(more)
 		}
-		err := run(cmd, args)
-		if several, ok := errors.AsType[*nixos.SeveralConfigurationsError](err); ok && a.mayAsk(cmd) {
-			named, errPick := a.name(cmd, args, several.Names)
-			if errPick != nil {
+		for {
+			err := run(cmd, args)
+			several, ok := errors.AsType[*nixos.SeveralConfigurationsError](err)
+			if !ok || !a.mayAsk(cmd) {
+				return err
+			}
+			named, errPick := a.name(cmd, args, several)
+			switch {
+			case errPick != nil:
 				return errPick
+			case named == nil:
+				return err
 			}
-			if named != nil {
-				return run(cmd, named)
-			}
+			args = named
 		}
-		return err
 	}
 }
 
@@ -133,6 +138,19 @@ func (a *Asker) Fill(cmd *cobra.Command) {
 func (a *Asker) said(words []string) {
 	a.app.Args = append(slices.Clone(a.app.Args), words...)
 	a.app.Console.Line("that is: " + human.ShellLine(append([]string{"livebuild"}, a.app.Args...)))
+}
+
+// saidInstead is said of a word that was picked for one of several. Of the same words the last is an argument: a
+// flag's value that is one, too, comes before it as a rule.
+func (a *Asker) saidInstead(old, word string) {
+	a.app.Args = slices.Clone(a.app.Args)
+	for i, arg := range slices.Backward(a.app.Args) {
+		if arg == old {
+			a.app.Args[i] = word
+			break
+		}
+	}
+	a.said(nil)
 }
 
 // mayAsk reports whether there is somebody to ask, who did not say that nothing is to be asked.
@@ -228,34 +246,61 @@ func (a *Asker) list(ctx context.Context, title string, choices []choice) (strin
 	return choices[picked].word, nil
 }
 
-// name asks which of several configurations is meant, and returns the arguments with its name, or
-// nil if it cannot be written as one.
-func (a *Asker) name(cmd *cobra.Command, args, names []string) ([]string, error) {
+// name asks which of several configurations is meant, and returns the arguments with its name in its place, or
+// nil if no argument says so little, or it cannot be written as one.
+func (a *Asker) name(cmd *cobra.Command, args []string, several *nixos.SeveralConfigurationsError) ([]string, error) {
+	file := cmd.Flags().Lookup("file")
+	ofFile := file != nil && file.Changed
+	at := -1
+	var named []string // of the same flake, by other arguments
+	for i, word := range args {
+		of, err := installable.Parse(word)
+		if ofFile || err != nil || of.Ref != several.Of.Ref || of.File != several.Of.File {
+			continue
+		}
+		switch {
+		case of.Name != "":
+			named = append(named, of.Name)
+		case at < 0:
+			at = i
+		}
+	}
+	if at < 0 && !(ofFile && len(args) == 0 && several.Of.File != "") {
+		return nil, nil
+	}
 	var choices []choice
-	for _, name := range names {
-		if printable(name) {
+	for _, name := range several.Names {
+		if printable(name) && !slices.Contains(named, name) {
 			choices = append(choices, choice{name, picklist.Item{Name: name}})
 		}
 	}
 	if len(choices) == 0 {
 		return nil, nil
 	}
-	picked, err := a.list(cmd.Context(), "Which configuration?", choices)
+	title := "Which configuration?"
+	if len(args) > 1 {
+		title = "Which configuration of " + args[at] + "?"
+	}
+	picked, err := a.list(cmd.Context(), title, choices)
 	if err != nil {
 		return nil, err
 	}
-	if file := cmd.Flags().Lookup("file"); file != nil && file.Changed {
+	if ofFile {
 		a.said([]string{picked})
 		return []string{picked}, nil
 	}
-	ref, _, _ := strings.Cut(args[0], "#")
+	ref, _, _ := strings.Cut(args[at], "#")
 	word, ok := installableOf(ref, picked)
 	if !ok {
 		return nil, nil
 	}
-	if i := slices.Index(a.app.Args, args[0]); i >= 0 {
+	args = slices.Clone(args)
+	if i := slices.Index(a.app.Args, args[at]); i >= 0 && len(args) == 1 {
 		a.app.Args = slices.Delete(slices.Clone(a.app.Args), i, i+1)
+		a.said([]string{word})
+	} else {
+		a.saidInstead(args[at], word)
 	}
-	a.said([]string{word})
-	return append([]string{word}, args[1:]...), nil
+	args[at] = word
+	return args, nil
 }
