@@ -57,8 +57,7 @@ func (term *terminal) run(t testing.TB, c call, args []string, answers ...string
 	for {
 		select {
 		case <-ended:
-			time.Sleep(100 * time.Millisecond) // for what is on its way to the screen
-			return outcome{cmd.ProcessState.ExitCode(), "", term.shown.String()}
+			return outcome{cmd.ProcessState.ExitCode(), "", term.all(t)}
 		case <-deadline:
 			_ = cmd.Process.Kill()
 			t.Fatalf("the program does not end; the terminal shows\n%s", term.shown.String())
