@@ -61,7 +61,7 @@ func apply(ctx context.Context, n *nix.Nix, of installable.Installable, function
 	}
 	configurations := fmt.Sprintf("files.classic { file = %s; name = %s; }", pathLiteral(of.File), nix.Quote(of.FileName()))
 	var none nix.FlakeConfig
-	return none, n.EvalExpression(ctx, withFiles(fmt.Sprintf("%s (%s)", function, configurations)), into)
+	return none, n.EvalExpression(ctx, withFiles(fmt.Sprintf("(%s) (%s)", function, configurations)), into)
 }
 
 // Evaluate asks n once for everything that the configuration says, with the

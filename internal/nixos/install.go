@@ -81,9 +81,10 @@ type TargetDisk struct {
 
 // Disko has scripts of github:nix-community/disko. Both leave the system mounted at Root.
 type Disko struct {
-	Format string `json:"format"` // deletes what disks hold, and lays them out
-	Mount  string `json:"mount"`
-	Root   string `json:"root"`
+	Format          string   `json:"format"` // deletes what disks hold, and lays them out
+	FormatArguments []string `json:"formatArguments,omitempty"`
+	Mount           string   `json:"mount"`
+	Root            string   `json:"root"`
 }
 
 // FileSystem is one of fileSystems.

@@ -161,13 +161,37 @@ let
 
   fileSystems = builtins.filter onDisk (fileSystemsOf cfg);
 
+  # What makes the file systems, and what mounts them. Until 1.9 disko had a script for each as a store path of its
+  # own, which it has announced to remove in 2.0; since 1.10 there are packages with a program, which asks before it
+  # deletes anything (lib/default.nix, _scripts and _destroy).
+  diskoPackages =
+    let
+      inherit (cfg.system) build;
+    in
+    if !hasDisko then
+      [ ]
+    else if build ? destroyFormatMount then
+      [
+        build.destroyFormatMount
+        build.mount
+      ]
+    else
+      [
+        build.diskoScript
+        build.mountScript
+      ];
   disko =
     if !hasDisko then
       null
     else
+      let
+        isPackage = cfg.system.build ? destroyFormatMount;
+        program = p: if isPackage then "${p}/bin/${p.meta.mainProgram or p.name}" else "${p}";
+      in
       {
-        format = "${cfg.system.build.diskoScript}";
-        mount = "${cfg.system.build.mountScript}";
+        format = program (builtins.elemAt diskoPackages 0);
+        formatArguments = if isPackage then [ "--yes-wipe-all-disks" ] else [ ];
+        mount = program (builtins.elemAt diskoPackages 1);
         root = cfg.disko.rootMountPoint or "/mnt";
       };
   tools =
@@ -189,15 +213,7 @@ let
   roots =
     [ toplevel ]
     ++ tools
-    ++ (
-      if disko == null then
-        [ ]
-      else
-        [
-          disko.format
-          disko.mount
-        ]
-    );
+    ++ map (p: "${p}") diskoPackages;
 
   context = builtins.getContext (builtins.concatStringsSep "\n" roots);
   built = builtins.filter (n: context.${n} ? outputs || context.${n} ? allOutputs) (builtins.attrNames context);

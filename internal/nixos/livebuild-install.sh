@@ -763,7 +763,8 @@ log=$(mktemp)
         :
     elif [ "$(get '.disko.format // empty')" != "" ]; then
         mounted=1
-        if [ -n "$format" ]; then "$(get .disko.format)"; else "$(get .disko.mount)"; fi
+        mapfile -t arguments < <(get '(.disko.formatArguments // [])[]')
+        if [ -n "$format" ]; then "$(get .disko.format)" ${arguments[@]+"${arguments[@]}"}; else "$(get .disko.mount)"; fi
         mountpoint -q "$root" || fail "nothing is mounted at $root after the disks were made" "this is an error of the configuration's disko"
     elif [ -n "$format" ]; then
         make_simple
