@@ -412,7 +412,7 @@ var house = map[string]room{
 	},
 	"pkg/squashfs/codec": {
 		"the compressors of SquashFS, by C libraries or in Go",
-		nil,
+		[]string{"pkg/squashfs/internal/branch"},
 	},
 	"pkg/squashfs/internal/hostdir": {
 		"opens what lies below a folder, and nothing that a link leads to",
@@ -440,6 +440,10 @@ var house = map[string]room{
 	},
 	"pkg/squashfs/internal/copyrange": {
 		"copies between files by the kernel",
+		nil,
+	},
+	"pkg/squashfs/internal/branch": {
+		"what a filter for branches would do for a compressor",
 		nil,
 	},
 	"pkg/hybridiso": {

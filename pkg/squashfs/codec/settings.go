@@ -26,8 +26,8 @@ type Settings struct {
 	Name string // None, Gzip, XZ, LZ4 or Zstd
 
 	// Level is the effort, 0 for the default. gzip has 1 to 12, default 9, which are libdeflate's;
-	// zstd 1 to 22, default 15; xz 1 to 9, default 6; lz4 1, the default, for the plain compressor,
-	// and 2 to 12 for high compression.
+	// zstd 1 to 22, default 15; xz 1 to 9, default 6, where 7 is what liblzma calls 6; lz4 1, the
+	// default, for the plain compressor, and 2 to 12 for high compression.
 	Level int
 
 	// DictSize (in bytes) or else DictPercent (of the block size) is the dictionary of xz. Both 0:
@@ -35,7 +35,7 @@ type Settings struct {
 	DictSize    int
 	DictPercent float64
 
-	// BCJ are the filters that xz tries on each block besides none.
+	// BCJ are the filters of which xz uses on each block the one that makes it smallest, or none.
 	BCJ Filters
 
 	// BlockSize is the block size in bytes that came with the compression, 0 if none did.

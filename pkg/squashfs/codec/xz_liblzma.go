@@ -4,7 +4,6 @@ package codec
 
 /*
 #cgo LDFLAGS: -llzma
-#include <stdbool.h>
 #include <stdlib.h>
 #include <lzma.h>
 #ifndef _WIN32
@@ -43,8 +42,14 @@ static xz_result run_block(lzma_stream *s, const uint8_t *src, size_t n, uint8_t
 }
 
 // How a block is encoded: the preset, the size of the dictionary, the filter before it,
-// LZMA_VLI_UNKNOWN for none, and the literal and position bits. A quick one has matches cut short.
-typedef struct { uint32_t preset, dict_size; lzma_vli filter; uint32_t lc, lp, pb; bool quick; } xz_way;
+// LZMA_VLI_UNKNOWN for none, and the literal and position bits. If it is not 0, search is how many bytes
+// are compared by a hash of them, with how long a match is long enough, and how many are looked at.
+typedef struct {
+	uint32_t preset, dict_size;
+	lzma_vli filter;
+	uint32_t lc, lp, pb;
+	uint32_t search, nice_len, depth;
+} xz_way;
 
 // encode_block makes an xz stream with the one check that Linux' decoder has. With a filter of an
 // architecture of fixed alignment, literal and position bits follow that, as mksquashfs sets them.
@@ -58,8 +63,10 @@ static xz_result encode_block(lzma_stream *s, xz_way way,
 	}
 	lzma2.dict_size = way.dict_size;
 	lzma2.lc = way.lc, lzma2.lp = way.lp, lzma2.pb = way.pb;
-	if (way.quick && lzma2.mf == LZMA_MF_BT4)
-		lzma2.mf = LZMA_MF_BT3, lzma2.nice_len = 24, lzma2.depth = 4;
+	if (way.search) {
+		lzma2.mf = way.search == 3 ? LZMA_MF_BT3 : LZMA_MF_BT4;
+		lzma2.nice_len = way.nice_len, lzma2.depth = way.depth;
+	}
 	switch (way.filter) {
 	case LZMA_FILTER_ARMTHUMB:
 	case LZMA_FILTER_RISCV:
@@ -148,20 +155,22 @@ import (
 	"math/bits"
 	"runtime"
 	"unsafe"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/branch"
 )
 
 // xzDecoderMemory bounds what a stream may make liblzma allocate for decoding, as unsquashfs does
 // (MEMLIMIT in xz_wrapper.h). A block needs its dictionary and some 64 KiB.
 const xzDecoderMemory = 32 << 20
 
-// xzPropertiesGeneration counts the changes to which properties blocks and tables get. It has to grow
-// with each, since equal identities promise equal bytes.
-const xzPropertiesGeneration = 1
+// xzGeneration counts the changes to what levels mean and which properties and filters blocks and tables
+// get. It has to grow with each, since equal identities promise equal bytes.
+const xzGeneration = 2
 
 // xzBackend compresses and decompresses xz streams with liblzma.
 func xzBackend(s Settings) (backend, error) {
 	return backend{
-		library:         fmt.Sprintf("liblzma %s, properties %d", C.GoString(C.lzma_version_string()), xzPropertiesGeneration),
+		library:         fmt.Sprintf("liblzma %s, choices %d", C.GoString(C.lzma_version_string()), xzGeneration),
 		newCompressor:   func() compressor { return newXZCompressor(s) },
 		newDecompressor: func() decompressor { return &xzDecompressor{newXZStream()} },
 		slow:            true,
@@ -201,7 +210,8 @@ type xzCompressor struct {
 	preset   C.uint32_t
 	dictSize int
 	filters  Filters
-	filtered []byte // the result of the filter or of the properties on trial
+	branches branch.Counter
+	spare    []byte // the result of the filter or of the properties on trial
 }
 
 func newXZCompressor(s Settings) *xzCompressor {
@@ -210,62 +220,54 @@ func newXZCompressor(s Settings) *xzCompressor {
 		preset:   C.uint32_t(s.Level),
 		dictSize: s.dictSize(),
 		filters:  s.BCJ,
-		filtered: make([]byte, max(s.BlockSize, metadataSize)),
+		spare:    make([]byte, max(s.BlockSize, metadataSize)),
 	}
 }
 
-// compress keeps the shortest of what no filter and each of the filters give, the earlier of equals.
-// It does not try what is known to lose.
+// compress uses the filter that pays for the block, if one does. Of filters of which that is not known
+// beforehand it keeps the shortest of what they give, the earlier of equals.
 func (c *xzCompressor) compress(dst, src []byte) (int, error) {
 	if len(src) <= metadataSize {
 		return c.compressTable(dst, src)
 	}
-	filters, best := c.filters, 0
-	calls := x86Calls(src)
-	if calls == few {
-		filters &^= X86
-	}
-	properties, err := c.propertiesOf(src, calls)
+	properties, err := c.propertiesOf(src)
 	if err != nil {
 		return 0, err
 	}
-	if calls != many || filters != X86 {
-		n, err := c.stream.encode(dst, src, c.way(len(src), properties))
-		if err != nil {
-			return 0, err
-		}
-		best = n
+	filter, unclear := filterFor(&c.branches, c.filters, src)
+	best, err := c.stream.encode(dst, src, c.filtered(filter, len(src), properties))
+	if err != nil {
+		return 0, err
 	}
-	for rest := filters; rest != 0; rest &= rest - 1 {
+	for ; unclear != 0; unclear &= unclear - 1 {
 		room := len(dst)
 		if best > 0 {
 			room = best - 1
 		}
-		way := c.way(len(src), properties)
-		way.filter = C.filter_id(C.uint(bits.TrailingZeros32(uint32(rest))))
-		n, err := c.stream.encode(c.filtered[:room], src, way)
+		n, err := c.stream.encode(c.spare[:room], src, c.filtered(unclear&-unclear, len(src), properties))
 		if err != nil {
 			return 0, err
 		}
 		if n > 0 {
-			best = copy(dst, c.filtered[:n])
+			best = copy(dst, c.spare[:n])
 		}
 	}
 	return best, nil
 }
 
-// compressTable compresses a block of a table, which one processor makes anew for every image: in two
-// thirds of the time, for 0.2 % more, which is a hundred-thousandth of an image. No filter has a use
+// compressTable compresses a block of a table, which is made anew for every image. No filter has a use
 // for it.
 func (c *xzCompressor) compressTable(dst, src []byte) (int, error) {
 	way := c.way(len(src), xzTable)
-	way.quick = true
+	if way.search != 0 {
+		setSearch(&way, xzTableSearch)
+	}
 	return c.stream.encode(dst, src, way)
 }
 
 // propertiesOf returns the properties for a block.
-func (c *xzCompressor) propertiesOf(src []byte, calls density) (xzProperties, error) {
-	best, words := propertiesOf(src, calls)
+func (c *xzCompressor) propertiesOf(src []byte) (xzProperties, error) {
+	best, words := propertiesOf(&c.branches, src)
 	if !words || len(src) < trialMin {
 		return best, nil
 	}
@@ -287,8 +289,8 @@ func (c *xzCompressor) try(part []byte, properties xzProperties) (int, error) {
 		c.trial = newXZStream()
 	}
 	way := c.way(len(part), properties)
-	way.preset = 0
-	n, err := c.trial.encode(c.filtered, part, way)
+	way.preset, way.search = 0, 0
+	n, err := c.trial.encode(c.spare, part, way)
 	if n == 0 {
 		n = len(part)
 	}
@@ -297,7 +299,7 @@ func (c *xzCompressor) try(part []byte, properties xzProperties) (int, error) {
 
 // way is how a block of n bytes is encoded without a filter.
 func (c *xzCompressor) way(n int, p xzProperties) C.xz_way {
-	return C.xz_way{
+	way := C.xz_way{
 		preset:    c.preset,
 		dict_size: C.uint32_t(c.dictFor(n)),
 		filter:    C.LZMA_VLI_UNKNOWN,
@@ -305,6 +307,23 @@ func (c *xzCompressor) way(n int, p xzProperties) C.xz_way {
 		lp:        C.uint32_t(p.lp),
 		pb:        C.uint32_t(p.pb),
 	}
+	if s, ok := xzSearches[int(c.preset)]; ok {
+		setSearch(&way, s)
+	}
+	return way
+}
+
+func setSearch(way *C.xz_way, s xzSearch) {
+	way.search, way.nice_len, way.depth = C.uint32_t(s.bytes), C.uint32_t(s.nice), C.uint32_t(s.depth)
+}
+
+// filtered is how a block of n bytes is encoded with a filter, or without one.
+func (c *xzCompressor) filtered(f Filters, n int, p xzProperties) C.xz_way {
+	way := c.way(n, p)
+	if f != 0 {
+		way.filter = C.filter_id(C.uint(bits.TrailingZeros32(uint32(f))))
+	}
+	return way
 }
 
 // encode returns the length of the stream it wrote to dst, 0 if dst is too short for it.

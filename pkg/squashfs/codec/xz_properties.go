@@ -1,6 +1,10 @@
 package codec
 
-import "math"
+import (
+	"math"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/branch"
+)
 
 // xzProperties are what an xz stream says of how its literals and positions are modelled: literal
 // context bits, literal position bits and position bits (lc, lp and pb in lzma/lzma12.h). Readers
@@ -17,7 +21,11 @@ var (
 	xzShortText = xzProperties{3, 0, 0} // there is less to learn of four bits of context
 	xzCode      = xzProperties{4, 0, 2}
 	xzWords     = xzProperties{1, 3, 3}
-	xzTable     = xzProperties{3, 0, 0} // of the image itself
+
+	// Instructions of 4 bytes: 16 to 20 thousandths less of Debian 12's programs for arm64.
+	xzAlignedCode = xzProperties{2, 2, 2}
+
+	xzTable = xzProperties{3, 0, 0} // of the image itself
 )
 
 // Bounds of the classes, see propertiesOf.
@@ -30,7 +38,7 @@ const (
 
 // propertiesOf returns the properties for a block, and whether those of words may be better, which
 // nothing but trying finds out: two blocks of equal statistics lost 3 % and gained 5 %.
-func propertiesOf(p []byte, calls density) (best xzProperties, words bool) {
+func propertiesOf(c *branch.Counter, p []byte) (best xzProperties, words bool) {
 	var counts [4][256]int // of each byte by its position in a word of 32 bits
 	i := 0
 	for ; i+4 <= len(p); i += 4 {
@@ -53,8 +61,10 @@ func propertiesOf(p []byte, calls density) (best xzProperties, words bool) {
 			return xzShortText, false
 		}
 		return xzText, false
-	case calls == many:
+	case above(c.Surplus(branch.X86, p), surplusCode, len(p)):
 		return xzCode, false
+	case above(c.Surplus(branch.ARM64, p), surplusCode, len(p)):
+		return xzAlignedCode, false
 	default:
 		return xzUsual, spread >= wordsSpread
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/livebuild/livebuild/pkg/squashfs/internal/branch"
 )
 
 // wordTable is a table of words of which the low bytes vary.
@@ -21,23 +23,23 @@ func wordTable(size int) (p []byte) {
 func TestPropertiesOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		block []byte
-		calls density
 		want  xzProperties
 		words bool
 	}{
-		"text":         {testData("text", 1<<20), few, xzText, false},
-		"short text":   {testData("text", 64<<10), few, xzShortText, false},
-		"code":         {wordTable(1 << 20), many, xzCode, false},
-		"words":        {wordTable(1 << 20), few, xzUsual, true},
-		"zeros":        {make([]byte, 1<<20), few, xzUsual, false},
-		"three bytes":  {[]byte("abc"), few, xzUsual, false},
-		"not even one": {nil, few, xzUsual, false},
+		"text":         {testData("text", 1<<20), xzText, false},
+		"short text":   {testData("text", 64<<10), xzShortText, false},
+		"code":         {machineCode(X86, 1<<20, true), xzCode, false},
+		"aligned code": {machineCode(ARM64, 1<<20, true), xzAlignedCode, false},
+		"words":        {wordTable(1 << 20), xzUsual, true},
+		"zeros":        {make([]byte, 1<<20), xzUsual, false},
+		"three bytes":  {[]byte("abc"), xzUsual, false},
+		"not even one": {nil, xzUsual, false},
 	} {
-		if got, words := propertiesOf(c.block, c.calls); got != c.want || words != c.words {
+		if got, words := propertiesOf(new(branch.Counter), c.block); got != c.want || words != c.words {
 			t.Errorf("%s: %v, words %v; want %v, %v", name, got, words, c.want, c.words)
 		}
 	}
-	for _, p := range []xzProperties{xzUsual, xzText, xzShortText, xzCode, xzWords, xzTable} {
+	for _, p := range []xzProperties{xzUsual, xzText, xzShortText, xzCode, xzAlignedCode, xzWords, xzTable} {
 		if p.lc+p.lp > 4 {
 			t.Errorf("%v cannot be read", p) // LZMA_LCLP_MAX
 		}
