@@ -18,6 +18,7 @@ import (
 const installFlake = `{
   live = mini.nixosConfigurations.mini-live;
   example = mini.nixosConfigurations.mini-target;
+  laptop = mini.nixosConfigurations.mini-host;
 }`
 
 // TestInstall runs the session of the documentation: it makes a medium, installs its system in a virtual
@@ -83,6 +84,15 @@ func TestInstall(t *testing.T) {
 	o = livebuild(t, "test", image, "--install", "example", "--disk-size", "256M", "--modes", "bios-cd", "--logs", folder)
 	if o.status != 3 || !strings.Contains(o.stderr, "livebuild-install: error: /dev/disk/by-id/virtio-livebuild-0 has 268.5 MB, and the system needs") {
 		t.Errorf("a small disk: status %d\n%s", o.status, o.stderr)
+	}
+	// Of a medium with several systems, one of which has the installer.
+	several := filepath.Join(folder, "several.iso")
+	args := []string{"iso", folder + "#live", folder + "#laptop", "--install", folder + "#example", "--install-source", "none", "-o", several}
+	if o := livebuild(t, args...); o.status != 0 {
+		t.Fatalf("livebuild %q: status %d\n%s", args, o.status, o.stderr)
+	}
+	if o := livebuild(t, "test", several, "--install", "example", "--modes", "bios-cd"); o.status != 0 || !strings.Contains(o.stdout, "bios-cd: came up after ") {
+		t.Errorf("of several systems: status %d\n%s\n%s", o.status, o.stdout, o.stderr)
 	}
 	o = livebuild(t, "test", image, "--install", "example", "--modes", "uefi-cd", "--json", "--junit", filepath.Join(folder, "junit.xml"))
 	var r struct{ Passed bool }

@@ -1,5 +1,4 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # First stage of the mini live system: find the medium by its volume label, mount its
 # store image, or the one that the initrd has, and hand over to the program that init= names.
 export PATH=/bin
