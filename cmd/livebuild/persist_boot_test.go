@@ -142,6 +142,77 @@ func TestPersistBoot(t *testing.T) {
 	says(t, bootKept(t, file, false), "!MINI-PERSIST", "!MINI-TOLD")
 }
 
+// TestPersistStamped boots a stick that keeps files and was stamped, by -checks: what is stamped counts, and is kept no
+// longer than it is stamped. The same image as a disc, stamped too, keeps nothing.
+func TestPersistStamped(t *testing.T) {
+	if !*allChecks {
+		t.Skip("it takes five boots; -checks runs it")
+	}
+	image := keepingAs(t, `environment.systemPackages = [ (pkgs.build "unit-sshd.service" { } "mkdir $out") ];`, "--persistent", "--stamp-params")
+	file := testdisk.Sparse(t, 700*mib)
+	on := func(verb func(s stick) []string) {
+		t.Helper()
+		s := stickOf(t, file)
+		if o := livebuild(t, verb(s)...); o.status != 0 {
+			t.Fatalf("status %d\n%s", o.status, o.stderr)
+		}
+		testdisk.Detach(t, s.path, file)
+	}
+	stamped := []string{"--hostname", "lab-5", "--ssh-key", stampKey, "--kernel-param", "x.y=1"}
+	on(func(s stick) []string {
+		return append([]string{"write", image, s.name, "--yes", "--persist"}, stamped...)
+	})
+	for boots, uefi := range []bool{false, true} {
+		console := bootKept(t, file, uefi)
+		says(t, console, fmt.Sprintf("MINI-BOOTS-KEPT %d", boots), "MINI-HOSTNAME lab-5", " x.y=1")
+		if n := strings.Count(console, "MINI-KEY "+stampKey); n != 1 {
+			t.Errorf("after %d boots the key is there %d times", boots, n)
+		}
+	}
+	on(func(s stick) []string { return []string{"stamp", s.path, "--hostname", "lab-6"} })
+	says(t, bootKept(t, file, false), "MINI-BOOTS-KEPT 2", "MINI-STORE-KEPT var", "MINI-HOSTNAME lab-6", "!MINI-KEY "+stampKey, "! x.y=1")
+	on(func(s stick) []string { return []string{"verify", s.path, "--sha256", sha256Of(readFile(t, image))} })
+	on(func(s stick) []string { return []string{"write", image, s.name, "--verify-only"} })
+
+	stampOf(t, append([]string{image}, stamped...)...)
+	logs := t.TempDir()
+	testImage(t, 0, image, "--modes", "bios-cd,uefi-cd", "--logs", logs)
+	files, err := filepath.Glob(filepath.Join(logs, "*.log"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("logs are %q, %v", files, err)
+	}
+	for _, file := range files {
+		says(t, string(readFile(t, file)), "MINI-HOSTNAME lab-5", " x.y=1", "!MINI-PERSIST", "!MINI-TOLD")
+	}
+}
+
+// TestPersistMenu boots the entry of the boot menus with which nothing is kept, and nothing of what is kept used, by
+// -checks.
+func TestPersistMenu(t *testing.T) {
+	if !*allChecks {
+		t.Skip("it takes four boots; -checks runs it")
+	}
+	file := testdisk.Sparse(t, 700*mib)
+	write := func(image string) {
+		t.Helper()
+		s := stickOf(t, file)
+		if o := livebuild(t, "write", image, s.name, "--yes", "--persist"); o.status != 0 {
+			t.Fatalf("status %d\n%s", o.status, o.stderr)
+		}
+		testdisk.Detach(t, s.path, file)
+	}
+	image := keepingISO(t, "")
+	write(image)
+	says(t, bootKept(t, file, true), "MINI-BOOTS-KEPT 0")
+	write(changeMenus(t, image, set("DEFAULT boot\n", "DEFAULT boot-no-persist\n"),
+		set("set timeout=1", "set timeout=1\nset default='Options>Without Saved Data>Mini 26.05.mini Live'")))
+	for _, uefi := range []bool{false, true} {
+		says(t, bootKept(t, file, uefi), " livebuild.persist=no", "!MINI-PERSIST", "!MINI-BOOTS-KEPT", "!MINI-TOLD")
+	}
+	write(image)
+	says(t, bootKept(t, file, false), "MINI-BOOTS-KEPT 1")
+}
+
 // TestPersistLUKS boots a stick whose files are encrypted, by -checks: the first start makes it so,
 // the later ones ask for the passphrase.
 func TestPersistLUKS(t *testing.T) {
@@ -154,7 +225,7 @@ func TestPersistLUKS(t *testing.T) {
 		again      = "Once more, the same:"
 		ask        = "Passphrase for what is kept on this stick"
 	)
-	image := keepingAs(t, "--persistent=luks", "")
+	image := keepingAs(t, "", "--persistent=luks")
 	file := testdisk.Sparse(t, 700*mib)
 	write := func(args ...string) {
 		t.Helper()
@@ -176,10 +247,15 @@ func TestPersistLUKS(t *testing.T) {
 	part := filepath.Join(t.TempDir(), "partition")
 	judge(t, "coreutils", "dd", "if="+file, "of="+part, "bs=1M", fmt.Sprintf("skip=%d", k.Start/mib), "count=32", "status=none")
 	dump := judge(t, "cryptsetup-bin", "cryptsetup", "luksDump", part)
-	for _, want := range []string{"Version:       \t2", "aes-xts-plain64", "argon2id"} {
+	for _, want := range []string{
+		"Version:       \t2\n", "cipher: aes-xts-plain64\n", "Key:        512 bits\n", "sector: 4096 [bytes]\n", "PBKDF:      argon2id\n",
+	} {
 		if !strings.Contains(dump, want) {
 			t.Errorf("luksDump has no %q:\n%s", want, dump)
 		}
+	}
+	if m := regexp.MustCompile(`Memory:     (\d+)\n`).FindStringSubmatch(dump); m == nil || len(m[1]) > len("262144") || len(m[1]) == len("262144") && m[1] > "262144" {
+		t.Errorf("the key takes too much memory, in KiB: %q", m)
 	}
 	judge(t, "cryptsetup-bin", "sh", "-euc", `printf %s "$1" | cryptsetup open --test-passphrase --key-file=- "$2"`, "sh", passphrase, part)
 	var v struct{ Kept reports.Kept }

@@ -31,7 +31,7 @@ func keepingISO(t testing.TB, more string) string {
 	keeping.Lock()
 	defer keeping.Unlock()
 	if keeping.files[more] == "" {
-		made := keepingAs(t, "--persistent", more)
+		made := keepingAs(t, more, "--persistent")
 		if keeping.files == nil {
 			keeping.files = map[string]string{}
 		}
@@ -47,14 +47,14 @@ func keepingISO(t testing.TB, more string) string {
 // anotherPackage is a module.
 const anotherPackage = `environment.systemPackages = [ (pkgs.build "another" { } "mkdir $out; echo more > $out/more") ];`
 
-// keepingAs is keepingISO with another flag for what the image takes.
-func keepingAs(t testing.TB, flag, more string) string {
+// keepingAs is keepingISO with other flags for what the image takes, and an image for the test alone.
+func keepingAs(t testing.TB, more string, flags ...string) string {
 	t.Helper()
 	folder := t.TempDir()
 	module := filepath.Join(folder, "module.nix")
 	writeFile(t, module, []byte(`{ lib, pkgs, ... }: { boot.loader.timeout = lib.mkForce 1; boot.kernelParams = [ "console=ttyS0,115200n8" "mini.gc" "no_timer_check" "panic=1" ]; `+more+` }`))
 	file := filepath.Join(folder, "keeping.iso")
-	o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), flag, "--module", module, "-o", file}, fast)...)
+	o := livebuild(t, slices.Concat([]string{"iso", plainHost(t), "--module", module, "-o", file}, flags, fast)...)
 	if o.status != 0 {
 		t.Fatalf("livebuild iso: status %d\n%s", o.status, o.stderr)
 	}

@@ -131,7 +131,7 @@ let
         if [ "$answer" = "$first" ]; then break; fi
         echo "They differ." > /dev/console
       done
-      printf %s "$answer" | cryptsetup luksFormat --batch-mode --type luks2 --pbkdf-memory 262144 --key-file=- "/dev/$1" &&
+      printf %s "$answer" | cryptsetup luksFormat --batch-mode --type luks2 --pbkdf argon2id --pbkdf-memory 262144 --sector-size 4096 --key-file=- "/dev/$1" &&
         livebuild_open "$1" && return
       livebuild_say "/dev/$1 could not be encrypted: nothing is kept"
       return 1
@@ -357,6 +357,34 @@ in
 
       # It would give the root the options of the tmpfs that /etc/fstab has.
       systemd.services.systemd-remount-fs.unitConfig.ConditionPathExists = "!/run/livebuild/persist";
+
+      # What was stamped onto the stick, and is no more; a stamp that is there runs it itself.
+      systemd.services.livebuild-unstamp = {
+        description = "What Is No More Stamped Onto the Medium";
+        wantedBy = [ "sysinit.target" ];
+        unitConfig = {
+          DefaultDependencies = false;
+          ConditionPathExists = "/var/lib/livebuild/unstamp";
+        };
+        after = [ "local-fs.target" "systemd-tmpfiles-setup.service" ];
+        before = [
+          "livebuild-stamp.service"
+          "network-pre.target"
+          "sshd.service"
+          "sshd.socket"
+          "NetworkManager.service"
+          "iwd.service"
+          "wpa_supplicant.service"
+          "systemd-networkd.service"
+          "shutdown.target"
+        ];
+        conflicts = [ "shutdown.target" ];
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+        };
+        script = "PATH=/run/current-system/sw/bin:$PATH sh /var/lib/livebuild/unstamp";
+      };
     }
     {
       boot.initrd = {

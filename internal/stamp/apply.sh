@@ -4,6 +4,12 @@
 
 here=/run/livebuild/stamp
 
+# Where files are kept, this takes the place of what was stamped before; and it is taken away in its turn.
+kept=/var/lib/livebuild
+[ ! -e $kept/unstamp ] || sh $kept/unstamp
+mkdir -p -m 700 $kept
+cat $here/unstamp > $kept/unstamp
+
 say() { echo "livebuild: $*"; }
 
 has_unit() { [ -e "/etc/systemd/system/$1" ]; }
@@ -16,17 +22,25 @@ host_name() {
     say "this host is $1"
 }
 
+# append FILE MORE: adds lines to a file, between others by which they are found again.
+append() {
+    [ ! -s "$1" ] || [ -z "$(tail -c 1 "$1")" ] || echo >> "$1"
+    { echo '# stamped by livebuild: begin' && cat "$2" && echo '# stamped by livebuild: end'; } >> "$1"
+}
+
 # ssh_keys FILE: what root may be let in with. Configurations may look in one place only.
 ssh_keys() {
     # shellcheck disable=SC2174 # /root is there
     mkdir -p -m 700 /root/.ssh
-    cat "$1" >> /root/.ssh/authorized_keys
+    append /root/.ssh/authorized_keys "$1"
     chmod 600 /root/.ssh/authorized_keys
     mkdir -p /etc/ssh/authorized_keys.d
-    # It may be a link into the store.
-    cat /etc/ssh/authorized_keys.d/root "$1" > "$here/keys" 2>/dev/null
-    rm -f /etc/ssh/authorized_keys.d/root
-    cat "$here/keys" > /etc/ssh/authorized_keys.d/root
+    cat "$1" > "$here/keys"
+    if [ -L /etc/ssh/authorized_keys.d/root ]; then # into the store
+        cat /etc/ssh/authorized_keys.d/root "$1" > "$here/keys"
+        rm -f /etc/ssh/authorized_keys.d/root
+    fi
+    append /etc/ssh/authorized_keys.d/root "$here/keys"
     chmod 644 /etc/ssh/authorized_keys.d/root
     for unit in sshd.socket sshd.service; do
         if has_unit $unit; then
@@ -39,6 +53,7 @@ ssh_keys() {
 
 # password HASH
 password() {
+    (umask 077 && sed -n 's/^root:\([^:]*\):.*/\1/p' /etc/shadow > $kept/password)
     echo "root:$1" | chpasswd -e && say "root has a password"
 }
 
@@ -78,7 +93,7 @@ wifi() {
         mkdir -p -m 700 /var/lib/iwd
         (umask 077 && cat "$here/wifi-$1.psk" > "/var/lib/iwd/$3.psk")
     else
-        (umask 077 && cat "$here/wifi-$1.conf" >> /etc/wpa_supplicant.conf)
+        (umask 077 && append /etc/wpa_supplicant.conf "$here/wifi-$1.conf")
         systemctl --no-block start wpa_supplicant.service
     fi
     say "knows the wireless network $2"

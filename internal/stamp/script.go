@@ -1,6 +1,7 @@
 package stamp
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"path"
@@ -12,17 +13,25 @@ import (
 //go:embed apply.sh
 var applyScript string
 
+//go:embed unstamp.sh
+var unstampScript string
+
 //go:embed address.sh
 var addressScript string
 
 // Names of files in the folder of the stamp.
 const (
 	applyFile   = "apply"
+	unstampFile = "unstamp" // kept, where files are; see keptUnstamp
 	addressFile = "address"
 	byIPFile    = "by-ip" // made by the script, where addresses are left to us
 	keysFile    = "ssh-keys"
 	runFile     = "run"
 )
+
+// keptUnstamp is a script that a stamp leaves in the live system: where that keeps its files, it takes away what
+// is stamped no more. It is run by the next stamp, or by a unit of systems that keep files.
+const keptUnstamp = "/var/lib/livebuild/unstamp"
 
 // quote returns text as one word of a shell.
 func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
@@ -34,9 +43,11 @@ func (i Items) files() []cpio.Member {
 	if i.onlyParams() {
 		return nil
 	}
-	var script strings.Builder
+	var script, undo strings.Builder
 	script.WriteString(applyScript + "\n")
+	undo.WriteString(unstampScript + "\n")
 	call := func(words ...string) { script.WriteString(strings.Join(words, " ") + "\n") }
+	callUndo := func(words ...string) { undo.WriteString(strings.Join(words, " ") + "\n") }
 	payload := func(name string, data []byte) string {
 		file := path.Join(folder, name)
 		files = append(files, secret(file, 0o600, data))
@@ -44,12 +55,15 @@ func (i Items) files() []cpio.Member {
 	}
 	if i.HostName != "" {
 		call("host_name", quote(i.HostName))
+		callUndo("host_name", quote(i.HostName))
 	}
 	if i.PasswordHash != "" {
 		call("password", quote(i.PasswordHash))
+		callUndo("password", quote(i.PasswordHash))
 	}
 	for n, f := range i.Files {
 		call("put", payload(fmt.Sprintf("file-%d", n), f.Data), fmt.Sprintf("%04o", f.Mode), quote(f.Path))
+		callUndo("put", quote(f.Path), fmt.Sprintf("%x", sha256.Sum256(f.Data)))
 	}
 	links := i.interfaces()
 	for n, l := range links {
@@ -62,9 +76,11 @@ func (i Items) files() []cpio.Member {
 		payload(fmt.Sprintf("wifi-%d.psk", n), []byte(w.iwd()))
 		payload(fmt.Sprintf("wifi-%d.conf", n), []byte(w.supplicant()))
 		call("wifi", fmt.Sprint(n), quote(w.SSID), quote(w.iwdName()))
+		callUndo("wifi", quote(w.iwdName()))
 	}
 	if len(i.SSHKeys) > 0 {
 		call("ssh_keys", payload(keysFile, []byte(strings.Join(i.SSHKeys, "\n")+"\n")))
+		callUndo("ssh_keys")
 	}
 	if len(links) > 0 {
 		text := addressScript + "\n"
@@ -79,6 +95,8 @@ func (i Items) files() []cpio.Member {
 	if i.Install.System != "" {
 		files = append(files, i.Install.file())
 	}
+	callUndo("rm", "-f", keptUnstamp)
+	payload(unstampFile, []byte(undo.String()))
 	payload(applyFile, []byte(script.String()))
 	for _, u := range i.units() {
 		files = append(files, secret(path.Join(units, u.name), 0o644, []byte(u.text)))

@@ -3,6 +3,7 @@ package stamp
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -146,10 +147,6 @@ func TestArchive(t *testing.T) {
 // different managers of networks.
 func apply(t *testing.T, shell []string, stamped string) {
 	t.Helper()
-	script, err := os.ReadFile(filepath.Join(stamped, applyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for unit, wanted := range map[string]map[string]string{
 		"NetworkManager.service": {
 			"/run/NetworkManager/system-connections/livebuild-interface-0.nmconnection": "interface-name=en*;\n[ipv4]\naddress1=192.0.2.10/24\ngateway=192.0.2.1\ndns=192.0.2.53;\nmethod=manual\n[ipv6]\naddress1=2001:db8::10/64\ngateway=2001:db8::1\ndns=2001:db8::53;\nmethod=manual\n",
@@ -163,7 +160,7 @@ func apply(t *testing.T, shell []string, stamped string) {
 		"iwd.service": {
 			"/var/lib/iwd/plain_net.psk":                 "Passphrase=\\sleading space\n",
 			"/var/lib/iwd/=436166c3a9273b206563686f.psk": "Passphrase=pass\\\\word \"1\"\n",
-			"/run/by-ip": "",
+			"/scripts/by-ip":                             "",
 		},
 	} {
 		root := t.TempDir()
@@ -180,20 +177,40 @@ func apply(t *testing.T, shell []string, stamped string) {
 		write("etc/systemd/system/"+unit, "")
 		write("etc/systemd/system/sshd.service", "")
 		write("etc/ssh/authorized_keys.d/root", "ssh-ed25519 configured\n")
+		write("etc/shadow", "bin:*:1::::::\nroot:old:1::::::\n")
+		write("etc/os-release", "NAME=x\nDEFAULT_HOSTNAME=\"of the system\"\n")
 		if err := os.Symlink("/nix/store/absent", filepath.Join(root, "etc/hostname")); err != nil {
 			t.Fatal(err)
 		}
-		text := strings.NewReplacer("/etc/", root+"/etc/", "/root/", root+"/root/", "/var/", root+"/var/", "/proc/sys", root+"/proc/sys",
-			"/run/NetworkManager", root+"/run/NetworkManager", "/run/systemd/network", root+"/run/systemd/network",
-			"> $here/by-ip", "> "+root+"/run/by-ip", `"$here/keys"`, `"`+root+`/run/keys"`, "/run/livebuild/stamp", stamped,
-			"systemctl ", "echo systemctl ", "chpasswd -e", "cat > "+root+"/run/password").Replace(string(script))
-		out, err := exec.Command(shell[0], append(shell[1:], "-euc", text)...).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", shell, err, out)
+		write("run/password", "")
+		// The scripts, with the root in the place of /; what is stamped beside them is copied.
+		scripts := filepath.Join(root, "scripts")
+		if err := os.CopyFS(scripts, os.DirFS(stamped)); err != nil {
+			t.Fatal(err)
 		}
+		for _, name := range []string{applyFile, unstampFile} {
+			script, err := os.ReadFile(filepath.Join(stamped, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write("scripts/"+name, strings.NewReplacer("/etc/", root+"/etc/", "/root/", root+"/root/", "/var/", root+"/var/", "/proc/sys", root+"/proc/sys",
+				"/run/NetworkManager", root+"/run/NetworkManager", "/run/systemd/network", root+"/run/systemd/network",
+				"/run/livebuild/stamp", scripts, "systemctl ", "echo systemctl ", "chpasswd -e", "sh "+root+"/scripts/chpasswd").Replace(string(script)))
+		}
+		write("scripts/chpasswd", `IFS= read -r line; echo "$line" > `+root+`/run/password; sed -i "s|^root:[^:]*:|$line:|" `+root+"/etc/shadow\n")
+		run := func(name string) string {
+			t.Helper()
+			out, err := exec.Command(shell[0], append(shell[1:], "-eu", filepath.Join(root, name))...).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s %s: %v\n%s", shell, name, err, out)
+			}
+			return string(out)
+		}
+		before := tree(t, root)
+		out := run("scripts/" + applyFile)
 		wanted["/etc/hostname"], wanted["/proc/sys/kernel/hostname"] = "lab-1\n", "lab-1\n"
 		wanted["/root/.ssh/authorized_keys"] = " me@home\nrestrict ssh-rsa AAAA it's\n"
-		wanted["/etc/ssh/authorized_keys.d/root"] = "ssh-ed25519 configured\nssh-ed25519 AAAA"
+		wanted["/etc/ssh/authorized_keys.d/root"] = "ssh-ed25519 configured\n# stamped by livebuild: begin\nssh-ed25519 AAAA"
 		wanted["/etc/it's mine.conf"], wanted["/root/empty"] = "one\x00two\n", ""
 		wanted["/run/password"] = "root:$y$j9T$abc$def\n"
 		for name, text := range wanted {
@@ -207,10 +224,73 @@ func apply(t *testing.T, shell []string, stamped string) {
 				t.Errorf("%s, %s: %s has %v (%v), want the mode %v", shell, unit, name, info, err, mode)
 			}
 		}
-		if !strings.Contains(string(out), "systemctl --no-block start sshd.service\n") {
+		if !strings.Contains(out, "systemctl --no-block start sshd.service\n") {
 			t.Errorf("%s, %s: the SSH server is not started:\n%s", shell, unit, out)
 		}
+
+		// Where files are kept it is there at the next start: once more it changes nothing, and taken away it has
+		// left nothing but what somebody changed.
+		once := tree(t, root)
+		run("scripts/" + applyFile)
+		same := func(when string, got, want map[string]string) {
+			t.Helper()
+			for name := range maps.Keys(merged(got, want)) {
+				if got[name] != want[name] {
+					t.Errorf("%s, %s: %s, %s is %q, want %q", shell, unit, when, name, got[name], want[name])
+				}
+			}
+		}
+		same("applied twice", tree(t, root), once)
+		if got := once["var/lib/livebuild/password"]; got != "old\n" {
+			t.Errorf("%s, %s: the password that was is %q", shell, unit, got)
+		}
+		write("root/empty", "no more")
+		before["root/empty"] = "no more"
+		write("root/.ssh/authorized_keys", "ssh-ed25519 mine"+"\n"+once["root/.ssh/authorized_keys"]+"ssh-ed25519 other\n")
+		before["root/.ssh/authorized_keys"] = "ssh-ed25519 mine\nssh-ed25519 other\n"
+		before["proc/sys/kernel/hostname"] = "of the system\n"
+		before["run/password"] = "root:old\n"
+		delete(before, "etc/hostname") // of the store; each start makes it
+		run("var/lib/livebuild/unstamp")
+		after := tree(t, root)
+		maps.DeleteFunc(after, func(name, _ string) bool {
+			return strings.HasPrefix(name, "scripts/") || strings.HasPrefix(name, "run/NetworkManager") || strings.HasPrefix(name, "run/systemd")
+		})
+		maps.DeleteFunc(before, func(name, _ string) bool { return strings.HasPrefix(name, "scripts/") })
+		same("taken away", after, before)
 	}
+}
+
+func merged(a, b map[string]string) map[string]string {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// tree is all files below a folder, and what links lead to.
+func tree(t testing.TB, root string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if d.Type() == os.ModeSymlink {
+			all[name], err = os.Readlink(path)
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // TestDecodeRefuses changes each byte of a stamp that means something.
