@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,16 @@ func TestScale(t *testing.T) {
 		if err := scale(t.Context(), append([]string{"-report", report}, words...)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	before, err := os.ReadFile(beside(report, ".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := scale(t.Context(), []string{"-report", report, "2x300"}); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(beside(report, ".json")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("what was there is measured again: %s\n%s\n%v", before, after, err)
 	}
 	text, err := os.ReadFile(report)
 	if err != nil {

@@ -72,7 +72,7 @@ func (d *digester) location(size uint64, l *disk.Location) digest {
 	return d.end()
 }
 
-// firsts knows the first file with some contents: a hash table without pointers, of 27 bytes for
+// firsts knows the first file with some contents: a hash table without pointers, of 23 bytes for
 // each file that may come.
 type firsts struct {
 	digests []digest
@@ -85,7 +85,7 @@ func newFirsts(most int) *firsts { return &firsts{most: most} }
 // of returns the first file with some contents, which becomes number if there is none.
 func (t *firsts) of(d digest, number uint32) (first uint32) {
 	if t.owners == nil {
-		size := t.most + t.most/3 + 1
+		size := t.most + t.most/7 + 1
 		t.digests, t.owners = make([]digest, size), make([]uint32, size)
 	}
 	place, _ := bits.Mul64(d[0], uint64(len(t.owners)))
