@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/gauge"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -65,7 +66,7 @@ func newBenchmark(ctx context.Context, dir, scratch, report string, runs int) (*
 		return nil, err
 	}
 	b.version = strings.TrimSpace(string(version))
-	if b.machine, err = machine(); err != nil {
+	if b.machine, err = gauge.Machine(); err != nil {
 		return nil, err
 	}
 	return b, os.MkdirAll(filepath.Join(dir, "images"), 0o755)
@@ -269,9 +270,14 @@ func (b *benchmark) mksquashfsArgs(r row, v variant, output string) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	args := append(roots, output, "-noappend", "-all-root", "-no-hardlinks", "-keep-as-directory", "-no-xattrs",
-		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
+	args := append(b.packingArgs(roots, output), "-keep-as-directory")
 	return append(args, r.mksquashfsArgs()...), nil
+}
+
+// packingArgs are those of mksquashfs for what it packs, whatever the codec.
+func (b *benchmark) packingArgs(what []string, output string) []string {
+	return append(what, output, "-noappend", "-all-root", "-no-hardlinks", "-no-xattrs",
+		"-b", "1M", "-processors", strconv.Itoa(b.workers), "-no-progress", "-quiet")
 }
 
 // squash has mksquashfs pack variant a into a file.

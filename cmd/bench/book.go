@@ -21,7 +21,7 @@ const (
 )
 
 // bookParts are those that have a record for each run.
-var bookParts = []string{packingPart, checkingPart, isoPart, readPart}
+var bookParts = []string{packingPart, checkingPart, isoPart, readPart, bootPart}
 
 // beside is the file of another kind that goes with a report.
 func beside(report, suffix string) string {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/gauge"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -76,13 +77,24 @@ func isoBench(ctx context.Context, args []string) error {
 	return m.reportImages(*report)
 }
 
-// isoRow is a platform and a compression.
+// isoRow is a platform and a compression, and perhaps a limit of memory.
 type isoRow struct {
 	platform string
 	codec    string
+	memory   string // as it was given; "" for that of the machine
+	bytes    int64  // of it, 0 for that of the machine
 }
 
-func (r isoRow) row() row { return row{name: isoPrefix + r.platform + ":" + r.codec} }
+func (r isoRow) row() row {
+	name := isoPrefix + r.platform + ":" + r.codec
+	if r.memory != "" {
+		name += memoryMark + r.memory
+	}
+	return row{name: name}
+}
+
+// memoryMark stands before the memory in the name of a row.
+const memoryMark = "@"
 
 // words are the compression as mksquashfs has it.
 func (r isoRow) words() (string, error) {
@@ -104,9 +116,26 @@ func (r isoRow) words() (string, error) {
 	return name, nil
 }
 
+// packerMemory is the flag that gives mksquashfs the share of a limit that it takes of a machine's
+// memory by itself (mksquashfs.c, SQUASHFS_TAKE): it knows nothing of limits.
+func (r isoRow) packerMemory() string {
+	const share = 4
+	if r.bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" -mem %dM", r.bytes>>20/share)
+}
+
 func parseISORow(word string) (isoRow, error) {
 	platform, compression, _ := strings.Cut(word, ":")
-	r := isoRow{platform, compression}
+	compression, memory, limited := strings.Cut(compression, memoryMark)
+	r := isoRow{platform: platform, codec: compression, memory: memory}
+	if limited {
+		var err error
+		if r.bytes, err = gauge.ParseMemory(memory); err != nil {
+			return r, err
+		}
+	}
 	if platform != "x86_64" && platform != "aarch64" {
 		return r, fmt.Errorf("%s: the platform of a row is x86_64 or aarch64", word)
 	}
@@ -172,7 +201,7 @@ func (m images) file(r isoRow) (string, error) {
 		return "", err
 	}
 	name := filepath.Join(m.corpus.dir, "images.nix")
-	text := fmt.Sprintf("import %s {\n  flake = %s;\n  lists = %s;\n  tools = %s;\n  compression = %q;\n}\n", m.nix, m.flake, m.corpus.dir, m.tools, words)
+	text := fmt.Sprintf("import %s {\n  flake = %s;\n  lists = %s;\n  tools = %s;\n  compression = %q;\n}\n", m.nix, m.flake, m.corpus.dir, m.tools, words+r.packerMemory())
 	return name, os.WriteFile(name, []byte(text), 0o644)
 }
 
@@ -196,7 +225,7 @@ func (m images) prepare(ctx context.Context, r isoRow) error {
 		}
 	}
 	// Its kernel, boot programs and the like; and the closure is read, so that it is in memory.
-	quick := isoRow{r.platform, "lz4"}
+	quick := isoRow{platform: r.platform, codec: "lz4"}
 	if _, err := m.livebuildISO(ctx, quick, m.corpus.a, "none"); err != nil {
 		return err
 	}
@@ -219,8 +248,8 @@ func (m images) derive(ctx context.Context, r isoRow, v variant) error {
 	}
 	var rec record
 	var out []byte
-	use, err := onDisk(m.disk, func() (err error) {
-		rec, out, err = watched(ctx, "nix-build", append(m.store(), "--no-out-link", "--cores", fmt.Sprint(m.workers), file, "-A", attr)...)
+	use, err := m.within(r, func(limit *gauge.Limit) (err error) {
+		rec, out, err = watchedWithin(ctx, limit, "nix-build", append(m.store(), "--no-out-link", "--cores", fmt.Sprint(m.workers), file, "-A", attr)...)
 		return err
 	})
 	if err != nil {
@@ -237,6 +266,26 @@ func (m images) derive(ctx context.Context, r isoRow, v variant) error {
 	}
 	rec.Size, rec.Written, rec.Disk = info.Size(), use.Written, use.Peak
 	return errors.Join(m.keep(m.describe(rec, r.row(), v)), m.forget(ctx, strings.TrimSpace(string(drv))))
+}
+
+// within runs something with the memory of a row, and returns what it did to the disk. If that is
+// limited, nothing is in memory before, since what is there belongs to nobody within the limit.
+func (m images) within(r isoRow, run func(*gauge.Limit) error) (use gauge.DiskUse, err error) {
+	var limit *gauge.Limit
+	if r.bytes > 0 {
+		if limit, err = gauge.LimitMemory(r.bytes); err != nil {
+			return use, err
+		}
+		defer func() { err = errors.Join(err, limit.Remove()) }()
+	}
+	return gauge.OnDisk(m.disk, func() error {
+		if limit != nil { // all is on the disk now
+			if err := gauge.DropCaches(); err != nil {
+				return err
+			}
+		}
+		return run(limit)
+	})
 }
 
 // forget deletes what a derivation has made, as far as it is there.
@@ -265,8 +314,8 @@ func (m images) livebuildISO(ctx context.Context, r isoRow, v variant, reuse str
 	}
 	args := append([]string{"iso", "-f", file, r.platform + "-" + v.name, "-o", m.image(r), "--reuse", reuse, "--jobs", fmt.Sprint(m.workers)}, m.store()...)
 	var rec record
-	use, err := onDisk(m.disk, func() (err error) {
-		rec, _, err = watched(ctx, m.program, args...)
+	use, err := m.within(r, func(limit *gauge.Limit) (err error) {
+		rec, _, err = watchedWithin(ctx, limit, m.program, args...)
 		return err
 	})
 	if err != nil {

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"os"
-	"path/filepath"
-	"testing"
-)
+import "testing"
 
 func TestParseISORow(t *testing.T) {
 	for word, want := range map[string]string{
@@ -18,23 +14,13 @@ func TestParseISORow(t *testing.T) {
 			t.Errorf("%s is %q, want %q: %v", word, got, want, err)
 		}
 	}
-	for _, word := range []string{"zstd:19", "m88k:lz4", "x86_64", "x86_64:none", "x86_64:zstd:99", "x86_64:xz -Xbcj x86"} {
+	r, err := parseISORow("x86_64:zstd:19@512M")
+	if err != nil || r.bytes != 512<<20 || r.row().name != "iso:x86_64:zstd:19@512M" || r.packerMemory() != " -mem 128M" {
+		t.Errorf("a row with little memory is %+v, %v", r, err)
+	}
+	for _, word := range []string{"x86_64:lz4@", "x86_64:lz4@512", "x86_64:lz4@0M", "x86_64:lz4@-1G", "zstd:19", "m88k:lz4", "x86_64", "x86_64:none", "x86_64:zstd:99", "x86_64:xz -Xbcj x86"} {
 		if _, err := parseISORow(word); err == nil {
 			t.Errorf("%q is taken for a row", word)
 		}
-	}
-}
-
-// A file system without a device of its own counts nothing, and is full as it is.
-func TestOnDisk(t *testing.T) {
-	folder := t.TempDir()
-	use, err := onDisk(folder, func() error {
-		return os.WriteFile(filepath.Join(folder, "file"), make([]byte, 1<<20), 0o644)
-	})
-	if err != nil || use.Written < 0 {
-		t.Errorf("%+v, %v", use, err)
-	}
-	if _, err := onDisk(filepath.Join(folder, "absent"), func() error { return nil }); err == nil {
-		t.Error("a folder that is not there was measured")
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/livebuild/livebuild/internal/gauge"
 )
 
 // measure runs a packer that writes image, and returns what it took.
@@ -23,13 +23,18 @@ func measure(ctx context.Context, image, program string, args ...string) (record
 	if err != nil {
 		return record{}, nil, err
 	}
-	rec.Size, err = settle(image)
+	rec.Size, err = gauge.Settle(image)
 	return rec, output, err
 }
 
 // watched runs a program, and returns what it took and printed.
 func watched(ctx context.Context, program string, args ...string) (record, []byte, error) {
-	load, err := loadAverage()
+	return watchedWithin(ctx, nil, program, args...)
+}
+
+// watchedWithin is watched of a program with a limit of memory, or none.
+func watchedWithin(ctx context.Context, limit *gauge.Limit, program string, args ...string) (record, []byte, error) {
+	load, err := gauge.LoadAverage()
 	if err != nil {
 		return record{}, nil, err
 	}
@@ -37,7 +42,7 @@ func watched(ctx context.Context, program string, args ...string) (record, []byt
 	if err != nil {
 		return record{}, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, append([]string{watchVerb, program}, args...)...)
+	cmd := exec.CommandContext(ctx, self, append([]string{watchVerb, limit.Name(), program}, args...)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	started := time.Now()
@@ -72,7 +77,10 @@ type usage struct {
 
 // watch runs a program and prints its usage.
 func watch(ctx context.Context, args []string) error {
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	if err := gauge.Join(args[0]); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 	var stdout bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
 	started := time.Now()
@@ -87,29 +95,4 @@ func watch(ctx context.Context, args []string) error {
 		Memory: state.SysUsage().(*syscall.Rusage).Maxrss * 1024, // KiB, getrusage(2)
 		Output: stdout.Bytes(),
 	})
-}
-
-// settle writes a file to the disk, which is not to happen during the next
-// run, and returns its size.
-func settle(file string) (int64, error) {
-	f, err := os.OpenFile(file, os.O_WRONLY, 0)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), f.Sync()
-}
-
-// loadAverage is how many processes were at work in the last minute.
-func loadAverage() (float64, error) {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0, err
-	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return strconv.ParseFloat(first, 64)
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/livebuild/livebuild/internal/gauge"
 )
 
 const (
@@ -24,9 +24,8 @@ const (
 
 // What is read: so many files, none larger than this, in the same random order in both images.
 const (
-	filesRead   = 2000
-	smallFile   = 16 << 10
-	droppedWord = "3\n" // page cache, directory entries and inodes: Documentation/admin-guide/sysctl/vm.rst
+	filesRead = 2000
+	smallFile = 16 << 10
 )
 
 // reading measures how the kernel reads small files from images that are mounted.
@@ -34,12 +33,17 @@ func reading(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet(readVerb, flag.ExitOnError)
 	dir := flags.String("corpus", ".work/bench", "`folder` that corpus.sh made")
 	report := flags.String("report", "docs/benchmarks.md", "`file` that gets the table")
-	runs := flags.Int("runs", 3, "times that each image is read for a row")
+	runs := flags.Int("runs", 3, "times that each image is read, and booted, for a row")
+	program := flags.String("livebuild", "bin/livebuild", "the `program`, which makes images that are booted")
+	flake := flags.String("flake", "", "`folder` of the mini flake, whose system is booted (default: none is)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	b, err := newBenchmark(ctx, *dir, "", *report, *runs)
 	if err != nil {
+		return err
+	}
+	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
 	rows, _, _, err := selectRows(flags.Args())
@@ -49,6 +53,11 @@ func reading(ctx context.Context, args []string) error {
 	for _, r := range rows {
 		if err := b.reading(ctx, r); err != nil {
 			return fmt.Errorf("%s%s: %w", readPrefix, r.name, err)
+		}
+		if *flake != "" {
+			if err := b.booting(ctx, r, *flake); err != nil {
+				return fmt.Errorf("%s%s: %w", bootPrefix, r.name, err)
+			}
 		}
 		if err := b.reportReading(*report); err != nil {
 			return err
@@ -136,7 +145,7 @@ func (b *benchmark) smallFiles() ([]string, error) {
 // timeReading mounts an image and reads files from it, with nothing of either in memory. Loop
 // devices read files through the page cache, so that the image's own pages go, too.
 func timeReading(ctx context.Context, image, folder string, names []string) (rec record, err error) {
-	size, err := settle(image) // only what is on the disk can be dropped
+	size, err := gauge.Settle(image) // only what is on the disk can be dropped
 	if err != nil {
 		return rec, err
 	}
@@ -147,13 +156,13 @@ func timeReading(ctx context.Context, image, folder string, names []string) (rec
 		return rec, err
 	}
 	defer func() { err = errors.Join(err, run(context.WithoutCancel(ctx), "umount", folder)) }()
-	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte(droppedWord), 0); err != nil {
+	if err := gauge.DropCaches(); err != nil {
 		return rec, err
 	}
-	if rec.Load, err = loadAverage(); err != nil {
+	if rec.Load, err = gauge.LoadAverage(); err != nil {
 		return rec, err
 	}
-	before, err := ownCPU()
+	before, err := gauge.OwnCPU()
 	if err != nil {
 		return rec, err
 	}
@@ -164,17 +173,9 @@ func timeReading(ctx context.Context, image, folder string, names []string) (rec
 		}
 	}
 	took := time.Since(started)
-	after, err := ownCPU()
+	after, err := gauge.OwnCPU()
 	rec.Time, rec.Wall, rec.CPU, rec.Size = started.UTC().Truncate(time.Second), took.Seconds(), after-before, size
 	return rec, err
-}
-
-// ownCPU is the processor time of this process in seconds. The kernel decompresses in the process
-// that reads.
-func ownCPU() (float64, error) {
-	var u unix.Rusage
-	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
-	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6, err
 }
 
 const readGoal = 1.0
@@ -205,8 +206,13 @@ func (b *benchmark) reportReading(file string) error {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.2f", 1),
 			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.2f", 1))
 	}
-	if err := writeBook(file, readPart, records); err != nil {
+	boots, booted := b.bootTable()
+	if err := errors.Join(writeBook(file, readPart, records), writeBook(file, bootPart, booted)); err != nil {
 		return err
 	}
-	return writePart(file, readPart, s.String()+"\n"+b.machines(records))
+	text := s.String() + "\n" + b.machines(records)
+	if boots != "" {
+		text += "\n" + boots
+	}
+	return writePart(file, readPart, text)
 }

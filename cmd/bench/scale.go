@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/chart"
+	"github.com/livebuild/livebuild/internal/gauge"
 	"github.com/livebuild/livebuild/internal/synthetic"
 	"github.com/livebuild/livebuild/pkg/squashfs"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -100,7 +101,7 @@ func scale(ctx context.Context, args []string) error {
 		if err := json.Unmarshal(out, &told); err != nil {
 			return err
 		}
-		if rec.Machine, err = machine(); err != nil {
+		if rec.Machine, err = gauge.Machine(); err != nil {
 			return err
 		}
 		rec.Packer, rec.Row, rec.Tool, rec.Version, rec.Workers, rec.Size = packer, word, livebuild, *compression, *workers, told.Size

@@ -369,7 +369,11 @@ var house = map[string]room{
 	},
 	"cmd/bench": {
 		"measures the packer against mksquashfs, and whole images against derivations, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/chart", "internal/image", "internal/medium", "internal/nix", "internal/store", "internal/synthetic", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/boot", "internal/chart", "internal/gauge", "internal/image", "internal/medium", "internal/nix", "internal/store", "internal/synthetic", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/gauge": {
+		"what the kernel counts of a run that is measured, and limits it to",
+		nil,
 	},
 	"internal/chart": {
 		"draws diagrams, for `docs/benchmarks.md`",

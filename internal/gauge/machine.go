@@ -1,4 +1,4 @@
-package main
+package gauge
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine describes what the benchmark runs on, in a sentence.
-func machine() (string, error) {
+// Machine describes what the benchmark runs on, in a sentence.
+func Machine() (string, error) {
 	cpu, err := field("/proc/cpuinfo", "model name")
 	if err != nil {
 		return "", err
@@ -52,4 +52,37 @@ func field(file, name string) (string, error) {
 		return "", fmt.Errorf("%s has no %q", file, name)
 	}
 	return string(m[1]), nil
+}
+
+// LoadAverage is how many processes were at work in the last minute.
+func LoadAverage() (float64, error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return strconv.ParseFloat(first, 64)
+}
+
+// OwnCPU is the processor time of this process in seconds. The kernel decompresses in the process
+// that reads.
+func OwnCPU() (float64, error) {
+	var u unix.Rusage
+	err := unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6, err
+}
+
+// Settle writes a file to the disk, which is not to happen during the next
+// run, and returns its size.
+func Settle(file string) (int64, error) {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), f.Sync()
 }

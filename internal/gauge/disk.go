@@ -1,4 +1,5 @@
-package main
+// Package gauge is what the kernel counts of a run that is measured, and limits it to.
+package gauge
 
 import (
 	"errors"
@@ -13,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// diskUse is what was done to a file system in a while.
-type diskUse struct {
+// DiskUse is what was done to a file system in a while.
+type DiskUse struct {
 	Written int64 // bytes that its device was given to write; 0 if it has no device that counts
 	Peak    int64 // bytes that were in use at most, beside those that were before
 }
@@ -22,9 +23,9 @@ type diskUse struct {
 // sampled is how often a file system is asked how full it is.
 const sampled = 10 * time.Millisecond
 
-// onDisk runs something and returns what it did to the file system of a folder, by the kernel's
+// OnDisk runs something and returns what it did to the file system of a folder, by the kernel's
 // count (Documentation/block/stat.rst) after all is on the disk. Nobody else may write there.
-func onDisk(folder string, run func() error) (use diskUse, err error) {
+func OnDisk(folder string, run func() error) (use DiskUse, err error) {
 	before, err := writtenTo(folder)
 	if err != nil {
 		return use, err
