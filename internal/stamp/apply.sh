@@ -7,6 +7,7 @@ here=/run/livebuild/stamp
 # Where files are kept, this takes the place of what was stamped before; and it is taken away in its turn.
 kept=/var/lib/livebuild
 [ ! -e $kept/unstamp ] || sh $kept/unstamp
+# shellcheck disable=SC2174 # /var/lib is there
 mkdir -p -m 700 $kept
 cat $here/unstamp > $kept/unstamp
 

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What was stamped onto this medium before is taken away again, where files are kept: all but what was
 # changed since.
 
