@@ -1,9 +1,5 @@
 package disk
 
-import (
-	"encoding/binary"
-)
-
 // Location is where the contents of a file lie in an image.
 type Location struct {
 	Start    uint64   // of the first block that takes room, 0 if there is none
@@ -19,22 +15,4 @@ func (l *Location) BlockBytes() (sum uint64) {
 		sum += uint64(size &^ DataStored)
 	}
 	return sum
-}
-
-// LocationKey is a Location as the key of a map. Files of one size that share
-// blocks need not be equal in an image of another maker: one can have a hole
-// where the other has its second block.
-type LocationKey struct {
-	start            uint64
-	sizes            string
-	fragment, offset uint32
-}
-
-// Key returns the location as a key.
-func (l *Location) Key() LocationKey {
-	sizes := make([]byte, 0, len(l.Sizes)*BlockSizeSize)
-	for _, size := range l.Sizes {
-		sizes = binary.LittleEndian.AppendUint32(sizes, size)
-	}
-	return LocationKey{start: l.Start, sizes: string(sizes), fragment: l.Fragment, offset: l.Offset}
 }
