@@ -113,8 +113,8 @@ var house = map[string]room{
 	"internal/cli/adapt": {
 		"the verb that changes a finished image without building it again, and its flags for those that write disks",
 		[]string{
-			"internal/advice", "internal/cli/face", "internal/device", "internal/image", "internal/imagefile", "internal/medium",
-			"internal/nixos", "internal/report", "internal/secureboot", "internal/stamp",
+			"internal/advice", "internal/cli/face", "internal/device", "internal/image", "internal/imagefile", "internal/kexec", "internal/manifest",
+			"internal/medium", "internal/netboot", "internal/nixos", "internal/progress", "internal/report", "internal/secureboot", "internal/stamp",
 		},
 	},
 	"internal/cli/look": {
@@ -167,7 +167,7 @@ var house = map[string]room{
 	},
 	"internal/kexec": {
 		"an archive by which a running Linux starts another system: its files, its script, the tar",
-		[]string{"internal/manifest", "pkg/cpio"},
+		[]string{"internal/manifest", "pkg/cpio", "pkg/zstdfile"},
 	},
 	"internal/initrd": {
 		"what a boot loader puts into memory, with the store of a system in it: where that lies",
@@ -316,7 +316,7 @@ var house = map[string]room{
 	"internal/verify": {
 		"proves a medium: store paths by their hashes, tables and file systems by their formats, menus by their files",
 		[]string{
-			"internal/index", "internal/loader", "internal/manifest", "internal/medium", "internal/netboot", "internal/persistence", "internal/progress",
+			"internal/index", "internal/kexec", "internal/loader", "internal/manifest", "internal/medium", "internal/netboot", "internal/persistence", "internal/progress",
 			"internal/secureboot", "internal/stamp", "internal/store", "pkg/authenticode", "pkg/fat", "pkg/gpt", "pkg/hybridiso",
 			"pkg/squashfs",
 		},

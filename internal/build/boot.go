@@ -23,7 +23,7 @@ func (b *Build) Boot(further []string) netboot.Boot {
 		boot.Initrds = append(boot.Initrds, netboot.Store)
 	}
 	if b.plan.System().KexecTools != nil {
-		boot.Kernel = kexec.Kernel
+		boot.Title, boot.Kernel = b.plan.System().DistroName+" "+b.plan.System().Label, kexec.Kernel
 	}
 	boot.Initrds = append(boot.Initrds, further...)
 	return boot

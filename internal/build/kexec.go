@@ -18,13 +18,13 @@ type Kexec struct {
 
 // PackKexec builds an archive for kexec of a configuration that was evaluated to pack so, and writes it. Stamp is what
 // is stamped, an initrd, or nil.
-func (b *Build) PackKexec(ctx context.Context, w io.WriterAt, stamp []byte, opts PackOptions) (packed Kexec, err error) {
+func (b *Build) PackKexec(ctx context.Context, w kexec.Writer, stamp []byte, opts PackOptions) (packed Kexec, err error) {
 	src, err := b.source(ctx)
 	if err != nil {
 		return packed, err
 	}
 	sys := b.plan.System()
-	of := kexec.System{Title: sys.DistroName + " " + sys.Label, Platform: sys.Platform, Params: b.plan.Initrd().Params}
+	of := kexec.System{Title: b.Boot(nil).Title, Platform: sys.Platform, Params: b.plan.Initrd().Params}
 	archive, err := kexec.NewArchive(w, b.plan.Medium().Epoch)
 	if err != nil {
 		return packed, err
@@ -60,6 +60,9 @@ func (b *Build) PackKexec(ctx context.Context, w io.WriterAt, stamp []byte, opts
 			return packed, err
 		}
 	}
+	if err := archive.AddSums(); err != nil {
+		return packed, err
+	}
 	if err := archive.AddManifest(src.Manifest); err != nil {
 		return packed, err
 	}
@@ -68,7 +71,7 @@ func (b *Build) PackKexec(ctx context.Context, w io.WriterAt, stamp []byte, opts
 		return packed, err
 	}
 	of.InitrdSize = packed.FileSize
-	packed.ArchiveSize, err = archive.Finish(of)
+	packed.ArchiveSize, err = archive.Finish(of.Script(), of.InitrdSize)
 	return packed, err
 }
 

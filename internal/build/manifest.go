@@ -90,7 +90,8 @@ func (b *Build) manifest(closure *store.Closure) (*manifest.Manifest, error) {
 	}
 	if b.plan.Initrd() != nil {
 		boot := b.Boot(nil)
-		m.Boot = &manifest.Boot{Kernel: boot.Kernel, Initrds: boot.Initrds, CommandLine: strings.Join(boot.Params, " ")}
+		m.Boot = &manifest.Boot{Kernel: boot.Kernel, Initrds: boot.Initrds, CommandLine: strings.Join(boot.Params, " "),
+			Title: boot.Title, Stamps: !systems[0].SystemdInitrd || systems[0].StampUnit}
 	}
 	m.Changes, err = changes(b.options.Changes)
 	m.Changes.Install = b.manifestInstalls()

@@ -3,6 +3,7 @@ package kexec
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math"
@@ -26,17 +27,25 @@ type Member struct {
 	Copy func(io.WriterAt) error // writes that many, if Data is nil
 }
 
+// Writer is what an archive is written to, and its sums read back from.
+type Writer interface {
+	io.WriterAt
+	io.ReaderAt
+}
+
 // Archive is one that is written, with its initrd last, whose size is known only when it is there.
 type Archive struct {
-	w      io.WriterAt
+	w      Writer
 	date   time.Time
 	end    int64            // of what is written
 	places map[string]int64 // of files' content
+	names  []string         // of the files, in order
+	sizes  map[string]int64
 }
 
 // NewArchive begins an archive.
-func NewArchive(w io.WriterAt, date time.Time) (*Archive, error) {
-	a := &Archive{w: w, date: date, places: map[string]int64{}}
+func NewArchive(w Writer, date time.Time) (*Archive, error) {
+	a := &Archive{w: w, date: date, places: map[string]int64{}, sizes: map[string]int64{}}
 	return a, a.header(tar.Header{Typeflag: tar.TypeDir, Name: Folder + "/", Mode: 0o755})
 }
 
@@ -64,7 +73,8 @@ func (a *Archive) Add(m Member) error {
 	if err := a.header(tar.Header{Name: path.Join(Folder, m.Name), Mode: m.Mode, Size: m.Size}); err != nil {
 		return err
 	}
-	a.places[m.Name] = a.end
+	a.places[m.Name], a.sizes[m.Name] = a.end, m.Size
+	a.names = append(a.names, m.Name)
 	if err := m.Copy(Behind{a.w, a.end}); err != nil {
 		return err
 	}
@@ -80,6 +90,31 @@ func (a *Archive) pad(size int64) error {
 	return err
 }
 
+// AddSums writes the list of the SHA-256 of all that was added, as sha256sum has it. That of the script Finish puts in.
+func (a *Archive) AddSums() error {
+	text, err := a.listed()
+	if err != nil {
+		return err
+	}
+	return a.Add(Member{Name: Sums, Mode: 0o644, Data: text})
+}
+
+// listed is that list, of the files in front of it.
+func (a *Archive) listed() ([]byte, error) {
+	var b bytes.Buffer
+	for _, name := range a.names {
+		if name == Sums {
+			break
+		}
+		h := sha256.New()
+		if _, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(a.w, a.places[name], a.sizes[name])}, make([]byte, 1<<20)); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "%x  %s\n", h.Sum(nil), name)
+	}
+	return b.Bytes(), nil
+}
+
 // AddManifest writes the manifest, the last member before the initrd, and fills it up with the white space that JSON
 // allows, so that the initrd begins at a multiple of 4 KiB.
 func (a *Archive) AddManifest(text []byte) error {
@@ -91,17 +126,29 @@ func (a *Archive) AddManifest(text []byte) error {
 // Initrd is where the initrd goes, behind its header, which Finish writes.
 func (a *Archive) Initrd() Behind { return Behind{a.w, a.end + block} }
 
-// Finish writes what is around an initrd of so many bytes, and its size into the script. It returns where the
-// archive ends.
-func (a *Archive) Finish(of System) (end int64, err error) {
-	if err := a.header(tar.Header{Name: path.Join(Folder, Initrd), Mode: 0o644, Size: of.InitrdSize}); err != nil {
+// Finish writes what is around an initrd of so many bytes, and the script, which knows that now and has the size that it
+// had before. It returns where the archive ends.
+func (a *Archive) Finish(script []byte, initrdSize int64) (end int64, err error) {
+	if err := a.header(tar.Header{Name: path.Join(Folder, Initrd), Mode: 0o644, Size: initrdSize}); err != nil {
 		return 0, err
 	}
-	if err := a.pad(of.InitrdSize); err != nil {
+	if err := a.pad(initrdSize); err != nil {
 		return 0, err
 	}
-	if _, err := a.w.WriteAt(of.Script(), a.places[Run]); err != nil {
+	if int64(len(script)) != a.sizes[Run] {
+		return 0, fmt.Errorf("the script has %d bytes, and had %d", len(script), a.sizes[Run])
+	}
+	if _, err := a.w.WriteAt(script, a.places[Run]); err != nil {
 		return 0, err
+	}
+	if at, ok := a.places[Sums]; ok {
+		text, err := a.listed()
+		if err != nil {
+			return 0, err
+		}
+		if _, err := a.w.WriteAt(text, at); err != nil {
+			return 0, err
+		}
 	}
 	_, err = a.w.WriteAt(make([]byte, 2*block), a.end)
 	return a.end + 2*block, err

@@ -30,6 +30,9 @@ func TestArchive(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if err := a.AddSums(); err != nil {
+			t.Fatal(err)
+		}
 		if err := a.AddManifest([]byte("{}")); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +44,7 @@ func TestArchive(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.InitrdSize = int64(len(initrd))
-		end, err := a.Finish(s)
+		end, err := a.Finish(s.Script(), s.InitrdSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,6 +56,7 @@ func TestArchive(t *testing.T) {
 		}
 		folder := t.TempDir()
 		judge.Run(t, "tar", "tar", "-xf", file, "-C", folder)
+		judge.Run(t, "coreutils", "env", "-C", filepath.Join(folder, "kexec"), "sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS")
 		for name, want := range map[string][]byte{Run: s.Script(), Kernel: kernel, Initrd: initrd} {
 			if got := readFile(t, folder, "kexec/"+name); got != string(want) {
 				t.Errorf("%s has other bytes", name)

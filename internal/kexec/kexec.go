@@ -24,6 +24,7 @@ const (
 	IP       = "ip"            // of iproute2; not in every archive
 	Restore  = "restore.cpio"  // has the new system take what is carried over
 	Stamp    = "stamp.cpio"    // what is stamped; not in every archive
+	Sums     = "SHA256SUMS"    // of those before it
 	Manifest = "manifest.json" // what it was made of
 	Kernel   = "bzImage"
 	Initrd   = "initrd" // stage 1, and the store behind it
@@ -51,11 +52,21 @@ func (s System) Script() []byte {
 	return []byte(strings.NewReplacer(
 		"@title@", quote(s.Title),
 		"@command-line@", quote(strings.Join(s.Params, " ")),
-		"@initrd-size@", fmt.Sprintf("$((%s))", fmt.Sprintf("%*d", sizeDigits, s.InitrdSize)),
+		"@initrd-size@", sizeOf(s.InitrdSize),
 		"@machines@", machines(s.Platform),
 		"@platform@", s.Platform,
 	).Replace(runScript))
 }
+
+// Facts are the lines of a script that are about a system, as its manifest tells it, and its initrd's size in bytes.
+func Facts(title, platform, commandLine string, initrdSize int64) []string {
+	return []string{
+		"title=" + quote(title), "command_line=" + quote(commandLine),
+		"initrd_size=" + sizeOf(initrdSize) + " # bytes, as it was unpacked", machines(platform) + ") ;;",
+	}
+}
+
+func sizeOf(size int64) string { return fmt.Sprintf("$((%*d))", sizeDigits, size) }
 
 // sizeDigits is how many digits any initrd's size has at most.
 const sizeDigits = 12

@@ -107,6 +107,9 @@ type Boot struct {
 	Kernel      string   `json:"kernel"`
 	Initrds     []string `json:"initrds"`      // in the order in which they are loaded
 	CommandLine string   `json:"command_line"` // without initrd=
+
+	Title  string `json:"title,omitempty"`  // of the system, in the script that starts it
+	Stamps bool   `json:"stamps,omitempty"` // stage 1 takes what a further initrd brings
 }
 
 // Settings are how the image was made.

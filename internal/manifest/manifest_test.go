@@ -32,7 +32,7 @@ func example() *Manifest {
 		Platform: "x86_64-linux", BuildPlatform: "x86_64-linux", Label: "24.05", Release: "24.05",
 		Toplevel: "/nix/store/bbbb-system", Kernel: "/nix/store/aaaa-kernel/bzImage", Initrd: "/nix/store/cccc-initrd/initrd",
 		Systems: []System{{[]string{"one"}, "/nix/store/bbbb-system", "/nix/store/aaaa-kernel/bzImage", "/nix/store/cccc-initrd/initrd"}},
-		Boot:    &Boot{Kernel: "bzImage", Initrds: []string{"initrd"}, CommandLine: "init=/a"},
+		Boot:    &Boot{Kernel: "bzImage", Initrds: []string{"initrd"}, CommandLine: "init=/a", Title: "A", Stamps: true},
 		Others: []Configuration{{
 			Name: "other", Platform: "aarch64-linux", BuildPlatform: "x86_64-linux", Label: "24.05", Release: "24.05",
 			Toplevel: "/nix/store/bbbb-system", Kernel: "/nix/store/aaaa-kernel/Image", Initrd: "/nix/store/cccc-initrd/initrd",

@@ -79,7 +79,7 @@ func (m *Manifest) check() error {
 		m.Settings.VolumeID, m.Settings.Compression, m.Settings.Codec, m.Changes.VolumeID, m.Changes.Variant}
 	texts = append(texts, m.Settings.Modes...)
 	if m.Boot != nil {
-		texts = append(append(texts, m.Boot.Kernel, m.Boot.CommandLine), m.Boot.Initrds...)
+		texts = append(append(texts, m.Boot.Kernel, m.Boot.CommandLine, m.Boot.Title), m.Boot.Initrds...)
 		for _, name := range append([]string{m.Boot.Kernel}, m.Boot.Initrds...) {
 			if name == "" || strings.ContainsAny(name, "/\\") || strings.HasPrefix(name, ".") {
 				return fmt.Errorf("boot names the file %.40q", name)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/livebuild/livebuild/internal/kexec"
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/netboot"
@@ -57,6 +58,8 @@ func (v *verifier) bundle() error {
 		switch name {
 		case v.medium.Beside(netboot.Stamp):
 			of, err = v.stampedFile(e)
+		case v.medium.Beside(netboot.Script), v.medium.Beside(kexec.Run):
+			of, err = v.script(e, paper)
 		case v.medium.Beside(paper.Boot.Kernel):
 			of, err = v.copyOf(e, inStore(paper.Kernel))
 		default:
@@ -85,6 +88,41 @@ func (v *verifier) bundle() error {
 
 // inStore is the path of a file in the store image.
 func inStore(file string) string { return strings.TrimPrefix(file, "/nix/store/") }
+
+// script holds the script that starts the system against what follows from the manifest, as far as that says enough.
+func (v *verifier) script(e entry, paper *manifest.Manifest) (proved bool, err error) {
+	if !paper.Boot.Stamps || e.Size > maxList {
+		return false, nil
+	}
+	text, err := io.ReadAll(v.contents(e))
+	if err != nil {
+		return false, v.readable(e) // says where
+	}
+	if v.medium.Form == medium.Archive {
+		size := int64(0)
+		if f, err := v.medium.Files().Find(v.medium.Beside(kexec.Initrd)); err == nil {
+			size = f.Size
+		}
+		for _, line := range kexec.Facts(paper.Boot.Title, paper.Platform, paper.Boot.CommandLine, size) {
+			if !bytes.Contains(text, []byte("\n"+line+"\n")) {
+				return false, v.wrong("script", v.at(e), e.Path, "it has no line %q, which follows from the manifest and the initrd", line)
+			}
+		}
+		return false, nil // all else is a program
+	}
+	var further []string
+	if _, err := v.medium.Files().Find(netboot.Stamp); err == nil {
+		further = []string{netboot.Stamp}
+	}
+	want, err := netboot.BootOf(paper.Boot, further...).Text()
+	if err == nil && want != string(text) {
+		err = errorf("it is another one than follows from the manifest")
+	}
+	if err != nil {
+		return false, v.wrong("script", v.at(e), e.Path, "%w", err)
+	}
+	return true, nil
+}
 
 // stampedFile checks what was stamped.
 func (v *verifier) stampedFile(e entry) (proved bool, err error) {

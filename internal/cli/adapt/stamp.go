@@ -17,7 +17,9 @@ import (
 	"github.com/livebuild/livebuild/internal/device"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/imagefile"
+	"github.com/livebuild/livebuild/internal/kexec"
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/netboot"
 	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/stamp"
 )
@@ -30,6 +32,7 @@ var Hints = []advice.Row{
 		}
 		return "make the image with 'livebuild iso --install INSTALLABLE'"
 	}),
+	advice.On[*UnstampableError]("make it anew, with the flags of 'livebuild netboot' or 'livebuild kexec' that stamp it: they are the same"),
 	advice.On[*CompressedError]("expand it first, with zstd -d, xz -d or gunzip; 'livebuild write' stamps the disk that it writes it to"),
 }
 
@@ -50,7 +53,7 @@ func Stamp(app *face.App) *cobra.Command {
 	v := verbs{app}
 	var opts options
 	cmd := &cobra.Command{
-		Use:   "stamp IMAGE|DEVICE [flags]",
+		Use:   "stamp IMAGE|DEVICE|FOLDER|ARCHIVE [flags]",
 		Short: "Put keys, a host name, addresses, files onto a finished image",
 		Long: `Put keys, a host name, addresses, files, a script onto an image that is finished, or
 onto a stick that holds one, without Nix and without building it again. The live
@@ -61,6 +64,9 @@ What is stamped lies in an area of the image that livebuild reserves (/boot/live
 the image changes, and --reset gives it back the bytes that it was built with.
 --show says what is stamped, without what is secret in it.
 
+A FOLDER of 'livebuild netboot' gets a further initrd, and an ARCHIVE of 'livebuild kexec' a
+further file, as they have it that were made with the flags.
+
 Whoever has the image or the stick can read all of it: a file that is stamped with
 secrets is made readable by its owner alone.`,
 		Example: `  livebuild stamp exampleIso.iso --ssh-key ~/.ssh/id_ed25519.pub --hostname kiosk
@@ -69,7 +75,8 @@ secrets is made readable by its owner alone.`,
   livebuild stamp medium.iso --auto-install example --auto-install-disk /dev/disk/by-id/nvme-SAMSUNG_1234
   livebuild stamp /dev/sdb --hostname kiosk --signing-key sign.asc
   livebuild stamp /dev/sdb --show
-  livebuild stamp exampleIso.iso --reset`,
+  livebuild stamp exampleIso.iso --reset
+  livebuild stamp netboot/ --hostname kiosk`,
 		Args: func(_ *cobra.Command, args []string) error {
 			return face.CheckOne(args, "which image? a file or a device is missing", "one image is wanted, not %d")
 		},
@@ -79,7 +86,7 @@ secrets is made readable by its owner alone.`,
 	}
 	f := cmd.Flags()
 	opts.AddFlags(f, false)
-	f.StringVarP(&opts.output, "output", "o", "", "leave the image as it is, and write `FILE`")
+	f.StringVarP(&opts.output, "output", "o", "", "leave the image as it is, and write `FILE`, or a folder as it is one")
 	opts.AddKey(f)
 	f.BoolVar(&opts.force, "force", false, "replace an existing file that livebuild did not make")
 	f.BoolVar(&opts.show, "show", false, "say what is stamped, and change nothing")
@@ -150,6 +157,19 @@ func (e *CompressedError) Error() string {
 }
 
 func (v verbs) stampFile(ctx context.Context, path string, items stamp.Items, opts options) (err error) {
+	bundled := netboot.Holds(path)
+	if !bundled {
+		if bundled, err = kexec.Ours(path); err != nil {
+			bundled = false // whoever opens the image says it better
+		}
+	}
+	if bundled {
+		m, err := v.LookInto(ctx, path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(v.stampBundle(ctx, m, path, items, opts), m.Close())
+	}
 	file, err := imagefile.Open(path)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
 	"github.com/livebuild/livebuild/internal/build"
@@ -24,7 +23,6 @@ import (
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/internal/report"
 	"github.com/livebuild/livebuild/internal/stamp"
-	"github.com/livebuild/livebuild/pkg/zstdfile"
 )
 
 type kexecOptions struct {
@@ -100,9 +98,6 @@ func (o *kexecOptions) named() bool {
 	return image.OutputPath(o.output, "") == o.output && o.output != ""
 }
 
-// ownArchive is what may be replaced.
-var ownArchive = image.Own{Kind: "an archive for kexec that livebuild made", Is: kexec.Ours}
-
 func (v verbs) runKexec(ctx context.Context, of installable.Installable, opts kexecOptions) (err error) {
 	started := time.Now()
 	items, err := v.stamped(&opts.stamp)
@@ -132,7 +127,7 @@ func (v verbs) runKexec(ctx context.Context, of installable.Installable, opts ke
 	if err != nil {
 		return err
 	}
-	out, err := ownArchive.CreateOutput(path, opts.force)
+	out, err := adapt.OwnArchive.CreateOutput(path, opts.force)
 	if err != nil {
 		return err
 	}
@@ -215,7 +210,7 @@ func (a archive) write(ctx context.Context, out *image.Output, compression kexec
 		done += int64(n)
 		task.Bytes(done, packed.ArchiveSize)
 	})
-	if err := compress(out, tar, compression, a.how.Workers); err != nil {
+	if err := kexec.Compress(out, tar, compression, a.how.Workers); err != nil {
 		task.Fail(err, nil)
 		return packed, err
 	}
@@ -231,25 +226,4 @@ func (a archive) pack(ctx context.Context, out *image.Output) (build.Kexec, erro
 		err = a.build.Compare(ctx, comparison.Image{ReaderAt: initrd, Size: packed.FileSize}, build.PackOptions{Workers: a.how.Workers})
 	}
 	return packed, err
-}
-
-// compress writes a tar compressed. Nearly all in it is compressed already, so that speed is all that matters.
-func compress(out io.WriterAt, tar io.Reader, by kexec.Compression, workers int) error {
-	tar = struct{ io.Reader }{tar} // in pieces of our size
-	buf := make([]byte, 1<<20)
-	if by == kexec.Zstd {
-		z, err := zstdfile.NewWriter(out, nil, workers)
-		if err != nil {
-			return err
-		}
-		_, err = io.CopyBuffer(io.NewOffsetWriter(z, 0), tar, buf)
-		_, end := z.Finish()
-		return errors.Join(err, end)
-	}
-	z, err := gzip.NewWriterLevel(io.NewOffsetWriter(out, 0), gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
-	_, err = io.CopyBuffer(z, tar, buf)
-	return errors.Join(err, z.Close())
 }

@@ -66,6 +66,7 @@ by HTTP; so does any web server.`,
 			if err != nil {
 				return err
 			}
+			opts.Stamped = true // now, or later
 			if opts.dryRun {
 				return opts.PrintPlan(cmd.Context(), v.App, []installable.Installable{of}, image.Options{Apart: opts.pieces})
 			}
@@ -112,7 +113,6 @@ func (v verbs) runNetboot(ctx context.Context, of installable.Installable, opts 
 	if err != nil {
 		return err
 	}
-	opts.Stamped = items != nil
 	b, err := opts.Build(ctx, v.App, []installable.Installable{of}, image.Options{Apart: opts.pieces})
 	if err != nil {
 		return err
