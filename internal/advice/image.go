@@ -23,6 +23,9 @@ var imageHints = []Row{
 	On[*image.PartsError]("give --split a larger size"),
 	On[*image.PlaceError]("-o FILE writes elsewhere; --write DEVICE writes to a stick"),
 	OnValue(func(e *image.UnmountableError) string {
+		if e.Version != "" {
+			return "choose a newer kernel in boot.kernelPackages, or leave the filter out, as in --compression \"" + strings.Join(e.Readable, ", ") + "\""
+		}
 		if len(e.Readable) == 0 {
 			return "turn the options on in boot.kernelPatches: without them no live system starts"
 		}

@@ -15,18 +15,37 @@ import (
 type UnmountableError struct {
 	Kernel      string // file
 	Compression codec.Settings
-	Missing     []string // options of the kernel, with CONFIG_
+	Missing     []string // options of the kernel, with CONFIG_; none if they are not known
+	Version     string   // of the kernel, if it is older than a filter, else empty
 	Readable    []string // compressions that it could read
 }
 
 func (e *UnmountableError) Error() string {
-	return fmt.Sprintf("%s cannot read a store compressed with %s: it was built without %s",
-		e.Kernel, e.Compression, strings.Join(e.Missing, ", "))
+	why := "it was built without " + strings.Join(e.Missing, ", ")
+	if e.Version != "" {
+		why = fmt.Sprintf("it is of Linux %s, and Linux %d.%d was the first with the filter %s",
+			e.Version, recentSince[0], recentSince[1], e.Compression.BCJ&recentFilters)
+	}
+	return fmt.Sprintf("%s cannot read a store compressed with %s: %s", e.Kernel, e.Compression, why)
+}
+
+// recentFilters are those that Linux' decoder (lib/xz/xz_dec_bcj.c) got last, and recentSince is the
+// version with which it got them. The others are older than its squashfs.
+const recentFilters = codec.ARM64 | codec.RISCV
+
+var recentSince = [2]int{6, 12}
+
+// older says whether a version, as uname(2) tells it, is older than the recent filters. One that is not
+// understood is not.
+func older(version string) bool {
+	var v [2]int
+	_, err := fmt.Sscanf(version, "%d.%d", &v[0], &v[1])
+	return err == nil && slices.Compare(v[:], recentSince[:]) < 0
 }
 
 // CheckKernels compares a compression with the configurations of the kernels
 // that the boot menus of some systems offer, as far as they can be read; store has their
-// files. The first that lacks something is reported as an *UnmountableError.
+// files. Of filters that not every kernel has, its version tells, too. The first that lacks something is reported as an *UnmountableError.
 func CheckKernels(systems []*nixos.System, store *storefs.FS, compression codec.Settings) error {
 	var checked []string
 	var shown []nixos.Configuration
@@ -38,6 +57,13 @@ func CheckKernels(systems []*nixos.System, store *storefs.FS, compression codec.
 			continue
 		}
 		checked = append(checked, c.Kernel)
+		if compression.BCJ&recentFilters != 0 {
+			if version := kernel.ReadVersion(c.Kernel, store.Open); older(version) {
+				without := compression
+				without.BCJ &^= recentFilters
+				return &UnmountableError{Kernel: c.Kernel, Compression: compression, Version: version, Readable: []string{without.String()}}
+			}
+		}
 		config, err := kernel.ReadConfig(c.Kernel, store.Open)
 		if err != nil {
 			// Most distributions do not build it in: that is no reason to

@@ -133,3 +133,50 @@ func TestCheckKernels(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckOldKernels has kernels without configuration, of which the version alone tells what they read.
+func TestCheckOldKernels(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, version string) string {
+		path := filepath.Join(dir, name)
+		// As of a kernel for aarch64, which is not packed: its version is in the text that it greets with.
+		text := "\x00Linux version %s (%s)\x00" + "Linux version " + version + " (nixbld@localhost) #1-NixOS SMP\x00"
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return "/nix/store/" + name
+	}
+	old, first, later, next := file("old", "6.6.94"), file("first", "6.12.0-rc1"), file("later", "6.12"), file("next", "10.0.1")
+	strange := file("strange", "7")
+	files, err := storefs.New("/nix/store", dir, []string{"/nix/store/old", "/nix/store/first", "/nix/store/later", "/nix/store/next", "/nix/store/strange"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	for _, c := range []struct {
+		kernel, compression, want string
+	}{
+		{old, "xz -Xbcj x86,arm64", old + " cannot read a store compressed with xz -Xbcj x86,arm64: it is of Linux 6.6.94, and Linux 6.12 was the first with the filter arm64"},
+		{old, "xz -Xbcj riscv", old + " cannot read a store compressed with xz -Xbcj riscv: it is of Linux 6.6.94, and Linux 6.12 was the first with the filter riscv"},
+		{old, "xz -Xbcj x86,powerpc,ia64,arm,armthumb,sparc", ""},
+		{old, "xz", ""},
+		{first, "xz -Xbcj arm64", ""},
+		{later, "xz -Xbcj arm64", ""},
+		{next, "xz -Xbcj arm64", ""},
+		{strange, "xz -Xbcj arm64", ""},
+	} {
+		s, err := codec.Parse(c.compression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sys := &nixos.System{Configurations: []nixos.Configuration{{Kernel: c.kernel, ShowConfiguration: true}}}
+		err = CheckKernels([]*nixos.System{sys}, files, s)
+		if got := fmt.Sprint(err); c.want != "" && got != c.want || c.want == "" && err != nil {
+			t.Errorf("%s of %s: %v, want %q", c.compression, c.kernel, err, c.want)
+		}
+		var unmountable *UnmountableError
+		if errors.As(err, &unmountable) && slices.ContainsFunc(unmountable.Readable, func(r string) bool { return strings.Contains(r, "arm64") || strings.Contains(r, "riscv") }) {
+			t.Errorf("it could read %q", unmountable.Readable)
+		}
+	}
+}

@@ -54,6 +54,20 @@ func ReadConfig(file string, open Open) (Config, error) {
 	return nil, err
 }
 
+// ReadVersion returns the version of the kernel in a file, which open opens, as [Version] does, or empty.
+func ReadVersion(file string, open Open) string {
+	f, err := open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	return Version(f, info.Size())
+}
+
 // readBeside reads the first of some files that there is.
 func readBeside(folder string, names []string, open Open) (Config, error) {
 	for _, name := range names {
