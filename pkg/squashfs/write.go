@@ -116,6 +116,7 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	err = t.pack(ctx, out, opts, func(ctx context.Context, packed *pack.Result) error {
 		rec.Groups, stats = packed.Groups, packed.Stats
 		out.Hash = sha256.New()
+		out.Gather()
 		return t.writeTables(ctx, out, &sb, packed, opts)
 	})
 	if err != nil {
@@ -129,6 +130,9 @@ func (t *Tree) Write(ctx context.Context, w io.WriterAt, opts Options) (Summary,
 	}
 	rec.Head = sha256.Sum256(append(slices.Clone(head), options...))
 	if err := writeRecord(out, rec); err != nil {
+		return Summary{}, fmt.Errorf("writing record: %w", err)
+	}
+	if err := out.Flush(); err != nil {
 		return Summary{}, fmt.Errorf("writing record: %w", err)
 	}
 	if _, err := w.WriteAt(head, 0); err != nil {

@@ -11,6 +11,28 @@ type Writer struct {
 	W    io.WriterAt
 	Pos  int64
 	Hash hash.Hash // of what is written, if it is set
+
+	gathered []byte // what is still to be written before Pos; nil if nothing is gathered
+}
+
+// gatherSize is how much of what is gathered is written at once, in bytes.
+const gatherSize = 256 << 10
+
+// Gather has small writes gathered until Flush, since each waits for others that write to the same file:
+// Linux lets one write at a time.
+func (w *Writer) Gather() {
+	w.gathered = make([]byte, 0, gatherSize+Padding)
+}
+
+// Flush writes what is gathered, and ends that.
+func (w *Writer) Flush() error {
+	p := w.gathered
+	w.gathered = nil
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := w.W.WriteAt(p, w.Pos-int64(len(p)))
+	return err
 }
 
 var zeros [Padding]byte
@@ -22,9 +44,24 @@ func (w *Writer) Write(p []byte) (int, error) {
 	if w.Hash != nil {
 		w.Hash.Write(p)
 	}
+	if w.gathered != nil {
+		return w.gather(p)
+	}
 	n, err := w.W.WriteAt(p, w.Pos)
 	w.Pos += int64(n)
 	return n, err
+}
+
+// gather is Write of what is gathered.
+func (w *Writer) gather(p []byte) (int, error) {
+	w.gathered = append(w.gathered, p...)
+	w.Pos += int64(len(p))
+	if len(w.gathered) < gatherSize {
+		return len(p), nil
+	}
+	_, err := w.W.WriteAt(w.gathered, w.Pos-int64(len(w.gathered)))
+	w.gathered = w.gathered[:0]
+	return len(p), err
 }
 
 // Pad writes zeros up to a multiple of Padding.

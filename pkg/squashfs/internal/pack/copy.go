@@ -3,6 +3,7 @@ package pack
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/copyrange"
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
@@ -99,6 +100,7 @@ func (s *storer) copyRange(from, size int64) error {
 			src:  s.earlier.image,
 			from: from,
 			size: min(size, copyChunk),
+			turn: &s.copying,
 		}
 		if inOrder {
 			if err := c.copy(s.buffers); err != nil {
@@ -157,10 +159,14 @@ type rangeCopy struct {
 	src  io.ReaderAt
 	from int64
 	size int64
+	turn *sync.Mutex // of the kernel's copying
 }
 
 func (c *rangeCopy) copy(free *buffers) error {
+	// Several would wait for each other in the kernel, which lets one write to a file at a time.
+	c.turn.Lock()
 	done := copyrange.Copy(c.dst, c.to, c.src, c.from, c.size)
+	c.turn.Unlock()
 	if done == c.size {
 		return nil
 	}

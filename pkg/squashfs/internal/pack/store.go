@@ -3,6 +3,7 @@ package pack
 import (
 	"crypto/sha256"
 	"fmt"
+	"sync"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/internal/disk"
 )
@@ -19,6 +20,8 @@ type storer struct {
 
 	aside func(func() error) // does something beside what the stages do; the first error ends all
 	turns chan struct{}      // for copying: room for as many as copy at once
+
+	copying sync.Mutex // held while the kernel copies
 }
 
 func (s *storer) store() error {
