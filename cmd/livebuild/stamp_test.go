@@ -272,6 +272,11 @@ func TestWriteStamp(t *testing.T) {
 	for _, args := range [][]string{{"write", plain, a.name}, {"iso", miniFlake(t) + "#mini", "--write", a.name}} {
 		checkRefusal(t, livebuild(t, append(args, "--yes", "--values", values)...), 1, "no room for kernel parameters", "--stamp-params")
 	}
+	// So is what it installs, for each stick.
+	writeFile(t, values, []byte("hostname = \"lab-{n}\"\n[stick.2]\nauto-install = \"example\"\nauto-install-disks = [ \"/dev/disk/by-id/nvme-{n}\" ]\n"))
+	for _, args := range [][]string{{"write", image, a.name, b.name}, {"iso", miniFlake(t) + "#mini", "--write", a.name, "--write", b.name}} {
+		checkRefusal(t, livebuild(t, append(args, "--yes", "--values", values)...), 1, "installs nothing: it is made without --install", "livebuild iso --install")
+	}
 	o = livebuild(t, "write", image, a.name, b.name, "--verify-only")
 	if o.status != 0 {
 		t.Errorf("--verify-only: status %d\n%s", o.status, o.stderr)
