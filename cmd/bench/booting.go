@@ -37,7 +37,7 @@ func (b *benchmark) booting(ctx context.Context, r row, flake string) (err error
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	images := map[string]string{livebuild: filepath.Join(folder, "livebuild.iso"), mksquashfs: filepath.Join(folder, "mksquashfs.iso")}
-	if err := run(ctx, b.program, "iso", flake+"#"+bootConfiguration, "-o", images[livebuild], "--compression", r.name, "--reuse", "none"); err != nil {
+	if err := run(ctx, b.program, "iso", "path:"+flake+"#"+bootConfiguration, "-o", images[livebuild], "--compression", r.name, "--reuse", "none"); err != nil {
 		return err
 	}
 	if err := b.repacked(ctx, r, images[livebuild], images[mksquashfs], folder); err != nil {
