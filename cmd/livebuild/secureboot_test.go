@@ -374,7 +374,8 @@ func TestSecureBoot(t *testing.T) {
 	}
 }
 
-// TestSecureBootAArch64 has sbverify judge what an image for aarch64 starts.
+// TestSecureBootAArch64 has sbverify judge what an image for aarch64 starts. With -chains it is booted, too: by its key,
+// and with an initrd that was changed.
 func TestSecureBootAArch64(t *testing.T) {
 	needEmulation(t)
 	k := newBootKeys(t)
@@ -390,6 +391,28 @@ func TestSecureBootAArch64(t *testing.T) {
 		if out, err := exec.Command(need.Path(t, "sbsigntool", "sbverify"), "--cert", k.otherCert, filepath.Join(root, program)).CombinedOutput(); err == nil {
 			t.Errorf("%s: sbverify takes another certificate: %s", program, out)
 		}
+	}
+	if !*allChains {
+		return
+	}
+	for _, row := range []struct {
+		name, image, trust string
+		status             int
+		outcome, link      string
+	}{
+		{"own key", image, "", 0, "passed", ""},
+		{"another key in the firmware", image, k.otherCert, 3, "refused", "the firmware refused the boot loader"},
+		{"changed initrd", changedFile(t, image, initrdPath(t, image), flipMiddle), "", 3, "refused", "the boot loader refused a file that was changed"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			args := []string{"--secure-boot", "--modes", "uefi-cd", "--expect", "MINI-RESULT PASS", "--logs", t.TempDir()}
+			if row.trust != "" {
+				args = append(args, "--trust", row.trust)
+			}
+			if b, _ := testImage(t, row.status, row.image, args...); len(b.Boots) != 1 || b.Boots[0].Outcome != row.outcome || b.Boots[0].Link != row.link {
+				t.Errorf("%+v", b.Boots)
+			}
+		})
 	}
 }
 

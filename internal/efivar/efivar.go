@@ -103,9 +103,14 @@ type stored struct {
 	at int
 }
 
-// Open reads a flash file. The error is a [*FormatError].
+// Open reads a flash file. One of zeros is a new store, as distributions give them to machines for aarch64. The error is
+// a [*FormatError].
 func Open(flash []byte) (*Store, error) {
 	s := &Store{flash: bytes.Clone(flash)}
+	if isBlank(flash) {
+		format(s.flash)
+		flash = s.flash
+	}
 	if len(flash) < volumeLengthAt+2 || string(flash[volumeSignatureAt:volumeSignatureAt+4]) != "_FVH" {
 		return nil, malformed("it does not begin with a firmware volume")
 	}

@@ -172,3 +172,33 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestFormat holds a store that is made of a new flash file against one that the firmware itself has made of one.
+func TestFormat(t *testing.T) {
+	read := func(name string) []byte {
+		data, err := os.ReadFile(judge.File(t, "qemu-efi-aarch64", "/usr/share/AAVMF/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	blank := read("AAVMF_VARS.fd")
+	s := open(t, blank)
+	theirs := read("AAVMF_VARS.snakeoil.fd")
+	if !bytes.Equal(s.flash[:s.at], theirs[:s.at]) {
+		t.Errorf("it begins with\n% x, the firmware's with\n% x", s.flash[:s.at], theirs[:s.at])
+	}
+	if len(s.Variables()) != 0 || len(s.flash) != len(theirs) || len(bytes.Trim(blank, "\x00")) > 0 {
+		t.Errorf("%d variables in %d bytes", len(s.Variables()), len(s.flash))
+	}
+	if err := s.Enrol(Keys{Database: []*x509.Certificate{certificate(t, "ours")}}); err != nil {
+		t.Fatal(err)
+	}
+	if again := open(t, s.Bytes()); variable(again, "PK") == nil {
+		t.Error("the key is not there")
+	}
+	var wrong *FormatError
+	if _, err := Open(blank[:flashBlock]); !errors.As(err, &wrong) {
+		t.Errorf("a flash file that is too small: %v", err)
+	}
+}

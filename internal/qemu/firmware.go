@@ -74,6 +74,8 @@ var secureFirmwareFiles = map[Arch][]Flash{
 	AArch64: {
 		// Debian from 13 on, Ubuntu
 		{"/usr/share/AAVMF/AAVMF_CODE.secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
+		// Debian 12: its one build, under the name that it has with variables of Microsoft's keys
+		{"/usr/share/AAVMF/AAVMF_CODE.ms.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"},
 	},
 }
 
