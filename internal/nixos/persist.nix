@@ -376,6 +376,7 @@ in
           "iwd.service"
           "wpa_supplicant.service"
           "systemd-networkd.service"
+          "sysinit.target"
           "shutdown.target"
         ];
         conflicts = [ "shutdown.target" ];

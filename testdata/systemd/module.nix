@@ -98,10 +98,11 @@ let
       serviceConfig.Type = "oneshot";
       script = ''
         cd /sysroot
-        for name in bin sbin lib lib64; do ln -s usr/$name $name; done
+        # What a stick has kept is there already.
+        for name in bin sbin lib lib64; do ln -sfn usr/$name $name; done
         mkdir -p usr run root proc sys dev tmp var/lib var/log home
         mount --bind nix/store/${baseNameOf tree}/usr usr
-        cp -R nix/store/${baseNameOf stage2}/etc .
+        cp -R --remove-destination nix/store/${baseNameOf stage2}/etc .
         chmod -R u+w etc
         # Where systems of NixOS have their programs.
         mkdir -p /run/current-system
@@ -118,7 +119,8 @@ let
     ] ++ config.boot.initrd.kernelModules;
   in
   pkgs.makeModulesClosure {
-    rootModules = names ++ config.boot.initrd.availableKernelModules;
+    # What ext4 asks for without depending on it; nixpkgs' function finds such modules itself.
+    rootModules = names ++ config.boot.initrd.availableKernelModules ++ [ "crc32c_generic" ];
     kernel = config.system.modulesTree;
     firmware = [ ];
     allowMissing = true;
@@ -189,7 +191,7 @@ let
     rm -f $root/etc/os-release
     cp ${tree}/usr/lib/os-release $root/etc/os-release
     ln -s /dev/null $root/etc/systemd/system/systemd-firstboot.service
-    ${installAll ({ inherit report; } // config.judge.services)}
+    ${installAll (lib.filterAttrs (_: s: s ? script) config.systemd.services // { inherit report; } // config.judge.services)}
   '';
 in
 {
