@@ -16,7 +16,7 @@ build="gcc libc6-dev pkg-config liblzma-dev libdeflate-dev liblz4-dev"
 lint="shellcheck"
 demo="nix-bin git ca-certificates debian-archive-keyring qemu-system-x86 ovmf"
 test="$demo $lint squashfs-tools squashfs-tools-ng xorriso genisoimage mtools dosfstools exfatprogs gdisk fdisk
-    iproute2 libell0 grub-common isolinux syslinux-common grub-efi-amd64-bin xz-utils zstd lz4 bzip2 zip openssl file busybox-static cpio dnsmasq-base ipxe-qemu systemd minisign signify-openbsd openssh-client zbar-tools mandoc man-db groff-base bash-completion zsh fish mount xfsprogs e2fsprogs
+    iproute2 libell0 grub-common isolinux syslinux-common grub-efi-amd64-bin grub-pc-bin xz-utils zstd lz4 bzip2 zip openssl file busybox-static cpio dnsmasq-base ipxe-qemu systemd minisign signify-openbsd openssh-client zbar-tools mandoc man-db groff-base bash-completion zsh fish mount xfsprogs e2fsprogs
     util-linux lvm2 dmsetup chromium fonts-dejavu-core qemu-system-arm qemu-efi-aarch64 qemu-user-static ovmf-ia32
     sbsigntool shim-unsigned shim-signed gpgv gnupg cryptsetup-bin"
 

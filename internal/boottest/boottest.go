@@ -85,8 +85,8 @@ type Machines map[medium.Mode]qemu.Machine
 func Complete(ctx context.Context, m qemu.Machine, modes []medium.Mode) (Machines, error) {
 	machines := Machines{}
 	for _, mode := range modes {
-		if mode == medium.Loopback {
-			if _, err := carrier.FindGRUB(string(m.Arch), m.Firmware32); err != nil {
+		if mode.AsFile() {
+			if _, err := carrier.FindGRUB(string(m.Arch), firmwareOf(mode, m.Firmware32)); err != nil {
 				return nil, err
 			}
 		}

@@ -82,7 +82,7 @@ func prepare(s *Start) (_ *Start, err error) {
 	if err := s.prepare(); err != nil {
 		return nil, fmt.Errorf("reading the boot menu: %w", err)
 	}
-	if s.Mode == medium.Loopback {
+	if s.Mode.AsFile() {
 		err = s.carry()
 	}
 	return s, err
@@ -90,12 +90,12 @@ func prepare(s *Start) (_ *Start, err error) {
 
 // carry puts the image, as it is shown, onto a disk as a file.
 func (s *Start) carry() error {
-	grub, err := carrier.FindGRUB(s.system.Arch, s.system.Firmware32)
+	grub, err := carrier.FindGRUB(s.system.Arch, firmwareOf(s.Mode, s.system.Firmware32))
 	if err != nil {
 		return err
 	}
 	ctx := context.Background() // which takes no time worth ending it
-	program, name, err := grub.Make(ctx)
+	program, err := grub.Make(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,26 @@ func (s *Start) carry() error {
 	if s.disk != nil {
 		image, size = s.disk, s.disk.Size()
 	}
-	s.carrier, err = carrier.New(ctx, image, size, program, name)
+	on := carrier.FAT
+	switch s.Mode {
+	case medium.LoopbackExFAT:
+		on = carrier.ExFAT
+	case medium.LoopbackExt4:
+		on = carrier.Ext4
+	}
+	s.carrier, err = carrier.New(ctx, image, size, on, program)
 	return err
+}
+
+// firmwareOf is what starts GRUB in a mode.
+func firmwareOf(mode medium.Mode, bits32 bool) carrier.Firmware {
+	switch {
+	case !mode.UEFI():
+		return carrier.BIOS
+	case bits32:
+		return carrier.UEFI32
+	}
+	return carrier.UEFI
 }
 
 // Machine returns the machine that starts the image so, of one that is complete but for that.
@@ -317,10 +335,10 @@ func liftAt(disk *overlay.Disk, trees []*medium.Tree, path string) {
 	}
 }
 
-// loaders are those whose menus count in the mode. UEFI firmware starts GRUB. What a BIOS starts names
-// itself.
+// loaders are those whose menus count in the mode. UEFI firmware starts GRUB, and so does whoever starts a file. What a
+// BIOS starts names itself.
 func (s *Start) loaders() []loader.Loader {
-	if s.Mode.UEFI() {
+	if s.Mode.UEFI() || s.Mode.AsFile() {
 		return []loader.Loader{loader.GRUB}
 	}
 	const (

@@ -49,7 +49,7 @@ func Systems(m *medium.Medium) ([]System, error) {
 		s := System{Name: c.Name, Init: path.Join(c.Toplevel, "init"), Arch: m.Arch, Firmware32: m.Firmware32}
 		for _, mode := range modes {
 			menus := bios
-			if mode.UEFI() {
+			if mode.UEFI() || mode.AsFile() {
 				menus = efi
 			}
 			cpu, ok := s.shownBy(menus)
@@ -58,6 +58,9 @@ func Systems(m *medium.Medium) ([]System, error) {
 			}
 			if machine, known := grubMachines[cpu]; known {
 				s.Arch, s.Firmware32 = machine.arch, machine.firmware32
+			}
+			if mode == medium.LoopbackBIOS && s.Arch != "x86_64" {
+				continue
 			}
 			s.Modes = append(s.Modes, mode)
 		}

@@ -22,15 +22,18 @@ import (
 // Path is that of the image on the disk's first partition.
 const Path = "/images/live.iso"
 
-// MaxImage is what the largest file of FAT has, in bytes (FAT 1.03, page 26).
-const MaxImage = math.MaxUint32
+// largestOnFAT is what the largest file of FAT has, in bytes (FAT 1.03, page 26).
+const largestOnFAT = math.MaxUint32
 
-// TooLargeError says that no file of FAT has room for an image.
-type TooLargeError struct{ Size int64 } // bytes
+// FileSystem is what a disk keeps the image on.
+type FileSystem int
 
-func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("an image of %d bytes is no file on FAT, where the largest has %d", e.Size, int64(MaxImage))
-}
+// FAT is FAT32, as sticks have it, or exFAT where the image is larger than a file of FAT can be.
+const (
+	FAT FileSystem = iota
+	ExFAT
+	Ext4
+)
 
 // Places of the disk, in bytes.
 const (
@@ -40,8 +43,12 @@ const (
 	spare    = 8 * mebibyte
 )
 
-// typeFAT32 is that of an MBR partition with FAT32 that is addressed by sectors.
-const typeFAT32 = 0x0c
+// Types of MBR partitions: FAT32 that is addressed by sectors, exFAT, those of Linux.
+const (
+	typeFAT32 = 0x0c
+	typeExFAT = 0x07
+	typeLinux = 0x83
+)
 
 // Disk is one with an image.
 type Disk struct {
@@ -49,27 +56,27 @@ type Disk struct {
 	size int64
 }
 
-// New lays out a disk with an image of so many bytes on FAT, and with that program of GRUB on an EFI system
-// partition behind it, under that name, "BOOTX64.EFI". The image is read when the disk is. The error
-// is a *TooLargeError, or ctx's.
-func New(ctx context.Context, image io.ReaderAt, size int64, program []byte, name string) (*Disk, error) {
-	if size > MaxImage {
-		return nil, &TooLargeError{size}
+// New lays out a disk with an image of so many bytes, and with a program of GRUB: on an EFI system partition behind
+// the file system, or before that, where a BIOS looks. The image is read when the disk is. The error is ctx's, or
+// says that there is no room for the program.
+func New(ctx context.Context, image io.ReaderAt, size int64, on FileSystem, program Program) (*Disk, error) {
+	if len(program.BIOS) > start-sector {
+		return nil, fmt.Errorf("GRUB's program has %d bytes, and there are %d before the first partition", len(program.BIOS), start-sector)
 	}
-	volume, head, at, err := carrying(ctx, size)
+	volume, head, at, kind, err := carrying(ctx, size, on)
 	if err != nil {
 		return nil, err
 	}
-	esp, err := loading(ctx, program, name)
+	esp, err := loading(ctx, program)
 	if err != nil {
 		return nil, err
 	}
 	second := start + volume
 	end := second + int64(len(esp)) + mebibyte
-	table := gpt.MBR{Signature: 0x6c697665}
-	table.Partitions[0] = gpt.Record{Type: typeFAT32, Start: start / sector, Sectors: uint32(volume / sector)}
+	table := gpt.MBR{Code: program.MBR, Signature: 0x6c697665}
+	table.Partitions[0] = gpt.Record{Type: kind, Start: start / sector, Sectors: uint32(volume / sector)}
 	table.Partitions[1] = gpt.Record{Indicator: gpt.Active, Type: gpt.TypeEFISystem, Start: uint32(second / sector), Sectors: uint32(len(esp) / sector)}
-	r := layer.Over(layer.Zeros(end)).Put(0, table.Bytes()).Put(start, head).PutFrom(start+at, size, image).Put(second, esp)
+	r := layer.Over(layer.Zeros(end)).Put(0, table.Bytes()).Put(sector, program.BIOS).Put(start, head).PutFrom(start+at, size, image).Put(second, esp)
 	return &Disk{r, end}, nil
 }
 
@@ -79,9 +86,25 @@ func (d *Disk) Size() int64 { return d.size }
 // ReadAt reads the disk.
 func (d *Disk) ReadAt(b []byte, offset int64) (int, error) { return d.r.ReadAt(b, offset) }
 
-// carrying lays out the file system with the image: its size, all that comes before the image, and where that
+// carrying lays out the file system with the image, and says which type a partition with it has: as fat32 does.
+func carrying(ctx context.Context, size int64, on FileSystem) (volume int64, head []byte, at int64, kind byte, err error) {
+	switch {
+	case on == Ext4:
+		kind = typeLinux
+		volume, head, at, err = ext4(size)
+	case on == ExFAT || size > largestOnFAT:
+		kind = typeExFAT
+		volume, head, at = exfat(size)
+	default:
+		kind = typeFAT32
+		volume, head, at, err = fat32(ctx, size)
+	}
+	return volume, head, at, kind, err
+}
+
+// fat32 lays out a FAT32 file system with the image: its size, all that comes before the image, and where that
 // lies.
-func carrying(ctx context.Context, size int64) (volume int64, head []byte, at int64, err error) {
+func fat32(ctx context.Context, size int64) (volume int64, head []byte, at int64, err error) {
 	volume = (size + size/64 + spare + mebibyte - 1) / mebibyte * mebibyte
 	file := fat.File{Path: strings.TrimPrefix(Path, "/"), Size: size, Open: func() (io.ReadCloser, error) {
 		return io.NopCloser(io.LimitReader(zeros{}, size)), nil // of which nothing is kept
@@ -132,15 +155,16 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// loading makes the EFI system partition.
-func loading(ctx context.Context, program []byte, name string) ([]byte, error) {
+// loading makes the EFI system partition, on which GRUB's menu lies for a BIOS, too.
+func loading(ctx context.Context, program Program) ([]byte, error) {
+	files := []fat.File{{Path: "EFI/BOOT/grub.cfg", Data: []byte(menu)}}
+	if program.Name != "" {
+		files = append(files, fat.File{Path: "EFI/BOOT/" + program.Name, Data: program.UEFI})
+	}
 	l, err := fat.Image{
 		Label: "LOADER", Serial: 0x22222222,
-		Size: (int64(len(program))/mebibyte + 4) * mebibyte,
-		Files: []fat.File{
-			{Path: "EFI/BOOT/" + name, Data: program},
-			{Path: "EFI/BOOT/grub.cfg", Data: []byte(menu)},
-		},
+		Size:  (int64(len(program.UEFI))/mebibyte + 4) * mebibyte,
+		Files: files,
 	}.Layout()
 	if err != nil {
 		return nil, err

@@ -21,23 +21,37 @@ const (
 	NetbootUEFI Mode = "netboot-uefi"
 	Kexec       Mode = "kexec" // another system starts it
 
-	// Loopback is the image as a file on a disk with FAT, which a GRUB of someone else's starts by UEFI.
-	Loopback Mode = "loopback"
+	// Loopback is the image as a file on a disk with FAT, which a GRUB of someone else's starts by UEFI; and the
+	// same on exFAT, on ext4, and by BIOS.
+	Loopback      Mode = "loopback"
+	LoopbackExFAT Mode = "loopback-exfat"
+	LoopbackExt4  Mode = "loopback-ext4"
+	LoopbackBIOS  Mode = "loopback-bios"
 )
 
 // LoopbackMenu is what such a GRUB reads (www.supergrubdisk.org/wiki/Loopback.cfg).
 const LoopbackMenu = "boot/grub/loopback.cfg"
 
-// WithFile adds Loopback to modes of an image that has the menu for it.
+// WithFile adds to modes of an image those of one that is a file, if it has the menu for them.
 func (m *Medium) WithFile(modes []Mode) []Mode {
 	if _, err := m.Files().Find(LoopbackMenu); err != nil {
 		return modes
 	}
-	return append(slices.Clone(modes), Loopback)
+	return append(slices.Clone(modes), FileModes(m.Arch == "x86_64")...)
+}
+
+// FileModes are those of an image that is a file.
+func FileModes(x86 bool) []Mode {
+	if x86 {
+		return []Mode{Loopback, LoopbackExFAT, LoopbackExt4, LoopbackBIOS}
+	}
+	return []Mode{Loopback, LoopbackExFAT, LoopbackExt4}
 }
 
 // AllModes returns every boot mode, those of a medium first.
-func AllModes() []Mode { return append(MediumModes(), NetbootBIOS, NetbootUEFI, Kexec, Loopback) }
+func AllModes() []Mode {
+	return slices.Concat(MediumModes(), NetworkModes(true), []Mode{Kexec}, FileModes(true))
+}
 
 // MediumModes returns every mode of an image that a machine reads from a medium.
 func MediumModes() []Mode { return []Mode{BIOSCD, BIOSUSB, UEFICD, UEFIUSB} }
@@ -51,13 +65,18 @@ func NetworkModes(x86 bool) []Mode {
 }
 
 // UEFI reports whether UEFI firmware starts the image, otherwise a PC BIOS does.
-func (m Mode) UEFI() bool { return m == UEFICD || m == UEFIUSB || m == NetbootUEFI || m == Loopback }
+func (m Mode) UEFI() bool {
+	return m == UEFICD || m == UEFIUSB || m == NetbootUEFI || m.AsFile() && m != LoopbackBIOS
+}
+
+// AsFile reports whether the image is a file, which GRUB starts whatever the firmware is.
+func (m Mode) AsFile() bool { return slices.Contains(FileModes(true), m) }
 
 // Netboot reports whether what starts comes over the network.
 func (m Mode) Netboot() bool { return m == NetbootBIOS || m == NetbootUEFI }
 
 // USB reports whether the image is on a stick, as such or as a file, otherwise on a disc.
-func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB || m == Loopback }
+func (m Mode) USB() bool { return m == BIOSUSB || m == UEFIUSB || m.AsFile() }
 
 // ModeError says that an image does not claim a boot mode.
 type ModeError struct {
@@ -66,7 +85,7 @@ type ModeError struct {
 }
 
 func (e *ModeError) Error() string {
-	if e.Mode == Loopback {
+	if e.Mode.AsFile() && !slices.ContainsFunc(e.Modes, Mode.AsFile) {
 		return "the image has no menu for starting it from a file, /" + LoopbackMenu
 	}
 	return fmt.Sprintf("the image does not start as %s", e.Mode)

@@ -57,10 +57,10 @@ func planned(p *image.Plan) []boottest.System {
 		}
 		modes := p.Medium().Modes
 		if p.Medium().Tree.FromFile() {
-			modes = append(slices.Clone(modes), medium.Loopback)
+			modes = slices.Concat(modes, medium.FileModes(arch == string(qemu.X86_64)))
 		}
 		for _, mode := range modes {
-			if mode.UEFI() && sys.MakeEFIBootable || !mode.UEFI() && sys.MakeBIOSBootable {
+			if (mode.UEFI() || mode.AsFile()) && sys.MakeEFIBootable || !mode.UEFI() && sys.MakeBIOSBootable {
 				s.Modes = append(s.Modes, mode)
 			}
 		}

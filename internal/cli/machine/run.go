@@ -82,7 +82,7 @@ system writes to its medium or to its disk is gone afterwards.`,
 	f.BoolVar(&opts.bios, "bios", false, "start it by BIOS")
 	f.BoolVar(&opts.uefi, "uefi", false, "start it by UEFI (default, if the image can)")
 	f.BoolVar(&opts.usb, "usb", false, "start it from a USB stick instead of a disc")
-	f.BoolVar(&opts.asFile, "as-file", false, "start it as a file on a disk with FAT, by a GRUB of this machine and UEFI")
+	f.BoolVar(&opts.asFile, "as-file", false, "start it as a file on a disk with FAT, by a GRUB of this machine")
 	f.StringVar(&opts.ssh, "ssh", "", "forward `PORT` of this machine to the guest's SSH server (default: 2222, or a free one)")
 	f.Lookup("ssh").NoOptDefVal = anyPort
 	f.StringVar(&opts.choose, "choose", "", "of several systems, start `NAME` (default: the one that starts by itself)")
@@ -125,8 +125,8 @@ func (v verbs) runRun(ctx context.Context, what request.Subject, opts runOptions
 		return face.Usage(errors.New("--print and --secure-boot exclude each other: the keys of the firmware are in a file that is gone afterwards"))
 	}
 	switch {
-	case opts.asFile && (opts.bios || opts.usb):
-		return face.Usage(errors.New("--as-file starts the image by UEFI, from a file: --bios and --usb do not go with it"))
+	case opts.asFile && opts.usb:
+		return face.Usage(errors.New("--as-file starts the image from a file on a stick: --usb does not go with it"))
 	case opts.asFile && guest.SecureBoot:
 		return face.Usage(errors.New("--as-file and --secure-boot exclude each other: the GRUB that starts the file is signed by nobody"))
 	case opts.asFile && opts.print:
@@ -256,7 +256,7 @@ func (v verbs) attend(ctx context.Context, m *medium.File, of boottest.System, m
 		_, err = fmt.Fprintln(v.Out, human.ShellLine(append([]string{guest.Program}, args...)))
 		return err
 	}
-	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() || mode == medium.Loopback || mode == medium.Kexec {
+	if guest.Serial == qemu.SerialTerminal || of.Init != "" || mode.Netboot() || mode.AsFile() || mode == medium.Kexec {
 		prepare := boottest.PrepareMute
 		if guest.Serial == qemu.SerialTerminal {
 			prepare = boottest.Prepare
@@ -332,7 +332,7 @@ func (o *runOptions) mode(claimed []medium.Mode) (medium.Mode, error) {
 		wanted = []medium.Mode{medium.NetbootUEFI, medium.NetbootBIOS}
 	}
 	if o.asFile {
-		wanted = []medium.Mode{medium.Loopback}
+		wanted = []medium.Mode{medium.Loopback, medium.LoopbackBIOS}
 	} else if o.usb {
 		wanted = []medium.Mode{medium.UEFIUSB, medium.BIOSUSB}
 	}

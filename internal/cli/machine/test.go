@@ -60,7 +60,8 @@ that can be made to speak in no way is not judged, instead of called one that do
 not boot.
 
 With --modes loopback the image is a file on a disk with FAT, from which a GRUB of this
-machine starts it by UEFI, as people do who keep several images on one stick.
+machine starts it by UEFI, as people do who keep several images on one stick; with
+loopback-exfat or loopback-ext4 on one with these, with loopback-bios by a BIOS.
 
 An archive for kexec is unpacked and run by a Linux that has the archive's own kernel and
 programs, and nothing else: neither disks nor a network. What is judged is the system
@@ -100,7 +101,7 @@ const testTimeout = "test-timeout" // --timeout is Nix's
 // AddFlags adds those that 'livebuild iso --test' has, too.
 func (o *TestOptions) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi, kexec, loopback")
+	f.StringSliceVar(&o.modes, "modes", nil, "boot in these `MODES` only: bios-cd, bios-usb, uefi-cd, uefi-usb, netboot-bios, netboot-uefi, kexec, loopback, loopback-exfat, loopback-ext4, loopback-bios")
 	f.StringArrayVar(&o.choose, "choose", nil, "of several systems, boot `NAME` only (repeatable)")
 	f.StringVar(&o.expect, "expect", "", "the system has come up when a line of its console matches `REGEX` (default: a login prompt)")
 	f.StringVar(&o.reject, "reject", "", "the system has not come up when a line of its console matches `REGEX`")
@@ -253,8 +254,8 @@ func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 		if err := mode.Check(claimed); err != nil {
 			return nil, err
 		}
-		if t.trust != nil && mode == medium.Loopback {
-			return nil, face.Usage(errors.New("--modes loopback: the GRUB that starts the file is signed by nobody, and firmware with Secure Boot on would not start it"))
+		if t.trust != nil && mode.AsFile() {
+			return nil, face.Usage(errors.New("--modes " + string(mode) + ": the GRUB that starts the file is signed by nobody, and firmware with Secure Boot on would not start it"))
 		}
 		if t.trust != nil && !mode.UEFI() {
 			return nil, face.Usage(fmt.Errorf("--modes %s: a BIOS knows no Secure Boot", mode))
@@ -264,7 +265,7 @@ func (t *Boots) modesOf(claimed []medium.Mode) ([]medium.Mode, error) {
 		return t.modes, nil
 	}
 	// From a file only if that is asked for: it takes another GRUB, of this machine.
-	modes := slices.DeleteFunc(t.trust.modes(slices.Clone(claimed)), func(m medium.Mode) bool { return m == medium.Loopback })
+	modes := slices.DeleteFunc(t.trust.modes(slices.Clone(claimed)), medium.Mode.AsFile)
 	if len(modes) == 0 {
 		return nil, medium.UEFICD.Check(claimed)
 	}
