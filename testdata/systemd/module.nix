@@ -70,11 +70,19 @@ let
   '';
   installAll = services: builtins.concatStringsSep "\n" (builtins.attrValues (builtins.mapAttrs install services));
 
-  # The mounts of nixpkgs' ISO module, as it writes them for the first stage (fstab(5)).
+  # The mounts of nixpkgs' ISO module, or its netboot module, as it writes them for the first stage (fstab(5)).
+  isISO = config ? isoImage;
   fstab = ''
     tmpfs / tmpfs x-initrd.mount,mode=0755 0 0
-    ${config.fileSystems."/iso".device} /iso iso9660 x-initrd.mount,ro 0 0
-    /sysroot/iso/nix-store.squashfs /nix/.ro-store squashfs x-initrd.mount,loop 0 0
+    ${
+      if isISO then
+        ''
+          ${config.fileSystems."/iso".device} /iso iso9660 x-initrd.mount,ro 0 0
+          /sysroot/iso/nix-store.squashfs /nix/.ro-store squashfs x-initrd.mount,loop 0 0
+        ''
+      else
+        "../nix-store.squashfs /nix/.ro-store squashfs x-initrd.mount,loop 0 0"
+    }
     tmpfs /nix/.rw-store tmpfs x-initrd.mount,mode=0755 0 0
     overlay /nix/store overlay x-initrd.mount,lowerdir=/sysroot/nix/.ro-store,upperdir=/sysroot/nix/.rw-store/store,workdir=/sysroot/nix/.rw-store/work,x-systemd.requires-mounts-for=/sysroot/nix/.ro-store,x-systemd.requires-mounts-for=/sysroot/nix/.rw-store,x-systemd.requires=overlay-folders.service 0 0
   '';
@@ -229,13 +237,14 @@ in
     ];
     # With what nixpkgs' options say of each by themselves.
     fileSystems = lib.mkForce (
-      builtins.mapAttrs (mountPoint: fs: fs // { inherit mountPoint; neededForBoot = true; }) {
+      builtins.mapAttrs (mountPoint: fs: fs // { inherit mountPoint; neededForBoot = true; }) ({
         "/" = { fsType = "tmpfs"; device = "tmpfs"; };
-        "/iso" = { fsType = "iso9660"; device = "/dev/disk/by-label/${config.isoImage.volumeID}"; };
-        "/nix/.ro-store" = { fsType = "squashfs"; device = "/sysroot/iso/nix-store.squashfs"; };
+        "/nix/.ro-store" = { fsType = "squashfs"; device = if isISO then "/sysroot/iso/nix-store.squashfs" else "../nix-store.squashfs"; };
         "/nix/.rw-store" = { fsType = "tmpfs"; device = "tmpfs"; };
         "/nix/store" = { fsType = "overlay"; device = "overlay"; };
-      }
+      } // (if isISO then {
+        "/iso" = { fsType = "iso9660"; device = "/dev/disk/by-label/${config.isoImage.volumeID}"; };
+      } else { }))
     );
     system.build.initialRamdisk = stage1;
     system.build.toplevel = pkgs.build "nixos-system-judge" { } ''
