@@ -95,11 +95,6 @@ func ext4(size int64) (volume int64, head []byte, at int64, err error) {
 // at is a block.
 func (v *ext4Volume) at(block int64) []byte { return v.head[block*ext4Block:][:ext4Block] }
 
-// inGroup is how many blocks a group has.
-func (v *ext4Volume) inGroup(group int64) int64 {
-	return min(ext4Group, v.blocks-group*ext4Group)
-}
-
 // usedInodes is how many inodes of a group are not free.
 func usedInodes(group int64) int64 {
 	if group == 0 {
