@@ -115,8 +115,8 @@ SEED  := 1
 test-long: mini systemd
 	go test -count=1 -timeout 4h -run TestEarlierAtRandom ./pkg/squashfs -cases $(CASES) -seed $(SEED)
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestMenuBehaviour ./cmd/livebuild -menus
-	$(TEST) go test -count=1 -timeout 2h -parallel 2 -run 'TestMediaCheck|TestStampBoot|TestInstall$$|TestPersistBoot|TestPersistLUKS|TestPersistStamped|TestPersistMenu|TestPersistSystemd|TestNetbootBoots|TestLoopbackBoot' ./cmd/livebuild -checks
-	$(TEST) go test -count=1 -timeout 1h -run '^TestSecureBoot$$' ./cmd/livebuild -chains
+	$(TEST) go test -count=1 -timeout 2h -parallel 2 -run 'TestMediaCheck|TestStampBoot|TestInstall$$|TestPersistBoot|TestPersistLUKS|TestPersistStamped|TestPersistMenu|TestPersistSystemd|TestNetbootBoots|TestMemorySystemd|TestLoopbackBoot' ./cmd/livebuild -checks
+	$(TEST) go test -count=1 -timeout 1h -run '^TestSecureBoot(AArch64)?$$' ./cmd/livebuild -chains
 	LIVEBUILD_MINI=$(MINI) go test -count=1 -timeout 1h -parallel 2 -run TestBootSeveral ./cmd/livebuild -systems
 	$(TEST) LIVEBUILD_FLIPS=300 go test -count=1 -timeout 4h -run TestVerifyFlips ./cmd/livebuild
 	$(MAKE) dist-check
