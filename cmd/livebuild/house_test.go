@@ -284,7 +284,7 @@ var house = map[string]room{
 	"internal/medium": {
 		"a finished image, whoever made it, wherever it lies: its volume, file trees, store and boot modes",
 		[]string{
-			"internal/imagefile", "internal/initrd", "internal/manifest", "internal/persistence", "internal/progress", "internal/store",
+			"internal/imagefile", "internal/initrd", "internal/layer", "internal/manifest", "internal/persistence", "internal/progress", "internal/store",
 			"pkg/fat", "pkg/gpt", "pkg/hybridiso", "pkg/squashfs",
 			"internal/kexec", "internal/netboot",
 		},

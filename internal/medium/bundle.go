@@ -14,6 +14,7 @@ import (
 
 	"github.com/livebuild/livebuild/internal/initrd"
 	"github.com/livebuild/livebuild/internal/kexec"
+	"github.com/livebuild/livebuild/internal/layer"
 	"github.com/livebuild/livebuild/internal/manifest"
 	"github.com/livebuild/livebuild/internal/netboot"
 )
@@ -39,6 +40,7 @@ type placed struct {
 	at, size int64
 }
 
+// add says where a file is.
 func (j *joined) add(r io.ReaderAt, size int64) (at int64) {
 	at = (j.size + unit - 1) / unit * unit
 	j.files = append(j.files, placed{r, at, size})
@@ -46,39 +48,13 @@ func (j *joined) add(r io.ReaderAt, size int64) (at int64) {
 	return at
 }
 
-// ReadAt reads at an offset of all.
-func (j *joined) ReadAt(p []byte, offset int64) (n int, err error) {
-	if offset < 0 {
-		return 0, fs.ErrInvalid
+// reader reads all that was added.
+func (j *joined) reader() io.ReaderAt {
+	all := layer.Over(layer.Zeros(j.size))
+	for _, f := range j.files {
+		all.PutFrom(f.at, f.size, f)
 	}
-	for n < len(p) {
-		at := offset + int64(n)
-		i, found := slices.BinarySearchFunc(j.files, at, func(f placed, at int64) int {
-			switch {
-			case at < f.at:
-				return 1
-			case at >= f.at+f.size:
-				return -1
-			}
-			return 0
-		})
-		if !found {
-			if i == len(j.files) {
-				return n, io.EOF
-			}
-			gap := min(int64(len(p)-n), j.files[i].at-at)
-			clear(p[n : n+int(gap)])
-			n += int(gap)
-			continue
-		}
-		f := j.files[i]
-		part := p[n : n+int(min(int64(len(p)-n), f.at+f.size-at))]
-		read, err := f.ReadAt(part, at-f.at)
-		if n += read; read < len(part) {
-			return n, errors.Join(err, io.ErrUnexpectedEOF)
-		}
-	}
-	return n, nil
+	return all
 }
 
 // maxInitrds is more than any boot loader is given.
@@ -121,7 +97,7 @@ func (f *File) readFolder(folder string) error {
 		extent := Extent{all.add(file, info.Size()), info.Size()}
 		members = append(members, Member{TreeFile{Path: name, Size: extent.Size, Extents: []Extent{extent}, Record: -1}, info.Mode().Perm(), info.ModTime()})
 	}
-	f.Medium = &Medium{Form: Folder, Size: all.size, r: all, members: members}
+	f.Medium = &Medium{Form: Folder, Size: all.size, r: all.reader(), members: members}
 	f.describe(paper, nil)
 	return nil
 }

@@ -17,15 +17,15 @@ func TestJoined(t *testing.T) {
 		}
 		want = append(append(want, make([]byte, int(at)-len(want))...), text...)
 	}
-	if err := iotest.TestReader(io.NewSectionReader(all, 0, all.size), want); err != nil {
+	if err := iotest.TestReader(io.NewSectionReader(all.reader(), 0, all.size), want); err != nil {
 		t.Error(err)
 	}
 	short := &joined{}
 	short.add(strings.NewReader("cut"), 10)
-	if n, err := short.ReadAt(make([]byte, 10), 0); n != 3 || err == nil {
+	if n, err := short.reader().ReadAt(make([]byte, 10), 0); n != 3 || err == nil {
 		t.Errorf("of a file that was cut off %d bytes were read, %v", n, err)
 	}
-	if n, err := all.ReadAt(make([]byte, 8), all.size-4); n != 4 || err != io.EOF {
+	if n, err := all.reader().ReadAt(make([]byte, 8), all.size-4); n != 4 || err != io.EOF {
 		t.Errorf("at the end %d bytes were read, %v", n, err)
 	}
 }
