@@ -146,7 +146,7 @@ var house = map[string]room{
 	"internal/advice": {
 		"what can be done about errors: a row for each type of error",
 		[]string{
-			"internal/boot", "internal/boottest", "internal/carrier", "internal/contents", "internal/device", "internal/doctor", "internal/efivar",
+			"internal/boot", "internal/boottest", "internal/carrier", "internal/contents", "internal/decompressor", "internal/device", "internal/doctor", "internal/efivar",
 			"internal/human", "internal/image", "internal/imagefile", "internal/index", "internal/inspection", "internal/installable",
 			"internal/kexec", "internal/manifest", "internal/medium", "internal/netboot", "internal/nix", "internal/nixos", "internal/persistence",
 			"internal/qemu", "internal/report", "internal/secureboot", "internal/signature", "internal/stamp", "internal/storefs",
@@ -157,7 +157,7 @@ var house = map[string]room{
 	"internal/build": {
 		"a configuration on its way to an image, wherever that goes: evaluate, build, choose what to reuse, pack",
 		[]string{
-			"internal/evalcache", "internal/image", "internal/installable", "internal/kexec", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
+			"internal/decompressor", "internal/evalcache", "internal/image", "internal/installable", "internal/kexec", "internal/manifest", "internal/netboot", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/store", "internal/storefs", "pkg/squashfs/codec", "internal/comparison",
 		},
 	},
@@ -187,12 +187,16 @@ var house = map[string]room{
 	},
 	"internal/trial": {
 		"what compressions make of a store, and which makes an image small enough",
-		[]string{"internal/human", "internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/decompressor", "internal/human", "internal/image", "internal/progress", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/decompressor": {
+		"which compressed stores the kernels of a medium read, and the filters for their machine code",
+		[]string{"internal/kernel", "internal/nixos", "internal/storefs", "pkg/squashfs/codec"},
 	},
 	"internal/image": {
 		"the Plan of an image, the pipeline that writes it, the output file",
 		[]string{
-			"internal/boot", "internal/imagefile", "internal/index", "internal/kernel", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
+			"internal/boot", "internal/decompressor", "internal/imagefile", "internal/index", "internal/manifest", "internal/medium", "internal/nix", "internal/nixos",
 			"internal/progress", "internal/secureboot", "internal/store", "internal/storefs", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec", "pkg/zstdfile",
 			"internal/initrd", "pkg/cpio", "internal/comparison",
 		},

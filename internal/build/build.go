@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/decompressor"
 	"github.com/livebuild/livebuild/internal/evalcache"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/installable"
@@ -123,7 +124,11 @@ func (b *Build) evaluate(ctx context.Context, known evalcache.Cache) error {
 		if b.installs, err = nixos.AddTargets(ctx, b.nix, b.installables, systems, b.options.Changes); err != nil {
 			return Evaluated{}, err
 		}
-		if b.plan, err = image.NewPlan(systems, b.options.Image); err == nil && b.packs {
+		if b.plan, err = image.NewPlan(systems, b.options.Image); err != nil {
+			return Evaluated{}, err
+		}
+		b.tellLeftOut(b.plan.LeftOut())
+		if b.packs {
 			err = b.readMetadata(ctx)
 		}
 		return evaluated(systems), err
@@ -163,6 +168,21 @@ func evaluated(systems []*nixos.System) Evaluated {
 	}
 	fact.Configuration, fact.System = strings.Join(names, ", "), strings.Join(platforms, ", ")
 	return fact
+}
+
+// Resolve returns settings as an image of what was evaluated has them, with filters by name. Its error
+// is that of [codec.New].
+func (b *Build) Resolve(settings codec.Settings) (codec.Settings, error) {
+	settings, left := decompressor.Resolve(b.plan.Systems(), settings)
+	b.tellLeftOut(left)
+	_, err := codec.New(settings, 0)
+	return settings, err
+}
+
+func (b *Build) tellLeftOut(left *decompressor.LeftOut) {
+	if left != nil {
+		progress.Note(b.options.Sink, *left)
+	}
 }
 
 // Compress changes the compression of what was evaluated.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/livebuild/livebuild/internal/decompressor"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/progress"
 )
@@ -62,7 +63,7 @@ func (b *Build) Pack(ctx context.Context, to Target, opts PackOptions) (result R
 		}
 	}
 	checking := progress.Begin(b.options.Sink, "checking", "kernels") // which are read
-	err = image.CheckKernels(b.plan.Systems(), src.Files, b.plan.Store().Compression())
+	err = decompressor.Check(b.plan.Systems(), src.Files, b.plan.Store().Compression())
 	checking.End(nil)
 	if err != nil {
 		progress.Warn(b.options.Sink, err)

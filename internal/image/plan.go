@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/boot"
+	"github.com/livebuild/livebuild/internal/decompressor"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
 	"github.com/livebuild/livebuild/internal/nixos"
@@ -33,6 +34,7 @@ type Plan struct {
 	medium  Medium
 	initrd  *Initrd // nil of a medium
 	realise []nix.Target
+	leftOut *decompressor.LeftOut
 }
 
 // System is what the configuration says: of several the one that starts by itself, which the
@@ -57,6 +59,9 @@ func (p *Plan) StoreContents() []string {
 
 // Store is the part of the plan about the squashfs.
 func (p *Plan) Store() *Store { return p.store }
+
+// LeftOut is what a kernel is too old for of the compression that was asked for, or nil.
+func (p *Plan) LeftOut() *decompressor.LeftOut { return p.leftOut }
 
 // Medium is the part of the plan about what is around it.
 func (p *Plan) Medium() Medium { return p.medium }
@@ -142,17 +147,22 @@ func NewPlan(systems []*nixos.System, opts Options) (*Plan, error) {
 	if epoch.IsZero() {
 		epoch = DefaultEpoch
 	}
-	compression, err := compression(systems, opts)
+	asked, err := compression(systems, opts)
 	if err != nil {
 		return nil, err
 	}
+	compression, leftOut := decompressor.Resolve(systems, asked)
 	if systems[0].Netboot {
-		return newInitrdPlan(systems[0], opts, NewStore(compression, epoch), epoch)
+		p, err := newInitrdPlan(systems[0], opts, NewStore(compression, epoch), epoch)
+		if err == nil {
+			p.leftOut = leftOut
+		}
+		return p, err
 	}
 	if systems, err = withStampArea(systems, opts.StampArea, opts.StampParams); err != nil {
 		return nil, err
 	}
-	p := &Plan{systems: systems, store: NewStore(compression, epoch), realise: nix.Targets(realise(systems))}
+	p := &Plan{systems: systems, store: NewStore(compression, epoch), realise: nix.Targets(realise(systems)), leftOut: leftOut}
 	if p.chosen, err = chosen(systems, opts.Default); err != nil {
 		return nil, err
 	}

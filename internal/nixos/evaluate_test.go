@@ -103,7 +103,7 @@ func TestMinimal(t *testing.T) {
 		{"Label", s.Label, "24.05"}, {"ImageName", s.ImageName, "nixos.iso"}, {"VolumeID", s.VolumeID, "live"},
 		{"Syslinux", packageName(s.Syslinux), "syslinux"}, {"SplashImage", s.SplashImage, ""},
 		{"GRUBTheme", s.GRUBTheme, ""}, {"Refind", s.Refind, ""}, {"ISODevice", s.ISODevice, ""},
-		{"Kernel", packageName(s.Root().Kernel), "linux/bzImage"},
+		{"Kernel", packageName(s.Root().Kernel), "linux/bzImage"}, {"KernelVersion", s.Root().KernelVersion, ""},
 		{"Initrd", packageName(s.Root().Initrd), "initrd/initrd"},
 		{"Toplevel", packageName(s.Root().Toplevel.Out), "toplevel"},
 		{"Toplevel.Drv", packageName(s.Root().Toplevel.Drv), "toplevel.drv"},

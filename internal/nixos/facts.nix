@@ -84,6 +84,7 @@ let
       out = c.system.build.toplevel.outPath;
     };
     kernel = "${c.boot.kernelPackages.kernel}/${c.system.boot.loader.kernelFile}";
+    kernelVersion = files.version c.boot.kernelPackages.kernel;
     initrd = "${c.system.build.initialRamdisk}/${c.system.boot.loader.initrdFile}";
     kernelParams = map toString c.boot.kernelParams;
     prependToMenuLabel = c.isoImage.prependToMenuLabel or "";

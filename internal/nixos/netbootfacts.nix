@@ -28,6 +28,7 @@ let
       out = toplevel.outPath;
     };
     kernel = "${cfg.boot.kernelPackages.kernel}/${cfg.system.boot.loader.kernelFile}";
+    kernelVersion = files.version cfg.boot.kernelPackages.kernel;
     initrd = "${cfg.system.build.initialRamdisk}/${cfg.system.boot.loader.initrdFile}";
     # The ISO module has stage 1 look for the medium.
     kernelParams = builtins.filter (p: !(cfg ? isoImage && p == "root=LABEL=${cfg.isoImage.volumeID}")) (

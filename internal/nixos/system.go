@@ -156,6 +156,9 @@ type Configuration struct {
 	Kernel   string    `json:"kernel"` // file
 	Initrd   string    `json:"initrd"` // file
 
+	// KernelVersion is that of the kernel's package, "6.12.5"; empty if it does not tell.
+	KernelVersion string `json:"kernelVersion"`
+
 	// KernelParams are pieces of the kernel's command line, without init=.
 	KernelParams []string `json:"kernelParams"`
 

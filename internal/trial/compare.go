@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/decompressor"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/progress"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -134,7 +135,7 @@ func Compare(ctx context.Context, plan *image.Plan, src image.Sources, list []co
 		if same(settings, own) {
 			row.Marks = append(row.Marks, Configured)
 		}
-		if image.CheckKernels(plan.Systems(), src.Files, settings) != nil {
+		if decompressor.Check(plan.Systems(), src.Files, settings) != nil {
 			row.Marks = append(row.Marks, Unreadable)
 		}
 		result.Trials = append(result.Trials, row)

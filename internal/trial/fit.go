@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/livebuild/livebuild/internal/decompressor"
 	"github.com/livebuild/livebuild/internal/human"
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/progress"
@@ -99,7 +100,7 @@ func NewFitting(ctx context.Context, plan *image.Plan, src image.Sources, below 
 		if err == nil {
 			_, err = codec.New(settings, 0)
 		}
-		if err == nil && image.CheckKernels(plan.Systems(), src.Files, settings) == nil {
+		if err == nil && decompressor.Check(plan.Systems(), src.Files, settings) == nil {
 			f.left = append(f.left, settings)
 		}
 	}

@@ -191,6 +191,9 @@ func compressions(_ context.Context, _ *cobra.Command, word string) ([]string, c
 		if r.Max > 0 {
 			levels = fmt.Sprintf("levels %d to %d, by default %d", r.Min, r.Max, r.Default)
 		}
+		if r.Name == codec.XZ {
+			levels += "; with -Xbcj native for machine code"
+		}
 		if !strings.HasPrefix(word, r.Name+":") {
 			list = append(list, r.Name+"\t"+levels)
 			continue

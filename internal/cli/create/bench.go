@@ -42,7 +42,7 @@ Lines are marked: "configured" is what the configuration says, "smallest" makes
 the smallest image, and "quick" is soonest on a USB stick, if that takes 20 MB a
 second: what packs faster makes more to write.`,
 		Example: `  livebuild bench .#exampleIso
-  livebuild bench .#exampleIso --compression zstd:9 --compression "xz -Xbcj x86"
+  livebuild bench .#exampleIso --compression zstd:9 --compression "xz -Xbcj native"
   livebuild bench .#exampleIso --sample 0`,
 		Args: request.SomeInstallables,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -86,6 +86,11 @@ func (v verbs) runBench(ctx context.Context, of []installable.Installable, opts 
 	if err := b.Evaluate(ctx); err != nil {
 		return err
 	}
+	for i := range wanted {
+		if wanted[i], err = b.Resolve(wanted[i]); err != nil {
+			return err
+		}
+	}
 	if len(wanted) == 0 {
 		var missing []error
 		wanted, missing = trial.Defaults(b.Plan().Store().Compression())
@@ -122,7 +127,7 @@ func parseCompressions(texts []string) ([]codec.Settings, error) {
 		if err != nil {
 			return nil, face.Usage(fmt.Errorf("--compression: %w", err))
 		}
-		if _, err := codec.New(settings, 0); err != nil {
+		if _, err := codec.New(settings.Resolved(0), 0); err != nil {
 			return nil, err
 		}
 		list = append(list, settings)

@@ -114,6 +114,8 @@ func formats() []manual.Block {
 		compressions,
 		manual.Paragraph("It also takes the words of mksquashfs, which isoImage.squashfsCompression has: \"zstd -Xcompression-level 19\", " +
 			"\"xz -Xdict-size 100% -Xbcj x86\", and -b with a block size from 4K to 1M. 'livebuild bench' measures what they make of a store."),
+		manual.Paragraph("\"xz -Xbcj native\" has the filters for the machine code of the systems on the medium, whatever their platforms, " +
+			"but for those that a kernel of them is too old for: arm64 and riscv are in Linux since 6.12."),
 		manual.Heading("Images"),
 		manual.List{
 			{Term: ".iso", Text: "what 'livebuild iso' writes: a disc, and copied byte by byte a stick"},

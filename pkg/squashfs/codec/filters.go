@@ -28,6 +28,34 @@ const (
 // filterNames are mksquashfs' names for the filters, by bit.
 var filterNames = []string{"x86", "powerpc", "ia64", "arm", "armthumb", "sparc", "arm64", "riscv"}
 
+// native is the name of [Settings].NativeBCJ among those of filters.
+const native = "native"
+
+// filters returns the names of what -Xbcj takes, joined by commas.
+func (s Settings) filters() string {
+	switch {
+	case !s.NativeBCJ:
+		return s.BCJ.String()
+	case s.BCJ == 0:
+		return native
+	}
+	return native + "," + s.BCJ.String()
+}
+
+// Resolved returns settings that have filters by name instead of NativeBCJ, and s itself without it.
+func (s Settings) Resolved(filters Filters) Settings {
+	if s.NativeBCJ {
+		s.NativeBCJ = false
+		s.BCJ |= filters
+	}
+	return s
+}
+
+// noFilter is the fault of a word that names no filter.
+func (s Settings) noFilter(word string) *SettingsError {
+	return s.fault(word, "no such filter; there are %s, and %s for those of the systems that are packed", allFilters, native)
+}
+
 // filterOf returns the filter called name, or 0.
 func filterOf(name string) Filters {
 	for i, n := range filterNames {

@@ -17,7 +17,7 @@ var gzipStrategies = []string{"default", "filtered", "huffman_only", "run_length
 //	lz4    -Xhc, -Xcompression-level N (a level above 1 means -Xhc)
 //	gzip   -Xcompression-level N, -Xwindow-size N, -Xstrategy LIST
 //	zstd   -Xcompression-level N
-//	xz     -Xdict-size SIZE or PERCENT%, -Xbcj LIST
+//	xz     -Xdict-size SIZE or PERCENT%, -Xbcj LIST (in which native is not mksquashfs': [Settings].NativeBCJ)
 //
 // The later of two equal options holds. Values are checked; window size and strategies of gzip are
 // then dropped, because libdeflate always uses the whole window, which every reader provides, and
@@ -131,11 +131,14 @@ func (s *Settings) setDict(value string) (err error) {
 }
 
 func (s *Settings) setFilters(value string) error {
-	s.BCJ = 0
+	s.BCJ, s.NativeBCJ = 0, false
 	for _, name := range strings.Split(value, ",") {
 		f := filterOf(name)
-		if f == 0 {
-			return s.fault(name, "no such filter; there are %s", allFilters)
+		switch {
+		case name == native:
+			s.NativeBCJ = true
+		case f == 0:
+			return s.noFilter(name)
 		}
 		s.BCJ |= f
 	}

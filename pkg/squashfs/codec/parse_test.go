@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,10 @@ func TestParse(t *testing.T) {
 		{"xz -Xdict-size 100% -Xbcj arm,x86", Settings{Name: XZ, BCJ: X86 | ARM}, "xz -Xbcj x86,arm"},
 		{"xz -Xbcj x86,powerpc,ia64,arm,armthumb,sparc,arm64,riscv", Settings{Name: XZ, BCJ: allFilters},
 			"xz -Xbcj x86,powerpc,ia64,arm,armthumb,sparc,arm64,riscv"},
+		{"xz -Xbcj native", Settings{Name: XZ, NativeBCJ: true}, "xz -Xbcj native"},
+		{"xz:9 -Xbcj arm,native,x86 -b 256K", Settings{Name: XZ, Level: 9, BCJ: X86 | ARM, NativeBCJ: true, BlockSize: 256 << 10},
+			"xz:9 -Xbcj native,x86,arm -b 256K"},
+		{"xz -Xbcj native -Xbcj arm", Settings{Name: XZ, BCJ: ARM}, "xz -Xbcj arm"},
 		{"xz -Xdict-size 37.5%", Settings{Name: XZ, DictPercent: 37.5}, "xz -Xdict-size 37.5%"},
 		{"xz -Xdict-size 96K -b 128K", Settings{Name: XZ, DictSize: 96 << 10, BlockSize: 128 << 10}, "xz -Xdict-size 96K -b 128K"},
 		{"xz -Xdict-size 8192", Settings{Name: XZ, DictSize: 8192}, "xz -Xdict-size 8K"},
@@ -100,7 +105,10 @@ func TestParseRefuses(t *testing.T) {
 		{"gzip -Xwindow-size 16", "16"},
 		{"gzip -Xwindow-size wide", "wide"},
 		{"gzip -Xstrategy default,rle", "rle"},
+		{"xz -Xbcj native,", ""},
+		{"xz -Xbcj Native", "Native"},
 		{"lz4 -Xbcj x86", "-Xbcj"},
+		{"zstd -Xbcj native", "-Xbcj"},
 		{"none -Xhc", "-Xhc"},
 		{"zstd -b", "-b"},
 		{"zstd -b 2K", "2K"},
@@ -139,6 +147,7 @@ func TestNewRefuses(t *testing.T) {
 		{Settings{Name: Zstd, Level: -1}, DefaultBlockSize},
 		{Settings{Name: Zstd, BlockSize: 128 << 10}, DefaultBlockSize},
 		{Settings{Name: Zstd, BCJ: X86}, DefaultBlockSize},
+		{Settings{Name: Zstd, NativeBCJ: true}, DefaultBlockSize},
 		{Settings{Name: Zstd, DictSize: 64 << 10}, DefaultBlockSize},
 		{Settings{Name: XZ, DictSize: 256 << 10}, 128 << 10},
 		{Settings{Name: XZ, DictPercent: 33}, DefaultBlockSize},
@@ -152,10 +161,31 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// TestNativeFilters refuses to pack with filters that are not known yet, and has them named.
+func TestNativeFilters(t *testing.T) {
+	s := Settings{Name: XZ, BCJ: ARM, NativeBCJ: true}
+	var fault *SettingsError
+	if _, err := New(s, 0); !errors.As(err, &fault) || fault.Word != native || !strings.Contains(fault.Reason, "arm64") {
+		t.Errorf("New(%q) = %v", s, err)
+	}
+	for _, test := range []struct {
+		filters Filters
+		want    string
+	}{{0, "xz -Xbcj arm"}, {X86, "xz -Xbcj x86,arm"}, {ARM | ARMThumb, "xz -Xbcj arm,armthumb"}} {
+		if got := s.Resolved(test.filters).String(); got != test.want {
+			t.Errorf("with %q it is %q, want %q", test.filters, got, test.want)
+		}
+	}
+	if plain := (Settings{Name: XZ, BCJ: ARM}); plain.Resolved(X86) != plain {
+		t.Errorf("filters by name became %q", plain.Resolved(X86))
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"zstd:19", "lz4:hc -b 128K", "none", "gzip -Xcompression-level 9 -Xwindow-size 15 -Xstrategy default,fixed",
 		"xz:9 -Xdict-size 37.5% -Xbcj x86,arm64 -b 1M", "xz -Xdict-size 96K", "zstd -Xcompression-level", "xz -Xbcj x86,",
+		"xz -Xbcj arm64,native -b 64K",
 	} {
 		f.Add(seed)
 	}

@@ -38,6 +38,10 @@ type Settings struct {
 	// BCJ are the filters of which xz uses on each block the one that makes it smallest, or none.
 	BCJ Filters
 
+	// NativeBCJ stands for further filters: those for the machine code that will be packed.
+	// [Settings.Resolved] names them; until then there is no codec for the settings.
+	NativeBCJ bool
+
 	// BlockSize is the block size in bytes that came with the compression, 0 if none did.
 	BlockSize int
 }
@@ -115,8 +119,8 @@ func (s Settings) String() string {
 	} else if s.DictPercent != 0 {
 		b.WriteString(" -Xdict-size " + formatPercent(s.DictPercent))
 	}
-	if s.BCJ != 0 {
-		b.WriteString(" -Xbcj " + s.BCJ.String())
+	if filters := s.filters(); filters != "" {
+		b.WriteString(" -Xbcj " + filters)
 	}
 	if s.BlockSize != 0 {
 		b.WriteString(" -b " + formatSize(s.BlockSize))
@@ -140,7 +144,7 @@ func (s Settings) check() error {
 	if s.Name == XZ {
 		return s.checkDict()
 	}
-	if s.DictSize != 0 || s.DictPercent != 0 || s.BCJ != 0 {
+	if s.DictSize != 0 || s.DictPercent != 0 || s.BCJ != 0 || s.NativeBCJ {
 		return s.fault(s.Name, "dictionary size and filters are for xz")
 	}
 	return nil
@@ -151,13 +155,16 @@ func (s Settings) checkForImage() error {
 	if s.BlockSize == 0 {
 		return s.fault("", "the block size is missing")
 	}
+	if s.NativeBCJ {
+		return s.fault(native, "stands for the filters of the systems that are packed, which are not known here; there are %s", allFilters)
+	}
 	return s.check()
 }
 
 // checkDict checks xz's dictionary and filters; the size only as far as the block size is known.
 func (s Settings) checkDict() error {
 	if unknown := s.BCJ &^ allFilters; unknown != 0 {
-		return s.fault(unknown.String(), "no such filter; there are %s", allFilters)
+		return s.noFilter(unknown.String())
 	}
 	word, size := formatSize(s.DictSize), s.DictSize
 	if s.DictSize == 0 {

@@ -1,4 +1,6 @@
-package image
+// Package decompressor knows which compressed stores the kernels of a medium read, by what they were
+// built with, by their versions, and by the platforms that they are for.
+package decompressor
 
 import (
 	"fmt"
@@ -43,10 +45,10 @@ func older(version string) bool {
 	return err == nil && slices.Compare(v[:], recentSince[:]) < 0
 }
 
-// CheckKernels compares a compression with the configurations of the kernels
+// Check compares a compression with the configurations of the kernels
 // that the boot menus of some systems offer, as far as they can be read; store has their
 // files. Of filters that not every kernel has, its version tells, too. The first that lacks something is reported as an *UnmountableError.
-func CheckKernels(systems []*nixos.System, store *storefs.FS, compression codec.Settings) error {
+func Check(systems []*nixos.System, store *storefs.FS, compression codec.Settings) error {
 	var checked []string
 	var shown []nixos.Configuration
 	for _, sys := range systems {

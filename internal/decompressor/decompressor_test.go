@@ -1,4 +1,4 @@
-package image
+package decompressor
 
 import (
 	"errors"
@@ -56,7 +56,7 @@ func TestMissingOptions(t *testing.T) {
 	}
 }
 
-func TestCheckKernels(t *testing.T) {
+func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	secret := t.TempDir()
 	file := func(name, configuration string) string {
@@ -116,7 +116,7 @@ func TestCheckKernels(t *testing.T) {
 			if test.hidden != "" {
 				sys.Configurations = append(sys.Configurations, nixos.Configuration{Kernel: test.hidden})
 			}
-			err := CheckKernels([]*nixos.System{sys}, files, codec.Settings{Name: codec.Zstd, Level: 19})
+			err := Check([]*nixos.System{sys}, files, codec.Settings{Name: codec.Zstd, Level: 19})
 			var unmountable *UnmountableError
 			if errors.As(err, &unmountable) != test.fails {
 				t.Fatalf("%v", err)
@@ -170,7 +170,7 @@ func TestCheckOldKernels(t *testing.T) {
 			t.Fatal(err)
 		}
 		sys := &nixos.System{Configurations: []nixos.Configuration{{Kernel: c.kernel, ShowConfiguration: true}}}
-		err = CheckKernels([]*nixos.System{sys}, files, s)
+		err = Check([]*nixos.System{sys}, files, s)
 		if got := fmt.Sprint(err); c.want != "" && got != c.want || c.want == "" && err != nil {
 			t.Errorf("%s of %s: %v, want %q", c.compression, c.kernel, err, c.want)
 		}
