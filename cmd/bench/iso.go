@@ -123,7 +123,7 @@ func (r isoRow) packerMemory() string {
 	if r.bytes == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" -mem %dM", r.bytes>>20/share)
+	return fmt.Sprintf("-mem %dM", r.bytes>>20/share)
 }
 
 func parseISORow(word string) (isoRow, error) {
@@ -201,7 +201,8 @@ func (m images) file(r isoRow) (string, error) {
 		return "", err
 	}
 	name := filepath.Join(m.corpus.dir, "images.nix")
-	text := fmt.Sprintf("import %s {\n  flake = %s;\n  lists = %s;\n  tools = %s;\n  compression = %q;\n}\n", m.nix, m.flake, m.corpus.dir, m.tools, words+r.packerMemory())
+	text := fmt.Sprintf("import %s {\n  flake = %s;\n  lists = %s;\n  tools = %s;\n  compression = %q;\n  packerFlags = %q;\n}\n",
+		m.nix, m.flake, m.corpus.dir, m.tools, words, r.packerMemory())
 	return name, os.WriteFile(name, []byte(text), 0o644)
 }
 

@@ -15,7 +15,7 @@ func TestParseISORow(t *testing.T) {
 		}
 	}
 	r, err := parseISORow("x86_64:zstd:19@512M")
-	if err != nil || r.bytes != 512<<20 || r.row().name != "iso:x86_64:zstd:19@512M" || r.packerMemory() != " -mem 128M" {
+	if err != nil || r.bytes != 512<<20 || r.row().name != "iso:x86_64:zstd:19@512M" || r.packerMemory() != "-mem 128M" {
 		t.Errorf("a row with little memory is %+v, %v", r, err)
 	}
 	for _, word := range []string{"x86_64:lz4@", "x86_64:lz4@512", "x86_64:lz4@0M", "x86_64:lz4@-1G", "zstd:19", "m88k:lz4", "x86_64", "x86_64:none", "x86_64:zstd:99", "x86_64:xz -Xbcj x86"} {

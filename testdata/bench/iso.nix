@@ -6,6 +6,7 @@
   lists, # a folder with a.paths and b.paths, the closures
   tools, # a folder with the programs of each platform: x86_64-linux/ and aarch64-linux/
   compression, # in mksquashfs' words
+  packerFlags, # for mksquashfs alone
 }:
 let
   pathsOf =
@@ -100,7 +101,7 @@ let
           tool() { name=$1; shift; ${programs}/ld.so --library-path ${programs}/lib ${programs}/bin/$name "$@"; }
           cp ${closure}/registration nix-path-registration
           SOURCE_DATE_EPOCH=0 tool mksquashfs nix-path-registration $(cat ${closure}/store-paths) nix-store.squashfs \
-            -no-hardlinks -keep-as-directory -all-root -root-mode 0755 -b 1048576 -comp ${compression} \
+            -no-hardlinks -keep-as-directory -all-root -root-mode 0755 -b 1048576 -comp ${compression} ${packerFlags} \
             -processors $NIX_BUILD_CORES > mksquashfs.log || { cat mksquashfs.log; exit 1; }
 
           # Of the size of nixpkgs', which is GRUB and rEFInd in a FAT file system.
