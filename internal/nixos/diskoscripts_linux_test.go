@@ -1,7 +1,6 @@
 package nixos
 
 import (
-	"encoding/json"
 	"fmt"
 	"os/exec"
 	"path"
@@ -111,22 +110,9 @@ func TestDiskoInstall(t *testing.T) {
 			t.Errorf("run %d: what was there is kept: %t\n%s", n, kept, out)
 		}
 	}
-	var table struct {
-		Table struct {
-			Label      string `json:"label"`
-			Partitions []struct {
-				Start, Size int64
-				Name        string `json:"name"`
-				Type        string `json:"type"`
-			} `json:"partitions"`
-		} `json:"partitiontable"`
-	}
-	if err := json.Unmarshal([]byte(judge.Run(t, "fdisk", "sfdisk", "--json", file)), &table); err != nil {
-		t.Fatal(err)
-	}
-	parts := table.Table.Partitions
-	if table.Table.Label != "gpt" || len(parts) != 2 || parts[0].Name != "disk-main-ESP" || parts[1].Name != "disk-main-root" {
-		t.Fatalf("the disk has %+v", table)
+	label, parts := partitionsOf(t, file)
+	if label != "gpt" || len(parts) != 2 || parts[0].Name != "disk-main-ESP" || parts[1].Name != "disk-main-root" {
+		t.Fatalf("the disk has %s, %+v", label, parts)
 	}
 	judge.Run(t, "gdisk", "sgdisk", "--verify", file)
 	for n, check := range [][]string{{"dosfstools", "fsck.vfat", "-n"}, {"e2fsprogs", "e2fsck", "-f", "-n"}} {

@@ -261,22 +261,9 @@ exec /bin/mount "$@"`)
 	if status != 0 || t.Failed() {
 		t.Fatalf("status %d:\n%s", status, out)
 	}
-	var table struct {
-		Table struct {
-			Label      string `json:"label"`
-			Partitions []struct {
-				Start, Size int64
-				Name        string `json:"name"`
-				Type        string `json:"type"`
-			} `json:"partitions"`
-		} `json:"partitiontable"`
-	}
-	if err := json.Unmarshal([]byte(judge.Run(t, "fdisk", "sfdisk", "--json", file)), &table); err != nil {
-		t.Fatal(err)
-	}
-	parts := table.Table.Partitions
-	if table.Table.Label != "gpt" || len(parts) != 3 || parts[0].Name != "BIOS boot" || parts[1].Name != "ESP" || parts[2].Name != "nixos" {
-		t.Fatalf("the disk has %+v", table)
+	label, parts := partitionsOf(t, file)
+	if label != "gpt" || len(parts) != 3 || parts[0].Name != "BIOS boot" || parts[1].Name != "ESP" || parts[2].Name != "nixos" {
+		t.Fatalf("the disk has %s, %+v", label, parts)
 	}
 	part := func(n int) string {
 		return testdisk.Loop(t, file, "--offset", fmt.Sprint(parts[n].Start*512), "--sizelimit", fmt.Sprint(parts[n].Size*512))
@@ -312,4 +299,25 @@ func TestInstallCountdown(t *testing.T) {
 	if status != 1 || !strings.Contains(out, "livebuild-install: error: stopped by a key") {
 		t.Errorf("status %d after %s:\n%s", status, time.Since(started), out)
 	}
+}
+
+// diskPartition is a partition as sfdisk tells of it, in sectors of 512 bytes.
+type diskPartition struct {
+	Start, Size int64
+	Name        string `json:"name"`
+}
+
+// partitionsOf reads the partition table of a disk by sfdisk.
+func partitionsOf(t testing.TB, file string) (label string, parts []diskPartition) {
+	t.Helper()
+	var table struct {
+		Table struct {
+			Label      string          `json:"label"`
+			Partitions []diskPartition `json:"partitions"`
+		} `json:"partitiontable"`
+	}
+	if err := json.Unmarshal([]byte(judge.Run(t, "fdisk", "sfdisk", "--json", file)), &table); err != nil {
+		t.Fatal(err)
+	}
+	return table.Table.Label, table.Table.Partitions
 }
