@@ -119,18 +119,11 @@ is emulated, decompressing takes many times as long as on a real one.
 // bootTable is the table of boots, and its records.
 func (b *benchmark) bootTable() (string, []record) {
 	var s strings.Builder
-	var records []record
 	fmt.Fprintf(&s, bootHead, bootConfiguration)
-	for _, r := range coldRows {
-		found, ok := b.results.find(b.corpus.key, bootPrefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
-		if !ok {
-			continue
-		}
-		o, t := found[0], found[1]
-		records = append(append(records, o...), t...)
+	records := b.bothSides(bootPrefix, func(r row, o, t series) {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.1f", 1),
 			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.1f", 1), pair(o, t, imageSize, "%.1f", 1e6))
-	}
+	})
 	if len(records) == 0 {
 		return "", nil
 	}

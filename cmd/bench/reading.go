@@ -194,18 +194,11 @@ below 1 is in favour of livebuild's image.
 // reportReading writes the table into its part of a file, and its records beside it.
 func (b *benchmark) reportReading(file string) error {
 	var s strings.Builder
-	var records []record
 	fmt.Fprintf(&s, readHead, filesRead)
-	for _, r := range coldRows {
-		found, ok := b.results.find(b.corpus.key, readPrefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
-		if !ok {
-			continue
-		}
-		o, t := found[0], found[1]
-		records = append(append(records, o...), t...)
+	records := b.bothSides(readPrefix, func(r row, o, t series) {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.2f", 1),
 			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.2f", 1))
-	}
+	})
 	boots, booted := b.bootTable()
 	if err := errors.Join(writeBook(file, readPart, records), writeBook(file, bootPart, booted)); err != nil {
 		return err
@@ -215,4 +208,15 @@ func (b *benchmark) reportReading(file string) error {
 		text += "\n" + boots
 	}
 	return writePart(file, readPart, text)
+}
+
+// bothSides calls line for each row of a table that both tools were measured in, and returns the records of all.
+func (b *benchmark) bothSides(prefix string, line func(r row, ours, theirs series)) (records []record) {
+	for _, r := range coldRows {
+		if found, ok := b.results.find(b.corpus.key, prefix+r.name, b.corpus.a.name, livebuild, mksquashfs); ok {
+			records = append(append(records, found[0]...), found[1]...)
+			line(r, found[0], found[1])
+		}
+	}
+	return records
 }
