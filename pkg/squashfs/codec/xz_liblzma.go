@@ -165,7 +165,7 @@ const xzDecoderMemory = 32 << 20
 
 // xzGeneration counts the changes to what levels mean and which properties and filters blocks and tables
 // get. It has to grow with each, since equal identities promise equal bytes.
-const xzGeneration = 2
+const xzGeneration = 3
 
 // xzBackend compresses and decompresses xz streams with liblzma.
 func xzBackend(s Settings) (backend, error) {

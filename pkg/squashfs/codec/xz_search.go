@@ -12,15 +12,17 @@ type xzSearch struct {
 //
 // mksquashfs has no levels: it packs with liblzma's 6 (bytes 4, nice 64, depth 48), which is 7 here. Its
 // levels 7 to 9 are 6 with a larger dictionary than a block can use. In processor time and size relative to
-// 7, on a tenth of the blocks of the closure of docs/benchmarks.md, and on another tenth: 6: 0.94 and 0.89, +0.24 %,
-// which is less than likeness and properties by block save; 8 (on the first alone): 1.04, -0.03 %; 9: 1.15
-// and 1.23, -0.10 and -0.05 %. Tried and left: (4, 273, 64): 1.13 and 1.17, -0.06 and +0.01 %;
-// (3, 48, 24): 0.97, +0.14 %; (3, 48, 12): 0.88, +0.57 %; (4, 64, 8): 0.88, +0.67 %; (4, 32, 32): 0.93,
-// +0.31 %; two bytes: slower.
+// 7, on a tenth of the blocks of the closure of docs/benchmarks.md, and on another tenth: 8 (on the first
+// alone): 1.04, -0.03 %; 9: 1.15 and 1.23, -0.10 and -0.05 %. 6, on 30 other blocks and on 23: 0.87 and 0.91,
+// +0.59 and +0.58 %, which is less than likeness and properties by block save. Tried there: (3, 64, 16): 0.90 and 0.97,
+// +0.40 and +0.34 %, which on the whole closure took as long as mksquashfs; (3, 48, 12): 0.85 and 0.90,
+// +0.90 and +0.99 %; (3, 64, 12): 0.92, +0.69 and +0.84 %. Tried on the tenths: (4, 273, 64): 1.13 and 1.17, -0.06 and +0.01 %;
+// (4, 64, 8): 0.88, +0.67 %; (4, 32, 32): 0.93, +0.31 %; two bytes: slower; chains instead of trees (hc4): no faster
+// at a depth of 16, for 1.3 %.
 var xzSearches = map[int]xzSearch{
 	4: {4, 16, 24}, // liblzma's
 	5: {4, 32, 32}, // liblzma's
-	6: {3, 64, 16},
+	6: {3, 48, 16},
 	7: {4, 64, 48},
 	8: {4, 128, 32},
 	9: {4, 273, 512},

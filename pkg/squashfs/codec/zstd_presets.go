@@ -35,7 +35,7 @@ const zstdTableLevel = 13
 
 // zstdPresetGeneration counts the changes to what levels mean. It has to grow with each, since equal
 // identities promise equal bytes.
-const zstdPresetGeneration = 1
+const zstdPresetGeneration = 2
 
 // zstdPresets are those levels that mean something of their own.
 //
@@ -43,7 +43,7 @@ const zstdPresetGeneration = 1
 // name there, and to take less time. Likeness makes blocks about 0.8 % smaller, which is what a preset
 // may lose at most. They were chosen with libzstd 1.5.7 on 48 blocks of 1 MiB of Debian 12's programs,
 // and held against 32 of a Debian 13 that had no part in the choice; there, in processor time and size
-// relative to libzstd's level of the number: 3: 0.92, +0.3 %; 6: 0.93, +0.4 %; 9: 0.87, -0.7 %;
+// relative to libzstd's level of the number: 3: 0.92, +0.3 %; 6: as long, -0.2 %; 9: 0.87, -0.7 %;
 // 12: 0.65, -1.1 %; 15: 0.33, -2.0 %; 16: 0.71, -2.7 % and 17: 0.87, -2.3 %, both with a chain table
 // twice as large; 19 (where it was chosen): 0.69, +0.5 %.
 //
@@ -56,7 +56,7 @@ var zstdPresets = map[int]zstdPreset{
 	3:  {strategy: zstdDfast, hashLog: 16, chainLog: 16, searchLog: 1, minMatch: 5},
 	4:  {strategy: zstdDfast, hashLog: 16, chainLog: 18, searchLog: 1, minMatch: 5},
 	5:  {strategy: zstdGreedy, hashLog: 18, chainLog: 18, searchLog: 3, minMatch: 5, targetLength: 2},
-	6:  {strategy: zstdLazy, hashLog: 18, chainLog: 18, searchLog: 3, minMatch: 5, targetLength: 4},
+	6:  {strategy: zstdLazy, hashLog: 18, chainLog: 18, searchLog: 3, minMatch: 4, targetLength: 4},
 	7:  {strategy: zstdLazy, hashLog: 18, chainLog: 19, searchLog: 4, minMatch: 4, targetLength: 8},
 	8:  {strategy: zstdLazy, hashLog: 19, chainLog: 19, searchLog: 4, minMatch: 4, targetLength: 8},
 	9:  {strategy: zstdLazy2, hashLog: 18, chainLog: 19, searchLog: 4, minMatch: 4, targetLength: 16},
