@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/livebuild/livebuild/internal/judge"
+	"github.com/livebuild/livebuild/internal/readback"
 )
 
 // TestMain lets this program be its own child.
@@ -78,7 +79,7 @@ func write(t *testing.T, path, contents string) {
 func TestBenchmark(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	dir := makeCorpus(t)
-	lz4, _, _, err := selectRows([]string{"lz4"})
+	lz4, err := selectRows([]string{"lz4"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestBenchmark(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := b.cold(t.Context(), lz4[0]); err != nil {
+		if err := b.afresh(t.Context(), lz4[0]); err != nil {
 			t.Fatal(err)
 		}
 		return b
@@ -98,7 +99,7 @@ func TestBenchmark(t *testing.T) {
 	if len(b.results.records) != 4 || len(ours) != 2 || len(theirs) != 2 {
 		t.Fatalf("%d runs of livebuild and %d of mksquashfs in %d records, want 2 and 2", len(ours), len(theirs), len(b.results.records))
 	}
-	if got := ours.readers(); len(got) != len(readers) {
+	if got := ours.readers(); len(got) != readback.Readers() {
 		t.Errorf("read by %q", got)
 	}
 	if size := ours[0].Size; size == 0 || size >= 2_600_000 || ours[0].CPU == 0 || ours[0].Memory == 0 {
@@ -112,9 +113,21 @@ func TestBenchmark(t *testing.T) {
 		t.Errorf("reused: %+v", again)
 	}
 
+	for range 2 { // the second time nothing is left to do
+		if err := errors.Join(b.uncached(t.Context(), lz4[0]), b.crowd(t.Context(), lz4[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ours, theirs, ok := b.fromDisk(lz4[0]); !ok || len(ours) != 2 || len(theirs) != 2 {
+		t.Errorf("from a cold page cache: %+v and %+v", ours, theirs)
+	}
+	if crowd, ok := b.crowded(lz4[0]); !ok || len(crowd) != 1 || crowd[0].Workers != many || crowd[0].SHA256 != ours[0].SHA256 {
+		t.Errorf("with many workers: %+v", crowd)
+	}
+
 	b.runs = 0 // only the report is wanted
 	before := len(b.results.records)
-	if err := errors.Join(b.cold(t.Context(), coldRows[0]), b.reuse(t.Context(), coldRows[7])); err != nil || len(b.results.records) != before {
+	if err := errors.Join(b.afresh(t.Context(), allRows[0]), b.reuse(t.Context(), allRows[12]), b.crowd(t.Context(), lz4[0])); err != nil || len(b.results.records) != before {
 		t.Errorf("%d runs were made, want none: %v", len(b.results.records)-before, err)
 	}
 
@@ -130,7 +143,7 @@ func TestBenchmark(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := string(text); strings.Count(got, "## Packing") != 1 || !strings.Contains(got, "## Others\n\ntheirs\n") ||
-		strings.Count(got, "\n| lz4 | 2 | ") != 2 || !strings.Contains(got, " 3 of 3 |\n") {
+		strings.Count(got, "\n| lz4 | 2 | ") != 3 || !strings.Contains(got, " MiB | yes |\n") || !strings.Contains(got, " 3 of 3 |\n") {
 		t.Errorf("the report is\n%s", got)
 	}
 }
@@ -143,7 +156,7 @@ func TestChecking(t *testing.T) {
 		t.Fatal(err)
 	}
 	judge.Path(t, "genisoimage", "isoinfo")
-	_, _, lz4, err := selectRows([]string{"verify:lz4"})
+	lz4, err := selectRows([]string{"lz4"})
 	if err != nil || len(lz4) != 1 {
 		t.Fatal(lz4, err)
 	}
@@ -184,36 +197,16 @@ func TestVerifyFindsDifferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lz4, _, _, err := selectRows([]string{"lz4"})
+	lz4, err := selectRows([]string{"lz4"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.livebuild(t.Context(), lz4[0], b.corpus.a, ""); err != nil {
 		t.Fatal(err)
 	}
-	want, err := manifestOf(b.corpus.b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := verify(t.Context(), b.image(lz4[0], b.corpus.a), t.TempDir(), want); err == nil {
+	b.scratch = t.TempDir()
+	if _, err := b.readBack(t.Context(), b.image(lz4[0], b.corpus.a), b.corpus.b); err == nil {
 		t.Error("the image of variant a passes for variant b")
-	}
-}
-
-func TestCompareManifests(t *testing.T) {
-	want := manifest{"a": "-r--r--r-- 1", "b": "L a"}
-	for name, got := range map[string]manifest{
-		"missing":     {"a": "-r--r--r-- 1"},
-		"too much":    {"a": "-r--r--r-- 1", "b": "L a", "c": "L a"},
-		"permissions": {"a": "-r-xr-xr-x 1", "b": "L a"},
-		"target":      {"a": "-r--r--r-- 1", "b": "L b"},
-	} {
-		if want.compare(got) == nil {
-			t.Errorf("%s: no difference found", name)
-		}
-	}
-	if err := want.compare(manifest{"a": "-r--r--r-- 1", "b": "L a"}); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -236,19 +229,36 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-func TestSelectRows(t *testing.T) {
-	cold, reuse, _, err := selectRows(nil)
-	if err != nil || len(cold) != len(coldRows) || len(reuse) != 3 {
-		t.Errorf("without words: %d and %d rows, %v", len(cold), len(reuse), err)
+func TestSelectTasks(t *testing.T) {
+	names := func(words ...string) string {
+		t.Helper()
+		tasks, err := selectTasks(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, task := range tasks {
+			all = append(all, task.prefix+task.name)
+		}
+		return strings.Join(all, " ")
 	}
-	cold, reuse, _, err = selectRows([]string{"zstd:3", "reuse:xz"})
-	if err != nil || len(cold) != 1 || cold[0].name != "zstd:3" || len(reuse) != 1 || reuse[0].name != "xz" {
-		t.Errorf("%v, %v, %v", cold, reuse, err)
+	if got := names("reuse:xz", "zstd:3", "uncached:lz4"); got != "reuse:xz zstd:3 uncached:lz4" {
+		t.Errorf("selected are %s", got)
 	}
-	for _, word := range []string{"zstd:4", "reuse:gzip:1", "reuse:"} {
-		if _, _, _, err := selectRows([]string{word}); err == nil {
+	// What is compared with the rows of the first table comes after them.
+	if got := names(); !strings.HasPrefix(got, "none lz4 ") || !strings.Contains(got, " xz:x86 reuse:lz4 reuse:zstd:19 reuse:xz uncached:lz4 ") {
+		t.Errorf("without words: %s", got)
+	}
+	for _, word := range []string{"zstd:4", "reuse:gzip:1", "reuse:", "uncached:xz"} {
+		if _, err := selectTasks([]string{word}); err == nil {
 			t.Errorf("%s is taken for a row", word)
 		}
+	}
+	if rows, err := selectRows(nil); err != nil || len(rows) != len(allRows) {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	if _, err := selectRows([]string{"reuse:lz4"}); err == nil {
+		t.Error("a question is taken for a row")
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,25 +12,27 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/livebuild/livebuild/internal/gauge"
+	"github.com/livebuild/livebuild/internal/readback"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
 // benchmark runs packers and keeps what they took.
 type benchmark struct {
-	corpus    *corpus
-	results   *results
-	runs      int // wanted of each packer in a row
-	workers   int
-	packer    string // packerKey
-	self      string // this program
-	scratch   string // folder to unpack images in
-	program   string // livebuild itself, for what is measured of it as a whole
-	theirs    string // mksquashfs
-	version   string // of theirs
-	machine   string // that this runs on
-	manifests map[string]manifest
+	corpus  *corpus
+	results *results
+	runs    int // wanted of each packer in a row
+	workers int
+	packer  string                   // packerKey
+	self    string                   // this program
+	scratch string                   // folder to unpack images in
+	program string                   // livebuild itself, for what is measured of it as a whole
+	theirs  string                   // mksquashfs
+	version string                   // of theirs
+	machine string                   // that this runs on
+	trees   map[string]readback.Tree // of variants, by name
 }
 
 func newBenchmark(ctx context.Context, dir, scratch, report string, runs int) (*benchmark, error) {
@@ -43,11 +44,11 @@ func newBenchmark(ctx context.Context, dir, scratch, report string, runs int) (*
 		return nil, err
 	}
 	b := &benchmark{
-		runs:      runs,
-		workers:   runtime.NumCPU(),
-		scratch:   cmp.Or(scratch, filepath.Join(dir, "images")),
-		theirs:    filepath.Join(dir, "mksquashfs"),
-		manifests: map[string]manifest{},
+		runs:    runs,
+		workers: runtime.NumCPU(),
+		scratch: cmp.Or(scratch, filepath.Join(dir, "images")),
+		theirs:  filepath.Join(dir, "mksquashfs"),
+		trees:   map[string]readback.Tree{},
 	}
 	if b.corpus, err = openCorpus(ctx, dir); err != nil {
 		return nil, err
@@ -96,76 +97,90 @@ func sourcesKey(root string, names ...string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:6]), nil
 }
 
-// cold measures a row of the first table: both packers compress everything.
-func (b *benchmark) cold(ctx context.Context, r row) error {
-	return b.inTurns(ctx, r, b.corpus.a, []turn{
-		{livebuild, func() (record, error) { return b.livebuild(ctx, r, b.corpus.a, "") }},
-		{mksquashfs, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.a) }},
-	})
+// afresh measures a row of the first table: both packers compress everything.
+func (b *benchmark) afresh(ctx context.Context, r row) error {
+	return b.inTurns(ctx, r, "", warm(b.corpus.a), b.livebuilds(ctx, r), b.mksquashfss(ctx, r))
 }
 
-// reuse measures a row of the second table: one package has changed, and
-// livebuild has the image from before.
+// uncached is afresh with nothing in memory before each run.
+func (b *benchmark) uncached(ctx context.Context, r row) error {
+	return b.inTurns(ctx, r, uncachedPrefix, gauge.DropCaches, b.livebuilds(ctx, r), b.mksquashfss(ctx, r))
+}
+
+// crowd measures once what many workers take, of memory above all.
+func (b *benchmark) crowd(ctx context.Context, r row) error {
+	crowded := *b
+	crowded.runs, crowded.workers = min(b.runs, 1), many
+	return crowded.inTurns(ctx, r, crowdPrefix, warm(b.corpus.a), crowded.livebuilds(ctx, r))
+}
+
+// reuse measures a row of the second table: one package has changed, and livebuild has the image
+// from before. mksquashfs has no use for one, so that its runs are those of the first table.
 func (b *benchmark) reuse(ctx context.Context, r row) error {
-	if len(b.done(r, b.corpus.b, reusing)) >= b.runs && len(b.done(r, b.corpus.b, mksquashfs)) >= b.runs {
+	if len(b.done(r, b.corpus.b, reusing)) >= b.runs {
 		return nil
 	}
-	earlier := b.image(r, b.corpus.a)
+	if err := b.afresh(ctx, r); err != nil {
+		return err
+	}
 	if !b.has(r, b.corpus.a) {
 		if _, err := b.livebuild(ctx, r, b.corpus.a, ""); err != nil {
 			return err
 		}
 	}
-	cold := b.done(r, b.corpus.b, livebuild)
-	if len(cold) == 0 {
+	if len(b.done(r, b.corpus.b, livebuild)) == 0 { // what the others have to be equal to
 		rec, err := b.livebuild(ctx, r, b.corpus.b, "")
 		if err != nil {
 			return err
 		}
-		cold = append(cold, rec)
 		if err := b.keep(rec); err != nil {
 			return err
 		}
 	}
-	return b.inTurns(ctx, r, b.corpus.b, []turn{
-		{reusing, func() (record, error) {
-			rec, err := b.livebuild(ctx, r, b.corpus.b, earlier)
-			if err == nil && rec.SHA256 != cold[0].SHA256 {
-				err = errors.New("the image made with an earlier one is not the one made without")
-			}
-			return rec, err
-		}},
-		{mksquashfs, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.b) }},
-	})
+	return b.inTurns(ctx, r, "", warm(b.corpus.b), turn{reusing, b.corpus.b, func() (record, error) {
+		return b.livebuild(ctx, r, b.corpus.b, b.image(r, b.corpus.a))
+	}})
 }
 
 // turn is one of the packers that run one after the other.
 type turn struct {
 	tool string
+	of   variant
 	run  func() (record, error)
 }
 
-// inTurns makes the runs of a row that are not there yet.
-func (b *benchmark) inTurns(ctx context.Context, r row, v variant, turns []turn) error {
-	warm := false
+func (b *benchmark) livebuilds(ctx context.Context, r row) turn {
+	return turn{livebuild, b.corpus.a, func() (record, error) { return b.livebuild(ctx, r, b.corpus.a, "") }}
+}
+
+func (b *benchmark) mksquashfss(ctx context.Context, r row) turn {
+	return turn{mksquashfs, b.corpus.a, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.a) }}
+}
+
+// warm has a variant in the page cache.
+func warm(v variant) func() error { return sync.OnceValue(v.read) }
+
+// inTurns makes the runs of a row that are not there yet. They are kept by the row's name after a
+// prefix. Before each the machine is made ready.
+func (b *benchmark) inTurns(ctx context.Context, r row, prefix string, ready func() error, turns ...turn) error {
+	as := row{name: prefix + r.name}
 	for i := range b.runs {
 		for _, t := range turns {
-			if len(b.done(r, v, t.tool)) > i {
+			if len(b.done(as, t.of, t.tool)) > i {
 				continue
 			}
-			if !warm {
-				if err := v.read(); err != nil {
-					return err
-				}
-				warm = true
+			if err := ready(); err != nil {
+				return err
 			}
 			rec, err := t.run()
 			if err != nil {
 				return err
 			}
-			rec.Tool = t.tool
-			if err := b.check(ctx, r, v, &rec); err != nil {
-				return err
+			rec.Tool, rec.Row = t.tool, as.name
+			if rec.Tool != mksquashfs {
+				if err := b.check(ctx, r, as, t.of, &rec); err != nil {
+					return err
+				}
 			}
 			if err := b.keep(rec); err != nil {
 				return err
@@ -175,30 +190,38 @@ func (b *benchmark) inTurns(ctx context.Context, r row, v variant, turns []turn)
 	return ctx.Err()
 }
 
-// check holds an image of livebuild against those of earlier runs, the first
-// one against its source.
-func (b *benchmark) check(ctx context.Context, r row, v variant, rec *record) error {
-	if rec.Tool == mksquashfs {
-		return nil
-	}
-	earlier := b.done(r, v, rec.Tool)
-	if len(earlier) > 0 && earlier[0].SHA256 != rec.SHA256 {
-		return fmt.Errorf("%s made two different images of the same", rec.Tool)
+// check holds an image of livebuild against those of earlier runs, however they were made, the
+// first one against its source.
+func (b *benchmark) check(ctx context.Context, r, as row, v variant, rec *record) error {
+	earlier := append(b.done(as, v, rec.Tool), b.done(r, v, livebuild)...)
+	for _, other := range earlier {
+		if other.SHA256 != rec.SHA256 {
+			return fmt.Errorf("the image of %s by %s is not that of %s by %s with %d workers", rec.Row, rec.Tool, other.Row, other.Tool, other.Workers)
+		}
 	}
 	if len(earlier.readers()) > 0 {
 		return nil
 	}
-	want, ok := b.manifests[v.name]
-	if !ok {
-		var err error
-		if want, err = manifestOf(v); err != nil {
-			return err
-		}
-		b.manifests[v.name] = want
-	}
-	var err error
-	rec.Readers, err = verify(ctx, b.image(r, v), b.scratch, want)
+	readers, err := b.readBack(ctx, b.image(r, v), v)
+	rec.Readers = readers
 	return err
+}
+
+// readBack has the store of an image of a variant read by programs of others, and returns their names.
+func (b *benchmark) readBack(ctx context.Context, image string, v variant) (readers []string, err error) {
+	tree, ok := b.trees[v.name]
+	if !ok {
+		if tree, err = v.tree(); err != nil {
+			return nil, err
+		}
+		b.trees[v.name] = tree
+	}
+	squashfs := image + ".squashfs"
+	defer os.Remove(squashfs)
+	if err := extractStore(image, squashfs); err != nil {
+		return nil, err
+	}
+	return readback.Verify(ctx, squashfs, b.scratch, tree)
 }
 
 // done are the runs of the present livebuild, or in turns with it.
@@ -213,7 +236,7 @@ func (b *benchmark) has(r row, v variant) bool {
 	if len(done) == 0 {
 		return false
 	}
-	sum, err := fileSum(b.image(r, v))
+	sum, err := readback.Sum(b.image(r, v))
 	return err == nil && sum == done[0].SHA256
 }
 
@@ -241,7 +264,7 @@ func (b *benchmark) livebuild(ctx context.Context, r row, v variant, earlier str
 	if err := json.Unmarshal(stdout, &told); err != nil {
 		return record{}, err
 	}
-	if rec.SHA256, err = fileSum(output); err != nil {
+	if rec.SHA256, err = readback.Sum(output); err != nil {
 		return record{}, err
 	}
 	rec.Tool, rec.Version = livebuild, c.Identity()

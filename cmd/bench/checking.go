@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/readback"
 )
 
 // Tools that read an image whole. Those of the first two names decompress all of it, sha256sum and
@@ -64,7 +66,7 @@ func (b *benchmark) checking(ctx context.Context, r row) error {
 		isoinfo:    {"isoinfo", "-l", "-R", "-i", image},
 	}
 	for _, warm := range []string{image, store} {
-		if _, err := fileSum(warm); err != nil {
+		if _, err := readback.Sum(warm); err != nil {
 			return err
 		}
 	}
@@ -98,7 +100,7 @@ func silently(ctx context.Context, command []string) (record, error) {
 func (b *benchmark) reportChecks(file string) error {
 	var records []record
 	machines := []string{}
-	for _, r := range coldRows {
+	for _, r := range allRows {
 		found, _ := b.checks(r)
 		for _, s := range found {
 			records = append(records, s...)
@@ -134,7 +136,7 @@ isoinfo lists its directories. From a warm page cache, in turns.
 // checkTable compares checking with reading.
 func (b *benchmark) checkTable() string {
 	var s strings.Builder
-	for _, r := range coldRows {
+	for _, r := range allRows {
 		if !r.checked {
 			continue
 		}

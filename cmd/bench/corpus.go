@@ -15,6 +15,7 @@ import (
 	"github.com/livebuild/livebuild/internal/image"
 	"github.com/livebuild/livebuild/internal/medium"
 	"github.com/livebuild/livebuild/internal/nix"
+	"github.com/livebuild/livebuild/internal/readback"
 	"github.com/livebuild/livebuild/internal/store"
 )
 
@@ -144,6 +145,21 @@ func (v variant) files() ([]string, error) {
 		files = append(files, place)
 	}
 	return files, nil
+}
+
+// tree is the variant as an image holds it.
+func (v variant) tree() (readback.Tree, error) {
+	roots, err := v.files()
+	if err != nil {
+		return nil, err
+	}
+	tree := readback.Tree{}
+	for _, file := range roots {
+		if err := tree.Add(file, filepath.Base(file)); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
 }
 
 // read brings the whole variant into the page cache.

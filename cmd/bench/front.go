@@ -28,8 +28,8 @@ func (s setting) beats(other setting) bool { return s.wall < other.wall && s.siz
 // settingsOf are the settings that a tool was measured with, from the fastest on.
 func (b *benchmark) settingsOf(tool string) []setting {
 	var all []setting
-	for _, r := range coldRows {
-		ours, theirs, ok := b.cell(r, b.corpus.a, livebuild)
+	for _, r := range allRows {
+		ours, theirs, ok := b.whole(r)
 		if !ok {
 			continue
 		}
@@ -59,7 +59,7 @@ func answer(theirs setting, ours []setting) (setting, bool) {
 // drawFront draws size over time, family by family.
 func drawFront(ours, theirs []setting) string {
 	var panels []chart.Panel
-	for _, r := range coldRows {
+	for _, r := range allRows {
 		family := setting{name: r.name}.family()
 		if slices.ContainsFunc(panels, func(p chart.Panel) bool { return p.Title == family }) {
 			continue

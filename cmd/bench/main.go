@@ -5,8 +5,9 @@
 //	bench -corpus DIR [-livebuild FILE] [-scratch DIR] [-runs N] [-report FILE] [ROW...]
 //
 // DIR is what testdata/bench/corpus.sh made, with mksquashfs as mksquashfs.sh gets it. A ROW
-// is a codec with a level ("zstd:19"), or one after "reuse:" for packing with
-// an earlier image at hand, or after "verify:" for checking the image; without any, all are measured. Each finished run
+// is a codec with a level ("zstd:19"), or one after "reuse:" for packing with an earlier image at
+// hand, "uncached:" for packing what is not in memory, "workers:" for packing with many workers, or
+// "verify:" for checking the image; without any, all are measured. Each finished run
 // is kept in DIR/results.jsonl, and runs that are there already are not made
 // again, so that a measurement can be interrupted. Beside the report, FILE.json gets the
 // records that its tables are made of: rows that are not measured here stay as they are there.
@@ -69,7 +70,7 @@ func bench(ctx context.Context) error {
 	report := flag.String("report", "docs/benchmarks.md", "`file` that gets the tables")
 	program := flag.String("livebuild", "bin/livebuild", "the `program`, which checks images")
 	flag.Parse()
-	cold, reuse, check, err := selectRows(flag.Args())
+	tasks, err := selectTasks(flag.Args())
 	if err != nil {
 		return err
 	}
@@ -80,32 +81,10 @@ func bench(ctx context.Context) error {
 	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
-	for _, r := range cold {
-		if err := b.cold(ctx, r); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
-		}
-		if err := b.report(*report); err != nil {
+	for _, t := range tasks {
+		if err := t.run(ctx, b, *report); err != nil {
 			return err
 		}
 	}
-	for _, r := range reuse {
-		if err := b.reuse(ctx, r); err != nil {
-			return fmt.Errorf("%s%s: %w", reusePrefix, r.name, err)
-		}
-		if err := b.report(*report); err != nil {
-			return err
-		}
-	}
-	for _, r := range check {
-		if err := b.checking(ctx, r); err != nil {
-			return fmt.Errorf("%s%s: %w", checkPrefix, r.name, err)
-		}
-		if err := b.reportChecks(*report); err != nil {
-			return err
-		}
-	}
-	if len(cold)+len(reuse) == 0 && len(check) > 0 {
-		return nil // the tables about packing stay as they are
-	}
-	return b.report(*report)
+	return nil
 }

@@ -46,7 +46,7 @@ func reading(ctx context.Context, args []string) error {
 	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
-	rows, _, _, err := selectRows(flags.Args())
+	rows, err := selectRows(flags.Args())
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (b *benchmark) reportReading(file string) error {
 
 // bothSides calls line for each row of a table that both tools were measured in, and returns the records of all.
 func (b *benchmark) bothSides(prefix string, line func(r row, ours, theirs series)) (records []record) {
-	for _, r := range coldRows {
+	for _, r := range allRows {
 		if found, ok := b.results.find(b.corpus.key, prefix+r.name, b.corpus.a.name, livebuild, mksquashfs); ok {
 			records = append(append(records, found[0]...), found[1]...)
 			line(r, found[0], found[1])

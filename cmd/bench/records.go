@@ -107,23 +107,35 @@ type series []record
 // row, and whether there are any of all. Runs of others are those made in turns with it. If not
 // all ran here, those are returned that the report keeps.
 func (r *results) find(corpus, rowName, variant string, tools ...string) ([]series, bool) {
+	cells := make([]cell, len(tools))
+	for i, tool := range tools {
+		cells[i] = cell{variant, tool}
+	}
+	return r.findCells(corpus, rowName, cells...)
+}
+
+// cell is what was packed, and by whom.
+type cell struct{ variant, tool string }
+
+// findCells is find for tools that did not pack the same variant, in whose first livebuild counts.
+func (r *results) findCells(corpus, rowName string, cells ...cell) ([]series, bool) {
 	for _, records := range [][]record{r.records, r.kept} {
 		packer := ""
 		for _, rec := range records {
-			if rec.Corpus == corpus && rec.Row == rowName && rec.Variant == variant {
+			if rec.Corpus == corpus && rec.Row == rowName && rec.Variant == cells[0].variant {
 				packer = rec.Packer
 			}
 		}
-		found, complete := make([]series, len(tools)), true
-		for i, tool := range tools {
-			found[i] = pick(records, corpus, packer, rowName, variant, tool)
+		found, complete := make([]series, len(cells)), true
+		for i, c := range cells {
+			found[i] = pick(records, corpus, packer, rowName, c.variant, c.tool)
 			complete = complete && len(found[i]) > 0
 		}
 		if complete {
 			return found, true
 		}
 	}
-	return make([]series, len(tools)), false
+	return make([]series, len(cells)), false
 }
 
 // of returns the runs made here in turns with one livebuild.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/livebuild/livebuild/internal/readback"
 )
 
 // Reports are parts of a file that others write, too: what is between their lines
@@ -31,7 +33,7 @@ func (b *benchmark) report(file string) error {
 	if err := os.WriteFile(beside(file, ".svg"), []byte(chart), 0o644); err != nil {
 		return err
 	}
-	return writePart(file, packingReport, b.about()+b.frontTable(file)+b.coldTable()+b.reuseTable())
+	return writePart(file, packingReport, b.about()+b.frontTable(file)+b.wholeTable()+b.reuseTable()+b.uncachedTable()+b.crowdTable())
 }
 
 func writePart(file, name, part string) error {
@@ -95,33 +97,38 @@ func (b *benchmark) about() string {
 	return s.String()
 }
 
-// reported are the records that the tables are made of.
+// reported are the records that the tables are made of, each once.
 func (b *benchmark) reported() []record {
 	var all []record
-	for _, r := range coldRows {
-		for _, v := range []variant{b.corpus.a, b.corpus.b} {
-			for _, tool := range []string{livebuild, reusing} {
-				if ours, theirs, ok := b.cell(r, v, tool); ok {
-					all = append(append(all, ours...), theirs...)
-				}
-			}
+	for _, r := range allRows {
+		if ours, theirs, ok := b.whole(r); ok {
+			all = append(append(all, ours...), theirs...)
+		}
+		if ours, _, ok := b.reused(r); ok {
+			all = append(all, ours...)
+		}
+		if ours, theirs, ok := b.fromDisk(r); ok {
+			all = append(append(all, ours...), theirs...)
+		}
+		if crowd, ok := b.crowded(r); ok {
+			all = append(all, crowd...)
 		}
 	}
 	return all
 }
 
-const coldHead = `### Everything compressed
+const wholeHead = `### Everything compressed
 
 | codec | runs | wall s: livebuild | mksquashfs | ratio | goal | image MB: livebuild | mksquashfs | ratio | goal | read |
 |---|---|---|---|---|---|---|---|---|---|---|
 `
 
-// coldTable compares cold packing, codec by codec.
-func (b *benchmark) coldTable() string {
+// wholeTable compares packing everything, codec by codec.
+func (b *benchmark) wholeTable() string {
 	var s strings.Builder
-	s.WriteString(coldHead)
-	for _, r := range coldRows {
-		ours, theirs, ok := b.cell(r, b.corpus.a, livebuild)
+	s.WriteString(wholeHead)
+	for _, r := range allRows {
+		ours, theirs, ok := b.whole(r)
 		if !ok {
 			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 9))
 			continue
@@ -131,12 +138,12 @@ func (b *benchmark) coldTable() string {
 			pair(ours, theirs, imageSize, "%.1f", 1e6), goal(r.sizeGoal, ours.median(imageSize)/theirs.median(imageSize)),
 			read(ours))
 	}
-	return s.String() + "\n" + b.costTable(b.corpus.a, livebuild)
+	return s.String() + "\n" + b.costTable(b.whole)
 }
 
 const reuseHead = `### One package of 1 MB changed, the earlier image at hand
 
-The image is byte for byte the one that is made without an earlier image.
+The image is byte for byte the one that is made without an earlier image. mksquashfs begins afresh, as in the table before.
 
 | codec | runs | wall s: livebuild | mksquashfs | ratio | goal | bytes reused | goal | read |
 |---|---|---|---|---|---|---|---|---|
@@ -146,11 +153,11 @@ The image is byte for byte the one that is made without an earlier image.
 func (b *benchmark) reuseTable() string {
 	var s strings.Builder
 	s.WriteString(reuseHead)
-	for _, r := range coldRows {
+	for _, r := range allRows {
 		if r.reuseGoal == 0 {
 			continue
 		}
-		ours, theirs, ok := b.cell(r, b.corpus.b, reusing)
+		ours, theirs, ok := b.reused(r)
 		if !ok {
 			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 7))
 			continue
@@ -164,7 +171,7 @@ func (b *benchmark) reuseTable() string {
 			pair(ours, theirs, wall, "%.2f", 1), goal(r.reuseGoal, ours.median(wall)/theirs.median(wall)),
 			share, read(ours))
 	}
-	return s.String() + "\n" + b.costTable(b.corpus.b, reusing)
+	return s.String() + "\n" + b.costTable(b.reused)
 }
 
 const costHead = `| codec | CPU s: livebuild | mksquashfs | ratio | peak memory MiB: livebuild | mksquashfs | ratio | goal |
@@ -172,11 +179,11 @@ const costHead = `| codec | CPU s: livebuild | mksquashfs | ratio | peak memory 
 `
 
 // costTable tells what the runs of the table before took beside time.
-func (b *benchmark) costTable(v variant, tool string) string {
+func (b *benchmark) costTable(find func(row) (ours, theirs series, ok bool)) string {
 	var s strings.Builder
 	s.WriteString(costHead)
-	for _, r := range coldRows {
-		if ours, theirs, ok := b.cell(r, v, tool); ok {
+	for _, r := range allRows {
+		if ours, theirs, ok := find(r); ok {
 			limit := fmt.Sprintf("≤ %d MiB", memoryGoal>>20)
 			if ours.median(memory) > memoryGoal {
 				limit += missed
@@ -188,10 +195,83 @@ func (b *benchmark) costTable(v variant, tool string) string {
 	return s.String() + "\n"
 }
 
-// cell returns the runs that a row compares, and whether there are any.
-func (b *benchmark) cell(r row, v variant, tool string) (ours, theirs series, ok bool) {
-	found, ok := b.results.find(b.corpus.key, r.name, v.name, tool, mksquashfs)
+const uncachedHead = `### From a cold page cache
+
+Nothing of the closure is in memory before (` + "`echo 3 > /proc/sys/vm/drop_caches`" + `).
+
+| codec | runs | wall s: livebuild | mksquashfs | ratio | goal | CPU s: livebuild | mksquashfs | ratio |
+|---|---|---|---|---|---|---|---|---|
+`
+
+// uncachedTable compares packing what has to be read first.
+func (b *benchmark) uncachedTable() string {
+	var s strings.Builder
+	s.WriteString(uncachedHead)
+	for _, r := range allRows {
+		if r.uncachedGoal == 0 {
+			continue
+		}
+		ours, theirs, ok := b.fromDisk(r)
+		if !ok {
+			fmt.Fprintf(&s, "| %s | none |%s\n", r.name, strings.Repeat(" |", 7))
+			continue
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(ours, theirs), pair(ours, theirs, wall, "%.2f", 1),
+			goal(r.uncachedGoal, ours.median(wall)/theirs.median(wall)), pair(ours, theirs, cpu, "%.2f", 1))
+	}
+	return s.String() + "\n"
+}
+
+// crowdTable tells what packing with many workers takes.
+func (b *benchmark) crowdTable() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "### With %d workers\n\nOn the same processors, so that only the memory is that of so many. One run each.\n\n", many)
+	s.WriteString("| codec | peak memory MiB | goal | the same image |\n|---|---|---|---|\n")
+	for _, r := range allRows {
+		if !r.crowded {
+			continue
+		}
+		crowd, ok := b.crowded(r)
+		few, _, known := b.whole(r)
+		if !ok || !known {
+			fmt.Fprintf(&s, "| %s | none | | |\n", r.name)
+			continue
+		}
+		limit := fmt.Sprintf("≤ %d MiB", crowdedGoal>>20)
+		if crowd.median(memory) > crowdedGoal {
+			limit += missed
+		}
+		same := "yes"
+		if crowd[0].SHA256 != few[0].SHA256 {
+			same = "**no**"
+		}
+		fmt.Fprintf(&s, "| %s | %.0f | %s | %s |\n", r.name, crowd.median(memory)/(1<<20), limit, same)
+	}
+	return s.String() + "\n"
+}
+
+// whole returns the runs that compress everything, and whether there are any of both.
+func (b *benchmark) whole(r row) (ours, theirs series, ok bool) {
+	found, ok := b.results.find(b.corpus.key, r.name, b.corpus.a.name, livebuild, mksquashfs)
 	return found[0], found[1], ok
+}
+
+// reused is whole of runs that have an earlier image. mksquashfs', which has no use for one, are those of whole.
+func (b *benchmark) reused(r row) (ours, theirs series, ok bool) {
+	found, ok := b.results.findCells(b.corpus.key, r.name, cell{b.corpus.b.name, reusing}, cell{b.corpus.a.name, mksquashfs})
+	return found[0], found[1], ok
+}
+
+// fromDisk is whole of runs that had nothing in memory.
+func (b *benchmark) fromDisk(r row) (ours, theirs series, ok bool) {
+	found, ok := b.results.find(b.corpus.key, uncachedPrefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
+	return found[0], found[1], ok
+}
+
+// crowded returns the runs with many workers.
+func (b *benchmark) crowded(r row) (series, bool) {
+	found, ok := b.results.find(b.corpus.key, crowdPrefix+r.name, b.corpus.a.name, livebuild)
+	return found[0], ok
 }
 
 const missed = ", **missed**"
@@ -204,7 +284,7 @@ func pair(ours, theirs series, figure func(record) float64, format string, unit 
 
 // goal is a goal for a ratio, and whether it was missed.
 func goal(want, got float64) string {
-	s := fmt.Sprintf("≤ %.2f", want)
+	s := fmt.Sprintf("≤ %.3f", want)
 	if got > want {
 		s += missed
 	}
@@ -220,4 +300,4 @@ func runs(ours, theirs series) string {
 }
 
 // read tells how many readers read the image.
-func read(s series) string { return fmt.Sprintf("%d of %d", len(s.readers()), len(readers)) }
+func read(s series) string { return fmt.Sprintf("%d of %d", len(s.readers()), readback.Readers()) }

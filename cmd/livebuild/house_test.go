@@ -373,7 +373,11 @@ var house = map[string]room{
 	},
 	"cmd/bench": {
 		"measures the packer against mksquashfs, and whole images against derivations, for `docs/benchmarks.md`",
-		[]string{"internal/boot", "internal/chart", "internal/gauge", "internal/image", "internal/medium", "internal/nix", "internal/store", "internal/synthetic", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+		[]string{"internal/boot", "internal/chart", "internal/gauge", "internal/image", "internal/medium", "internal/nix", "internal/readback", "internal/store", "internal/synthetic", "pkg/hybridiso", "pkg/squashfs", "pkg/squashfs/codec"},
+	},
+	"internal/readback": {
+		"has images read by programs of others, and finds what is different from their source",
+		nil,
 	},
 	"internal/gauge": {
 		"what the kernel counts of a run that is measured, and limits it to",
@@ -384,8 +388,8 @@ var house = map[string]room{
 		nil,
 	},
 	"internal/synthetic": {
-		"makes closures up, of any size, to be packed",
-		[]string{"pkg/squashfs"},
+		"makes closures up, of any size, to be packed, and updates of closures",
+		[]string{"internal/store", "pkg/squashfs"},
 	},
 	"cmd/dist": {
 		"packs a build for Debian and Fedora; a module of its own",
