@@ -122,8 +122,9 @@ test-long: mini systemd
 	$(MAKE) dist-check
 	@[ -z "$$LIVEBUILD_NIXPKGS" ] || $(MAKE) flake-check
 
-# ROWS="lz4 zstd:3 reuse:xz verify:zstd:3" measures some rows only, RUNS says how often.
-# Images are read back by unpacking them, 1.6 GB each, to SCRATCH: in memory, for speed.
+# ROWS="lz4 zstd:3 reuse:xz uncached:lz4 workers:xz verify:zstd:3" measures some rows only, RUNS says
+# how often. Images are read back by unpacking them twice at once, 1.6 GB each, to SCRATCH: in memory,
+# for speed.
 RUNS    := 3
 SCRATCH := /dev/shm
 bench: setup build

@@ -100,7 +100,7 @@ func formats() []manual.Block {
 		}
 		switch r.Name {
 		case codec.LZ4:
-			text += "; from 2 on, high compression, of which the last is also called lz4:hc"
+			text += "; from 2 on, high compression, of which lz4:hc is the highest: less than mksquashfs' -Xhc makes, in a fraction of the time"
 		case codec.XZ:
 			text += "; the smallest, and the slowest to read; needs a livebuild that was built with cgo"
 		case codec.Zstd:

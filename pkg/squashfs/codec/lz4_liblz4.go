@@ -10,6 +10,7 @@ package codec
 import "C"
 
 import (
+	"fmt"
 	"unsafe"
 )
 
@@ -21,18 +22,15 @@ func lz4Backend(level int) backend {
 	}
 	if level == methodOf(LZ4).level {
 		b.newCompressor = func() compressor { return lz4Fast(newLZ4State(C.LZ4_sizeofState())) }
-	} else {
-		b.newCompressor = func() compressor {
-			return &lz4High{state: newLZ4State(C.LZ4_sizeofStateHC()), level: C.int(level)}
-		}
-		b.slow = level >= slowLZ4
+		return b
+	}
+	level = min(level, highestLZ4)
+	b.library += fmt.Sprintf(" high %d", level)
+	b.newCompressor = func() compressor {
+		return &lz4High{state: newLZ4State(C.LZ4_sizeofStateHC()), level: C.int(level)}
 	}
 	return b
 }
-
-// slowLZ4 is the first level that looks for the shortest of many ways to code a block
-// (LZ4HC_CLEVEL_OPT_MIN).
-const slowLZ4 = 10
 
 // lz4State is working memory for liblz4, which wants it aligned to 8 bytes and initialises it for
 // each block.

@@ -11,7 +11,7 @@ import (
 // pierrecVersion is the version in go.mod, which a test compares.
 const pierrecVersion = "v4.1.33"
 
-// lz4Backend compresses in Go. High compression has no levels above 9 there: those become 9.
+// lz4Backend compresses in Go.
 func lz4Backend(level int) backend {
 	b := backend{
 		library:         "pierrec/lz4 " + pierrecVersion,
@@ -24,7 +24,7 @@ func lz4Backend(level int) backend {
 	}
 	levels := []lz4.CompressionLevel{lz4.Level1, lz4.Level2, lz4.Level3, lz4.Level4, lz4.Level5,
 		lz4.Level6, lz4.Level7, lz4.Level8, lz4.Level9}
-	level = min(level, len(levels))
+	level = min(level, highestLZ4)
 	b.library += fmt.Sprintf(" high %d", level)
 	b.newCompressor = func() compressor { return &lz4High{lz4.CompressorHC{Level: levels[level-1]}} }
 	return b
