@@ -22,6 +22,15 @@ func (s setting) family() string {
 	return name
 }
 
+// label is what is told of a setting within its family.
+func (s setting) label() string {
+	_, level, leveled := strings.Cut(s.name, ":")
+	if !leveled {
+		return s.name
+	}
+	return level
+}
+
 // beats says whether a setting takes less time than another and makes a smaller image.
 func (s setting) beats(other setting) bool { return s.wall < other.wall && s.size < other.size }
 
@@ -74,7 +83,7 @@ func drawFront(ours, theirs []setting) string {
 				if s.family() != family {
 					continue
 				}
-				pt := chart.Point{X: s.wall, Y: s.size / 1e6, Label: s.name}
+				pt := chart.Point{X: s.wall, Y: s.size / 1e6, Label: s.label()}
 				if tool.class == "theirs" {
 					_, pt.Open = answer(s, ours)
 				}

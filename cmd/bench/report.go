@@ -90,7 +90,7 @@ func (b *benchmark) about() string {
 	fmt.Fprintf(&s, "- Closure: %s, of Debian 12's packages (testdata/bench/packages.list).\n", b.corpus.about)
 	fmt.Fprintf(&s, "- Machine: %s.\n", cmp.Or(strings.Join(machines, "; for other rows "), b.machine))
 	if len(loads) > 0 {
-		fmt.Fprintf(&s, "  The load average before a run was %.1f to %.1f, of which up to %d is the run before; what is above was others' work.\n", slices.Min(loads), slices.Max(loads), b.workers)
+		fmt.Fprintf(&s, "  The load average before a run was %.1f to %.1f, of which the run before makes as many as it has workers; what is above was others' work.\n", slices.Min(loads), slices.Max(loads))
 	}
 	fmt.Fprintf(&s, "- Against: %s.\n", cmp.Or(strings.Join(versions, "; "), b.version))
 	fmt.Fprintf(&s, "- livebuild: %s.\n\n", cmp.Or(strings.Join(identities, "; "), "not measured"))
