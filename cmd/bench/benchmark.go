@@ -99,19 +99,19 @@ func sourcesKey(root string, names ...string) (string, error) {
 
 // afresh measures a row of the first table: both packers compress everything.
 func (b *benchmark) afresh(ctx context.Context, r row) error {
-	return b.inTurns(ctx, r, "", warm(b.corpus.a), b.livebuilds(ctx, r), b.mksquashfss(ctx, r))
+	return b.inTurns(ctx, r, "", warm(b.corpus.a), b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
 }
 
 // uncached is afresh with nothing in memory before each run.
 func (b *benchmark) uncached(ctx context.Context, r row) error {
-	return b.inTurns(ctx, r, uncachedPrefix, gauge.DropCaches, b.livebuilds(ctx, r), b.mksquashfss(ctx, r))
+	return b.inTurns(ctx, r, uncachedPrefix, gauge.DropCaches, b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
 }
 
 // crowd measures once what many workers take, of memory above all.
 func (b *benchmark) crowd(ctx context.Context, r row) error {
 	crowded := *b
 	crowded.runs, crowded.workers = min(b.runs, 1), many
-	return crowded.inTurns(ctx, r, crowdPrefix, warm(b.corpus.a), crowded.livebuilds(ctx, r))
+	return crowded.inTurns(ctx, r, crowdPrefix, warm(b.corpus.a), crowded.livebuildTurn(ctx, r))
 }
 
 // reuse measures a row of the second table: one package has changed, and livebuild has the image
@@ -149,11 +149,11 @@ type turn struct {
 	run  func() (record, error)
 }
 
-func (b *benchmark) livebuilds(ctx context.Context, r row) turn {
+func (b *benchmark) livebuildTurn(ctx context.Context, r row) turn {
 	return turn{livebuild, b.corpus.a, func() (record, error) { return b.livebuild(ctx, r, b.corpus.a, "") }}
 }
 
-func (b *benchmark) mksquashfss(ctx context.Context, r row) turn {
+func (b *benchmark) mksquashfsTurn(ctx context.Context, r row) turn {
 	return turn{mksquashfs, b.corpus.a, func() (record, error) { return b.mksquashfs(ctx, r, b.corpus.a) }}
 }
 
@@ -309,7 +309,7 @@ func (b *benchmark) squash(ctx context.Context, r row, output string) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, b.theirs, args...)
+	return readback.Run(ctx, b.theirs, args...)
 }
 
 func (b *benchmark) describe(rec record, r row, v variant) record {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/medium"
+	"github.com/livebuild/livebuild/internal/readback"
 )
 
 const (
@@ -37,7 +38,7 @@ func (b *benchmark) booting(ctx context.Context, r row, flake string) (err error
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	images := map[string]string{livebuild: filepath.Join(folder, "livebuild.iso"), mksquashfs: filepath.Join(folder, "mksquashfs.iso")}
-	if err := run(ctx, b.program, "iso", "path:"+flake+"#"+bootConfiguration, "-o", images[livebuild], "--compression", r.name, "--reuse", "none"); err != nil {
+	if err := readback.Run(ctx, b.program, "iso", "path:"+flake+"#"+bootConfiguration, "-o", images[livebuild], "--compression", r.name, "--reuse", "none"); err != nil {
 		return err
 	}
 	if err := b.repacked(ctx, r, images[livebuild], images[mksquashfs], folder); err != nil {
@@ -67,14 +68,14 @@ func (b *benchmark) repacked(ctx context.Context, r row, image, to, folder strin
 	if err := errors.Join(extractStore(image, ours), os.MkdirAll(mounted, 0o755)); err != nil {
 		return err
 	}
-	if err := run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", ours, mounted); err != nil {
+	if err := readback.Run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", ours, mounted); err != nil {
 		return err
 	}
-	err = run(ctx, b.theirs, append(b.packingArgs([]string{mounted}, theirs), r.mksquashfsArgs()...)...)
-	if err := errors.Join(err, run(context.WithoutCancel(ctx), "umount", mounted)); err != nil {
+	err = readback.Run(ctx, b.theirs, append(b.packingArgs([]string{mounted}, theirs), r.mksquashfsArgs()...)...)
+	if err := errors.Join(err, readback.Run(context.WithoutCancel(ctx), "umount", mounted)); err != nil {
 		return err
 	}
-	return run(ctx, "xorriso", "-indev", image, "-outdev", to, "-boot_image", "any", "replay", "-map", theirs, "/"+medium.StoreImage)
+	return readback.Run(ctx, "xorriso", "-indev", image, "-outdev", to, "-boot_image", "any", "replay", "-map", theirs, "/"+medium.StoreImage)
 }
 
 // boot boots an image and returns how long it took until the system had looked at its store, by

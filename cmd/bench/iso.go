@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/livebuild/livebuild/internal/gauge"
+	"github.com/livebuild/livebuild/internal/readback"
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
 )
 
@@ -221,7 +222,7 @@ func (m images) prepare(ctx context.Context, r isoRow) error {
 		if err != nil {
 			return told("nix-store --query", err)
 		}
-		if err := run(ctx, "nix-store", append(append(m.store(), "--realise"), strings.Fields(string(inputs))...)...); err != nil {
+		if err := readback.Run(ctx, "nix-store", append(append(m.store(), "--realise"), strings.Fields(string(inputs))...)...); err != nil {
 			return err
 		}
 	}
@@ -299,7 +300,7 @@ func (m images) forget(ctx context.Context, drv string) error {
 	if _, err := os.Lstat(filepath.Join(m.disk, "store", path)); err != nil {
 		return nil
 	}
-	return run(ctx, "nix-store", append(m.store(), "--delete", path)...)
+	return readback.Run(ctx, "nix-store", append(m.store(), "--delete", path)...)
 }
 
 // livebuildISO runs 'livebuild iso'.

@@ -96,12 +96,3 @@ func watch(ctx context.Context, args []string) error {
 		Output: stdout.Bytes(),
 	})
 }
-
-// run runs a program, whose output is in the error if it fails.
-func run(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, out)
-	}
-	return nil
-}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/livebuild/livebuild/internal/gauge"
+	"github.com/livebuild/livebuild/internal/readback"
 )
 
 const (
@@ -152,10 +153,10 @@ func timeReading(ctx context.Context, image, folder string, names []string) (rec
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return rec, err
 	}
-	if err := run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder); err != nil {
+	if err := readback.Run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder); err != nil {
 		return rec, err
 	}
-	defer func() { err = errors.Join(err, run(context.WithoutCancel(ctx), "umount", folder)) }()
+	defer func() { err = errors.Join(err, readback.Run(context.WithoutCancel(ctx), "umount", folder)) }()
 	if err := gauge.DropCaches(); err != nil {
 		return rec, err
 	}
@@ -213,9 +214,9 @@ func (b *benchmark) reportReading(file string) error {
 // bothSides calls line for each row of a table that both tools were measured in, and returns the records of all.
 func (b *benchmark) bothSides(prefix string, line func(r row, ours, theirs series)) (records []record) {
 	for _, r := range allRows {
-		if found, ok := b.results.find(b.corpus.key, prefix+r.name, b.corpus.a.name, livebuild, mksquashfs); ok {
-			records = append(append(records, found[0]...), found[1]...)
-			line(r, found[0], found[1])
+		if ours, theirs, ok := b.sides(prefix, r); ok {
+			records = append(append(records, ours...), theirs...)
+			line(r, ours, theirs)
 		}
 	}
 	return records

@@ -252,7 +252,12 @@ func (b *benchmark) crowdTable() string {
 
 // whole returns the runs that compress everything, and whether there are any of both.
 func (b *benchmark) whole(r row) (ours, theirs series, ok bool) {
-	found, ok := b.results.find(b.corpus.key, r.name, b.corpus.a.name, livebuild, mksquashfs)
+	return b.sides("", r)
+}
+
+// sides are the runs of both tools in a row after a prefix, and whether there are any of both.
+func (b *benchmark) sides(prefix string, r row) (ours, theirs series, ok bool) {
+	found, ok := b.results.find(b.corpus.key, prefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
 	return found[0], found[1], ok
 }
 
@@ -264,8 +269,7 @@ func (b *benchmark) reused(r row) (ours, theirs series, ok bool) {
 
 // fromDisk is whole of runs that had nothing in memory.
 func (b *benchmark) fromDisk(r row) (ours, theirs series, ok bool) {
-	found, ok := b.results.find(b.corpus.key, uncachedPrefix+r.name, b.corpus.a.name, livebuild, mksquashfs)
-	return found[0], found[1], ok
+	return b.sides(uncachedPrefix, r)
 }
 
 // crowded returns the runs with many workers.

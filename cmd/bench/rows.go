@@ -21,7 +21,7 @@ type row struct {
 	crowded      bool    // and how much memory many workers take
 }
 
-// allRows are what is measured by itself, from the fastest on. The goals are ratios to mksquashfs.
+// allRows are all of them, by compressor and level. The goals are ratios to mksquashfs.
 var allRows = []row{
 	{name: "none", compression: "none", wallGoal: 0.6, sizeGoal: 1, checked: true},
 	{name: "lz4", compression: "lz4", wallGoal: 0.7, sizeGoal: 0.985, reuseGoal: 0.15, uncachedGoal: 0.6, checked: true, crowded: true},

@@ -86,14 +86,14 @@ type reader struct {
 // readers are independent of each other and of livebuild. The first needs root.
 var readers = []reader{
 	{"kernel", func(ctx context.Context, image, folder string) (func() error, error) {
-		err := run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder)
-		return func() error { return run(context.WithoutCancel(ctx), "umount", folder) }, err
+		err := Run(ctx, "mount", "-t", "squashfs", "-o", "loop,ro", image, folder)
+		return func() error { return Run(context.WithoutCancel(ctx), "umount", folder) }, err
 	}},
 	{"unsquashfs", func(ctx context.Context, image, folder string) (func() error, error) {
-		return nothing, run(ctx, "unsquashfs", "-no-progress", "-quiet", "-force", "-dest", folder, image)
+		return nothing, Run(ctx, "unsquashfs", "-no-progress", "-quiet", "-force", "-dest", folder, image)
 	}},
 	{"rdsquashfs", func(ctx context.Context, image, folder string) (func() error, error) {
-		return nothing, run(ctx, "rdsquashfs", "--quiet", "--chmod", "--unpack-path", "/", "--unpack-root", folder, image)
+		return nothing, Run(ctx, "rdsquashfs", "--quiet", "--chmod", "--unpack-path", "/", "--unpack-root", folder, image)
 	}},
 }
 
@@ -143,8 +143,8 @@ func (r reader) compare(ctx context.Context, image, scratch string, want Tree) (
 	return want.Compare(got)
 }
 
-// run runs a program, whose output is in the error if it fails.
-func run(ctx context.Context, name string, args ...string) error {
+// Run runs a program of others, whose output is in the error if it fails.
+func Run(ctx context.Context, name string, args ...string) error {
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", name, err, out)
