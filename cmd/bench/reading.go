@@ -18,18 +18,19 @@ import (
 )
 
 const (
-	readVerb   = "read"
-	readPart   = "reading"
-	readPrefix = "read:" // of rows
+	readVerb    = "read"
+	readPart    = "reading"
+	readPrefix  = "read:"  // of rows that read small files in a random order
+	orderPrefix = "order:" // of rows that read all files in the order of their names
 )
 
-// What is read: so many files, none larger than this, in the same random order in both images.
+// What is read in a random order: so many files, none larger than this.
 const (
 	filesRead = 2000
 	smallFile = 16 << 10
 )
 
-// reading measures how the kernel reads small files from images that are mounted.
+// reading measures how the kernel reads files from images that are mounted.
 func reading(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet(readVerb, flag.ExitOnError)
 	dir := flags.String("corpus", ".work/bench", "`folder` that corpus.sh made")
@@ -67,11 +68,12 @@ func reading(ctx context.Context, args []string) error {
 	return b.reportReading(*report)
 }
 
-// reading makes the runs of a row that are not there yet, in turns.
+// reading makes the runs of a row that are not there yet, in turns, of small files and of all.
 func (b *benchmark) reading(ctx context.Context, r row) (err error) {
-	as := row{name: readPrefix + r.name}
-	done := func(tool string) int { return len(b.done(as, b.corpus.a, tool)) }
-	if done(livebuild) >= b.runs && done(mksquashfs) >= b.runs {
+	missing := func(prefix, tool string) int {
+		return b.runs - len(b.done(row{name: prefix + r.name}, b.corpus.a, tool))
+	}
+	if max(missing(readPrefix, livebuild), missing(readPrefix, mksquashfs), missing(orderPrefix, livebuild), missing(orderPrefix, mksquashfs)) <= 0 {
 		return nil
 	}
 	if !b.has(r, b.corpus.a) {
@@ -94,53 +96,61 @@ func (b *benchmark) reading(ctx context.Context, r row) (err error) {
 	if err := b.squash(ctx, r, squashed[mksquashfs]); err != nil {
 		return err
 	}
-	names, err := b.smallFiles()
+	all, small, err := b.filesToRead()
 	if err != nil {
 		return err
 	}
-	for i := range b.runs {
-		for _, tool := range []string{livebuild, mksquashfs} {
-			if done(tool) > i {
-				continue
-			}
-			rec, err := timeReading(ctx, squashed[tool], filepath.Join(folder, "mounted"), names)
-			if err != nil {
-				return err
-			}
-			rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
-			if err := b.keep(b.describe(rec, as, b.corpus.a)); err != nil {
-				return err
+	names := map[string][]string{readPrefix: small, orderPrefix: all}
+	for _, prefix := range []string{readPrefix, orderPrefix} {
+		for range b.runs {
+			for _, tool := range []string{livebuild, mksquashfs} {
+				if missing(prefix, tool) <= 0 {
+					continue
+				}
+				rec, err := timeReading(ctx, squashed[tool], filepath.Join(folder, "mounted"), names[prefix])
+				if err != nil {
+					return err
+				}
+				rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
+				if err := b.keep(b.describe(rec, row{name: prefix + r.name}, b.corpus.a)); err != nil {
+					return err
+				}
 			}
 		}
 	}
 	return ctx.Err()
 }
 
-// smallFiles are names of small files of the corpus in a random order, always the same.
-func (b *benchmark) smallFiles() ([]string, error) {
+// filesToRead are the names of all files of the corpus in their order, and of small ones in a random
+// order, always the same.
+func (b *benchmark) filesToRead() (all, small []string, err error) {
 	roots, err := b.corpus.a.files()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
 	for _, root := range roots {
 		err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
 			info, err := d.Info()
-			if err == nil && info.Size() <= smallFile {
-				names = append(names, filepath.Base(root)+strings.TrimPrefix(file, root))
+			if err != nil {
+				return err
 			}
-			return err
+			all = append(all, filepath.Base(root)+strings.TrimPrefix(file, root))
+			if info.Size() <= smallFile {
+				small = append(small, all[len(all)-1])
+			}
+			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	slices.Sort(names)
-	rand.New(rand.NewPCG(1, 1)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	return names[:min(len(names), filesRead)], nil
+	slices.Sort(all)
+	slices.Sort(small)
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(small), func(i, j int) { small[i], small[j] = small[j], small[i] })
+	return all, small[:min(len(small), filesRead)], nil
 }
 
 // timeReading mounts an image and reads files from it, with nothing of either in memory. Loop
@@ -188,18 +198,30 @@ device, and reads %d random files of at most 16 KiB from each, the same in the s
 is in memory before (` + "`echo 3 > /proc/sys/vm/drop_caches`" + `). CPU is that of the reader, in which the kernel decompresses. A ratio
 below 1 is in favour of livebuild's image.
 
-| codec | runs | wall s: livebuild's | mksquashfs' | ratio | goal | CPU s: livebuild's | mksquashfs' | ratio |
+`
+
+const orderHead = `
+### All of it, in order
+
+The same with every file of the closure, one after the other in the order of their names, as somebody reads who copies the store.
+
+`
+
+const readColumns = `| codec | runs | wall s: livebuild's | mksquashfs' | ratio | goal | CPU s: livebuild's | mksquashfs' | ratio |
 |---|---|---|---|---|---|---|---|---|
 `
 
-// reportReading writes the table into its part of a file, and its records beside it.
+// reportReading writes the tables into their part of a file, and their records beside it.
 func (b *benchmark) reportReading(file string) error {
 	var s strings.Builder
-	fmt.Fprintf(&s, readHead, filesRead)
-	records := b.bothSides(readPrefix, func(r row, o, t series) {
+	line := func(r row, o, t series) {
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.2f", 1),
 			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.2f", 1))
-	})
+	}
+	fmt.Fprintf(&s, readHead+readColumns, filesRead)
+	records := b.bothSides(readPrefix, line)
+	s.WriteString(orderHead + readColumns)
+	records = append(records, b.bothSides(orderPrefix, line)...)
 	boots, booted := b.bootTable()
 	if err := errors.Join(writeBook(file, readPart, records), writeBook(file, bootPart, booted)); err != nil {
 		return err

@@ -24,11 +24,11 @@ func TestReading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all.records) != 2 || len(all.kept) != 2 {
-		t.Errorf("%d runs, of which the report keeps %d; want 2 and 2", len(all.records), len(all.kept))
+	if len(all.records) != 4 || len(all.kept) != 4 {
+		t.Errorf("%d runs, of which the report keeps %d; want 4 and 4, of small files and of all", len(all.records), len(all.kept))
 	}
 	text, err := os.ReadFile(report)
-	if err != nil || !strings.Contains(string(text), "\n| lz4 | 1 | ") {
+	if err != nil || strings.Count(string(text), "\n| lz4 | 1 | ") != 2 {
 		t.Errorf("the report is\n%s\n%v", text, err)
 	}
 }
