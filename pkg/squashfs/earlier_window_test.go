@@ -45,3 +45,28 @@ func TestEarlierLeavesWindowsAlone(t *testing.T) {
 		t.Error("other bytes than without the earlier image")
 	}
 }
+
+// The windows of a large entry fill its blocks, one after the other: no block but the last has
+// room left for a file.
+func TestWindowsFillBlocks(t *testing.T) {
+	const files, size, blockSize = 12288, 655, 128 << 10
+	dir := t.TempDir()
+	random := rand.New(rand.NewChaCha8([32]byte{5}))
+	for i := range files {
+		p := make([]byte, size)
+		for i := range p {
+			p[i] = byte(random.Uint32())
+		}
+		write(t, dir, fmt.Sprintf("a/%d", i), p, 0o444)
+	}
+	opts := testOptions
+	opts.Codec = newCodec(t, "lz4", blockSize)
+	_, summary := shelf{dir: dir, entries: dirEntries(t, dir)}.pack(t, opts, nil)
+	if files <= layoutRules.windows.WindowFiles {
+		t.Fatal("one window for all files")
+	}
+	each := blockSize / size // files in a block
+	if want := (files + each - 1) / each; summary.Fragments != want {
+		t.Errorf("%d fragment blocks, want %d", summary.Fragments, want)
+	}
+}

@@ -21,7 +21,7 @@ import (
 
 // layoutGeneration counts the changes to the rules by which files are laid
 // down. It has to grow with every change that gives the same tree other bytes.
-const layoutGeneration = 4
+const layoutGeneration = 5
 
 // Options say how a tree is laid down. The zero value is a good choice.
 type Options struct {

@@ -1,13 +1,9 @@
 // Package likeness puts files in an order in which like ones are near each other,
 // so that a compressor which sees several at once finds more to take up again. It
-// knows files by their contents, names and sizes, and nothing of where they go.
+// knows files by their contents and sizes, and nothing of where they go.
 package likeness
 
-import (
-	"path"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Files are compared by sketches: of a file's
 // short byte sequences each falls into one of sketchSize buckets by its hash,
@@ -27,6 +23,18 @@ const (
 	// A feature that so many files of a window have says nothing: headers of
 	// object files, licences.
 	commonFeature = 400
+)
+
+// How many hundredths the likeness of a file counts whose neighbour in the given order is in
+// the span already. Who reads a folder file by file often finds the next one in a block that is
+// decoded: Linux keeps three (SQUASHFS_FRAGMENT_CACHE_SIZE in fs/squashfs/Kconfig). Reading 68,000 files in
+// order it decodes 11,600 fragment blocks if neighbours count no more than others, 5,900 if they count
+// threefold, in an image that is 0.07 % larger with zstd 3, and 4,900, 0.14 % larger, if fivefold. A compressor
+// that looks back less than a block wants like files close together: with lz4 threefold costs 0.25 %, half as
+// much again 0.04 %.
+const (
+	besideInBlock = 300
+	besideInReach = 150
 )
 
 // Sketch is the features of a file by bucket, noFeature for an empty one.
@@ -80,6 +88,7 @@ type Sorter struct {
 	members  []int32 // the files that have a feature, feature by feature
 	ends     []int32 // of each feature's part of members
 	met      []int32 // the last span, by number, with a feature
+	beside   []int32 // the last span with a neighbour of file i-1
 
 	score   []int32 // how many features a file has in common with the span
 	count   []int32 // how many features it has
@@ -93,19 +102,23 @@ type slot struct {
 }
 
 // Order returns the order in which to put files, given by size in bytes and
-// sketch, into blocks: always the one next that has the greatest part of its
-// features in common with those that are in the block already, or, if none has
-// any, the first one left.
+// sketch, into blocks, of which the first has so many bytes already: always the one
+// next that has the greatest part of its features in common with those that are in
+// the block already, where a file beside one of them in the given order counts for
+// more, or, if none has any, the first one left.
 //
 // A compressor finds again what lies up to reach bytes back, at most a block. If
 // that is less than one, files are held against those of the last reach bytes,
 // wherever blocks end: lz4 made 0.1 % less of that than of whole blocks.
-func (l *Sorter) Order(sizes []int, sketches []Sketch, reach, blockSize int) []int {
+func (l *Sorter) Order(sizes []int, sketches []Sketch, filled, reach, blockSize int) []int {
 	l.index(sketches)
 	order := make([]int, 0, len(sizes))
-	span, filled, first := int32(1), 0, int32(0)
+	span, first, weight := int32(1), int32(0), int64(besideInBlock)
+	if reach < blockSize {
+		filled, weight = 0, besideInReach
+	}
 	for len(order) < len(sizes) {
-		next := l.likest()
+		next := l.likest(span, weight)
 		if next < 0 {
 			for l.done[first] {
 				first++
@@ -135,9 +148,16 @@ func (l *Sorter) forget() {
 	l.waiting = l.waiting[:0]
 }
 
-// likest returns the file most like those in the span, -1 if none is.
-func (l *Sorter) likest() int32 {
+// likest returns the file most like those in the span, -1 if none is. The likeness of those beside
+// them counts weight hundredths.
+func (l *Sorter) likest(span int32, weight int64) int32 {
 	best := int32(-1)
+	score := func(i int32) int64 {
+		if l.beside[i+1] == span {
+			return int64(l.score[i]) * weight
+		}
+		return int64(l.score[i]) * 100
+	}
 	left := l.waiting[:0]
 	for _, i := range l.waiting {
 		if l.done[i] {
@@ -148,7 +168,7 @@ func (l *Sorter) likest() int32 {
 			best = i
 			continue
 		}
-		this, that := int64(l.score[i])*int64(l.count[best]), int64(l.score[best])*int64(l.count[i])
+		this, that := score(i)*int64(l.count[best]), score(best)*int64(l.count[i])
 		if this > that || this == that && i < best {
 			best = i
 		}
@@ -160,6 +180,7 @@ func (l *Sorter) likest() int32 {
 // put puts file i into the span and adds to the scores of files like it.
 func (l *Sorter) put(i, span int32) {
 	l.done[i] = true
+	l.beside[i], l.beside[i+2] = span, span
 	for _, f := range l.features[int(i)*sketchSize:][:sketchSize] {
 		if f < 0 || l.met[f] == span {
 			continue
@@ -195,6 +216,7 @@ func (l *Sorter) index(sketches []Sketch) {
 	l.score = resized(l.score, n)
 	l.count = resized(l.count, n)
 	l.done = resized(l.done, n)
+	l.beside = resized(l.beside, n+2)
 	l.waiting = l.waiting[:0]
 	l.features = resized(l.features, n*sketchSize)
 	size := 1
@@ -263,33 +285,4 @@ func resized[T any](s []T, n int) []T {
 	s = slices.Grow(s[:0], n)[:n]
 	clear(s)
 	return s
-}
-
-// Kind is what is known of a file's likeness to others without looking into
-// it: files of a type are alike, and of these those of a name.
-type Kind struct{ extension, name string }
-
-// KindOf returns the kind of a file by its path.
-func KindOf(file string) Kind {
-	name := path.Base(file)
-	return Kind{extension(name), name}
-}
-
-// Compare orders kinds so that like ones are beside each other.
-func (k Kind) Compare(other Kind) int {
-	if c := strings.Compare(k.extension, other.extension); c != 0 {
-		return c
-	}
-	return strings.Compare(k.name, other.name)
-}
-
-// extension is path.Ext without what numbers a version: ".so" of "libz.so.1.2".
-func extension(name string) string {
-	for {
-		ext := path.Ext(name)
-		if len(ext) <= 1 || strings.Trim(ext[1:], "0123456789") != "" {
-			return ext
-		}
-		name = strings.TrimSuffix(name, ext)
-	}
 }

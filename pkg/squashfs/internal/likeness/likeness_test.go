@@ -30,7 +30,7 @@ func TestOrderBringsTheLikeTogether(t *testing.T) {
 	}
 	var sorter Sorter
 	for _, reach := range []int{32 << 10, 1 << 20} {
-		order := sorter.Order(sizes, sketches, reach, 1<<20)
+		order := sorter.Order(sizes, sketches, 0, reach, 1<<20)
 		changes := 0
 		for i := range order[1:] {
 			if order[i]%families != order[i+1]%families {
@@ -47,7 +47,7 @@ func TestOrderBringsTheLikeTogether(t *testing.T) {
 			}
 		}
 		// Tables that were used do not change the outcome.
-		if again := new(Sorter).Order(sizes, sketches, reach, 1<<20); !slices.Equal(again, order) {
+		if again := new(Sorter).Order(sizes, sketches, 0, reach, 1<<20); !slices.Equal(again, order) {
 			t.Errorf("reach %d: %v with new tables, %v with old ones", reach, again, order)
 		}
 	}
@@ -63,20 +63,11 @@ func TestOrderOfUnlikeFiles(t *testing.T) {
 		sizes, sketches, want = append(sizes, len(p)), append(sketches, NewSketch(p)), append(want, i)
 	}
 	var sorter Sorter
-	if got := sorter.Order(sizes, sketches, 4096, 4096); !slices.Equal(got, want) {
+	if got := sorter.Order(sizes, sketches, 0, 4096, 4096); !slices.Equal(got, want) {
 		t.Errorf("order %v", got)
 	}
-	if got := sorter.Order(nil, nil, 4096, 4096); len(got) != 0 {
+	if got := sorter.Order(nil, nil, 0, 4096, 4096); len(got) != 0 {
 		t.Errorf("order of nothing: %v", got)
-	}
-}
-
-func TestKinds(t *testing.T) {
-	files := []string{"lib/libz.so.1.2", "b/COPYING", "libz.so", "a/COPYING", "x.h", "liby.so.12"}
-	slices.SortStableFunc(files, func(a, b string) int { return KindOf(a).Compare(KindOf(b)) })
-	want := []string{"b/COPYING", "a/COPYING", "x.h", "liby.so.12", "libz.so", "lib/libz.so.1.2"}
-	if !slices.Equal(files, want) {
-		t.Errorf("order %q, want %q", files, want)
 	}
 }
 
@@ -85,5 +76,35 @@ func BenchmarkSketch(b *testing.B) {
 	b.SetBytes(int64(len(p)))
 	for b.Loop() {
 		NewSketch(p)
+	}
+}
+
+// Of two files like the first one the neighbour comes next, if it is not much less like it than the
+// other; with a short reach it has to be almost as much like it.
+func TestOrderPrefersNeighbours(t *testing.T) {
+	const size, blockSize = 6000, 1 << 20
+	first := noise(rand.New(rand.NewPCG(7, 7)), size)
+	like := func(part int, seed uint64) []byte { // so many per cent of it are the first file's
+		return append(slices.Clone(first[:size*part/100]), noise(rand.New(rand.NewPCG(seed, 7)), size*(100-part)/100)...)
+	}
+	for _, test := range []struct {
+		neighbour, other int // how much of them is the first file's
+		reach            int
+		want             int // which of them comes next
+	}{
+		{neighbour: 50, other: 80, reach: blockSize, want: 1},
+		{neighbour: 10, other: 80, reach: blockSize, want: 3},
+		{neighbour: 50, other: 80, reach: 32 << 10, want: 3},
+		{neighbour: 70, other: 80, reach: 32 << 10, want: 1},
+	} {
+		var sizes []int
+		var sketches []Sketch
+		for _, p := range [][]byte{first, like(test.neighbour, 1), like(0, 2), like(test.other, 3)} {
+			sizes, sketches = append(sizes, len(p)), append(sketches, NewSketch(p))
+		}
+		order := new(Sorter).Order(sizes, sketches, 0, test.reach, blockSize)
+		if order[0] != 0 || order[1] != test.want {
+			t.Errorf("%+v: order %v", test, order)
+		}
 	}
 }

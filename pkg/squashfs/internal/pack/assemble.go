@@ -1,7 +1,6 @@
 package pack
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
@@ -33,6 +32,10 @@ func (a *assembler) assemble() error {
 			err = a.batch(x)
 		case windowEnd:
 			err = a.endWindow()
+		case groupEnd:
+			if err = a.endFragment(); err == nil {
+				err = send[piece](a.ctx, a.out, x)
+			}
 		default:
 			err = send(a.ctx, a.out, x)
 		}
@@ -55,13 +58,17 @@ func (a *assembler) batch(b *batch) error {
 	return nil
 }
 
-// endWindow stores the files of the window.
+// endWindow stores the files of the window, the first ones in the block that the last window of the
+// group has left unfilled.
 func (a *assembler) endWindow() error {
 	o := &ordering{
 		future:    newFuture(),
 		files:     a.dropEqual(),
 		reach:     a.codec.Reach(),
 		blockSize: a.codec.Settings().BlockSize,
+	}
+	if a.fragment != nil {
+		o.filled = a.fragment.length
 	}
 	if a.codec.Stores() {
 		o.finish(nil) // blocks that are stored as they are gain nothing
@@ -82,15 +89,14 @@ func (a *assembler) endWindow() error {
 	clear(a.batches)
 	clear(a.window)
 	a.batches, a.window = a.batches[:0], a.window[:0]
-	return a.endFragment()
+	return nil
 }
 
 // dropEqual returns the files of the window that are not equal to earlier
-// ones. As in settle, the first in the order of paths is stored, so that the
+// ones. As in settle, the first in the order of paths, which is that of the window, is stored, so that the
 // image does not depend on what was known before the files were read.
 func (a *assembler) dropEqual() []*batchFile {
-	byPath := slices.SortedFunc(slices.Values(a.window), func(x, y *batchFile) int { return cmp.Compare(x.rank, y.rank) })
-	for _, f := range byPath {
+	for _, f := range a.window {
 		if f.decided {
 			continue
 		}
@@ -107,6 +113,7 @@ func (a *assembler) dropEqual() []*batchFile {
 type ordering struct {
 	future
 	files     []*batchFile
+	filled    int // bytes of the block that the first of them go to
 	reach     int // of the compressor, in bytes
 	blockSize int
 }
@@ -118,7 +125,7 @@ func (o *ordering) work(w *worker) error {
 		sizes[i], sketches[i] = len(f.bytes), f.sketch
 	}
 	ordered := make([]*batchFile, len(o.files))
-	for i, from := range w.sorter.Order(sizes, sketches, o.reach, o.blockSize) {
+	for i, from := range w.sorter.Order(sizes, sketches, o.filled, o.reach, o.blockSize) {
 		ordered[i] = o.files[from]
 	}
 	o.files = ordered

@@ -1,13 +1,10 @@
 package pack
 
 import (
-	"cmp"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/livebuild/livebuild/pkg/squashfs/codec"
-	"github.com/livebuild/livebuild/pkg/squashfs/internal/likeness"
 )
 
 // planner goes through the groups in the order of the image. Those that the
@@ -87,23 +84,19 @@ func (p *planner) planGroup(g *Group) error {
 		}
 	}
 	var window []smallFile
-	bytes, rank := int64(0), 0
+	bytes := int64(0)
 	for f := range g.files() {
 		if f.Size >= uint64(p.blockSize()) {
 			continue
 		}
 		// Duplicates that are known already count where windows are cut: without
 		// an earlier image they would not be known yet.
-		below := f.Below()
 		window = append(window, smallFile{
 			number:  f.Number,
-			path:    f.Entry.Name + below,
 			decided: p.places.decided(f.Number),
-			source:  source{from: f.Entry.From, path: f.Entry.Path + below, size: f.Size},
-			rank:    rank,
+			source:  f.source(),
 		})
 		bytes += int64(f.Size)
-		rank++
 		if len(window) == p.limits.WindowFiles || bytes >= p.limits.WindowBytes {
 			if err := p.planWindow(window); err != nil {
 				return err
@@ -111,10 +104,8 @@ func (p *planner) planGroup(g *Group) error {
 			window, bytes = nil, 0
 		}
 	}
-	if len(window) > 0 {
-		if err := p.planWindow(window); err != nil {
-			return err
-		}
+	if err := p.planWindow(window); err != nil {
+		return err
 	}
 	return p.send(groupEnd{g})
 }
@@ -122,31 +113,15 @@ func (p *planner) planGroup(g *Group) error {
 // smallFile is a file that is to be a part of a fragment block.
 type smallFile struct {
 	number  uint32
-	path    string // in the image
 	source  source
 	decided bool // it is known whether another file has the same
-	rank    int  // among the small files of the group, in the order of paths
 }
 
-// planWindow puts the files of a window in order, but those that are stored with
-// an equal one.
+// planWindow plans the files of a window but those that are stored with an equal one.
 func (p *planner) planWindow(files []smallFile) error {
-	type kindred struct {
-		smallFile
-		kind likeness.Kind
-	}
-	var stored []kindred
-	for _, f := range files {
-		if !f.decided || p.places.owns(f.number) {
-			stored = append(stored, kindred{f, likeness.KindOf(f.path)})
-		}
-	}
-	slices.SortFunc(stored, func(a, b kindred) int {
-		return cmp.Or(a.kind.Compare(b.kind), strings.Compare(a.path, b.path))
-	})
-	files = files[:0]
-	for _, f := range stored {
-		files = append(files, f.smallFile)
+	files = slices.DeleteFunc(files, func(f smallFile) bool { return f.decided && !p.places.owns(f.number) })
+	if len(files) == 0 {
+		return nil
 	}
 	for len(files) > 0 {
 		n := batchOf(files, p.blockSize())
