@@ -25,16 +25,23 @@ const (
 	commonFeature = 400
 )
 
-// How many hundredths the likeness of a file counts whose neighbour in the given order is in
-// the span already. Who reads a folder file by file often finds the next one in a block that is
-// decoded: Linux keeps three (SQUASHFS_FRAGMENT_CACHE_SIZE in fs/squashfs/Kconfig). Reading 68,000 files in
-// order it decodes 11,600 fragment blocks if neighbours count no more than others, 5,900 if they count
-// threefold, in an image that is 0.07 % larger with zstd 3, and 4,900, 0.14 % larger, if fivefold. A compressor
-// that looks back less than a block wants like files close together: with lz4 threefold costs 0.25 %, half as
-// much again 0.04 %.
-const (
-	besideInBlock = 300
-	besideInReach = 150
+// locality says what the likeness of a file counts, as a multiple of 1/unit, by where it is. Who reads
+// a folder file by file often finds the next one in a block that is decoded: Linux keeps three
+// (SQUASHFS_FRAGMENT_CACHE_SIZE in fs/squashfs/Kconfig). A file that goes elsewhere costs whoever reads
+// in order the decoding of a block, whatever its size; what it saves there grows with its size.
+type locality struct {
+	beside int64 // if a neighbour in the given order is in the span already
+	half   int   // bytes of a file that counts half of unit if none is; one of no bytes counts nothing
+}
+
+const unit = 1 << 10
+
+// Reading 68,000 files in order, Linux decodes 11,600 fragment blocks if neighbours count no more than
+// others, and 4,100 with these figures; docs/internals.md has others. A compressor that looks back less
+// than a block wants like files close together.
+var (
+	inBlock = locality{beside: 2 * unit, half: 32 << 10}
+	inReach = locality{beside: 3 * unit / 2, half: 8 << 10}
 )
 
 // Sketch is the features of a file by bucket, noFeature for an empty one.
@@ -89,6 +96,7 @@ type Sorter struct {
 	ends     []int32 // of each feature's part of members
 	met      []int32 // the last span, by number, with a feature
 	beside   []int32 // the last span with a neighbour of file i-1
+	apart    []int64 // what the likeness of a file counts without one
 
 	score   []int32 // how many features a file has in common with the span
 	count   []int32 // how many features it has
@@ -105,7 +113,7 @@ type slot struct {
 // sketch, into blocks, of which the first has so many bytes already: always the one
 // next that has the greatest part of its features in common with those that are in
 // the block already, where a file beside one of them in the given order counts for
-// more, or, if none has any, the first one left.
+// more, and a small one elsewhere for less, or, if none has any, the first one left.
 //
 // A compressor finds again what lies up to reach bytes back, at most a block. If
 // that is less than one, files are held against those of the last reach bytes,
@@ -113,12 +121,15 @@ type slot struct {
 func (l *Sorter) Order(sizes []int, sketches []Sketch, filled, reach, blockSize int) []int {
 	l.index(sketches)
 	order := make([]int, 0, len(sizes))
-	span, first, weight := int32(1), int32(0), int64(besideInBlock)
+	span, first, by := int32(1), int32(0), inBlock
 	if reach < blockSize {
-		filled, weight = 0, besideInReach
+		filled, by = 0, inReach
+	}
+	for i, n := range sizes {
+		l.apart[i] = unit * int64(n) / int64(n+by.half)
 	}
 	for len(order) < len(sizes) {
-		next := l.likest(span, weight)
+		next := l.likest(span, by.beside)
 		if next < 0 {
 			for l.done[first] {
 				first++
@@ -148,15 +159,14 @@ func (l *Sorter) forget() {
 	l.waiting = l.waiting[:0]
 }
 
-// likest returns the file most like those in the span, -1 if none is. The likeness of those beside
-// them counts weight hundredths.
-func (l *Sorter) likest(span int32, weight int64) int32 {
+// likest returns the file most like those in the span, -1 if none is.
+func (l *Sorter) likest(span int32, beside int64) int32 {
 	best := int32(-1)
 	score := func(i int32) int64 {
 		if l.beside[i+1] == span {
-			return int64(l.score[i]) * weight
+			return int64(l.score[i]) * beside
 		}
-		return int64(l.score[i]) * 100
+		return int64(l.score[i]) * l.apart[i]
 	}
 	left := l.waiting[:0]
 	for _, i := range l.waiting {
@@ -217,6 +227,7 @@ func (l *Sorter) index(sketches []Sketch) {
 	l.count = resized(l.count, n)
 	l.done = resized(l.done, n)
 	l.beside = resized(l.beside, n+2)
+	l.apart = resized(l.apart, n)
 	l.waiting = l.waiting[:0]
 	l.features = resized(l.features, n*sketchSize)
 	size := 1

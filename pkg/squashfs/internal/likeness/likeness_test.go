@@ -79,24 +79,27 @@ func BenchmarkSketch(b *testing.B) {
 	}
 }
 
-// Of two files like the first one the neighbour comes next, if it is not much less like it than the
-// other; with a short reach it has to be almost as much like it.
+// Of two files like the first one the neighbour comes next, unless the other is much more like it
+// and large enough to be worth it.
 func TestOrderPrefersNeighbours(t *testing.T) {
-	const size, blockSize = 6000, 1 << 20
-	first := noise(rand.New(rand.NewPCG(7, 7)), size)
-	like := func(part int, seed uint64) []byte { // so many per cent of it are the first file's
-		return append(slices.Clone(first[:size*part/100]), noise(rand.New(rand.NewPCG(seed, 7)), size*(100-part)/100)...)
-	}
+	const blockSize = 1 << 20
 	for _, test := range []struct {
-		neighbour, other int // how much of them is the first file's
+		size             int // of each
+		neighbour, other int // how many hundredths of them are the first file's
 		reach            int
 		want             int // which of them comes next
 	}{
-		{neighbour: 50, other: 80, reach: blockSize, want: 1},
-		{neighbour: 10, other: 80, reach: blockSize, want: 3},
-		{neighbour: 50, other: 80, reach: 32 << 10, want: 3},
-		{neighbour: 70, other: 80, reach: 32 << 10, want: 1},
+		{size: 60 << 10, neighbour: 50, other: 80, reach: blockSize, want: 1},
+		{size: 60 << 10, neighbour: 10, other: 80, reach: blockSize, want: 3},
+		{size: 2 << 10, neighbour: 20, other: 80, reach: blockSize, want: 1},
+		{size: 6 << 10, neighbour: 50, other: 80, reach: 32 << 10, want: 1},
+		{size: 12 << 10, neighbour: 10, other: 80, reach: 32 << 10, want: 3},
 	} {
+		first := noise(rand.New(rand.NewPCG(7, 7)), test.size)
+		like := func(part int, seed uint64) []byte {
+			own := test.size * (100 - part) / 100
+			return append(noise(rand.New(rand.NewPCG(seed, 7)), own), first[own:]...)
+		}
 		var sizes []int
 		var sketches []Sketch
 		for _, p := range [][]byte{first, like(test.neighbour, 1), like(0, 2), like(test.other, 3)} {
@@ -108,3 +111,4 @@ func TestOrderPrefersNeighbours(t *testing.T) {
 		}
 	}
 }
+
