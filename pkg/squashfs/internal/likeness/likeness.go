@@ -36,7 +36,7 @@ type locality struct {
 
 const unit = 1 << 10
 
-// Reading 68,000 files in order, Linux decodes 11,600 fragment blocks if neighbours count no more than
+// Reading 68,000 files in order, Linux decodes 11,800 fragment blocks if neighbours count no more than
 // others, and 4,100 with these figures; docs/internals.md has others. A compressor that looks back less
 // than a block wants like files close together.
 var (
