@@ -111,4 +111,3 @@ func TestOrderPrefersNeighbours(t *testing.T) {
 		}
 	}
 }
-
