@@ -113,8 +113,8 @@ by BIOS from a disc, from livebuild's image and, in turns, from the same image w
 setting. Seconds are those from the start of QEMU to the result of that, CPU is that of QEMU and of what judges it. Where the processor
 is emulated, decompressing takes many times as long as on a real one.
 
-| codec | runs | s to the result: livebuild's | mksquashfs' | ratio | goal | CPU s: livebuild's | mksquashfs' | ratio | image MB: livebuild's | mksquashfs' | ratio |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| codec | runs | s to the result: livebuild's | mksquashfs' | ratio | goal | CPU s: livebuild's | mksquashfs' | ratio |
+|---|---|---|---|---|---|---|---|---|
 `
 
 // bootTable is the table of boots, and its records.
@@ -122,8 +122,8 @@ func (b *benchmark) bootTable() (string, []record) {
 	var s strings.Builder
 	fmt.Fprintf(&s, bootHead, bootConfiguration)
 	records := b.bothSides(bootPrefix, func(r row, o, t series) {
-		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.1f", 1),
-			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.1f", 1), pair(o, t, imageSize, "%.1f", 1e6))
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.name, runs(o, t), pair(o, t, wall, "%.1f", 1),
+			goal(readGoal, o.median(wall)/t.median(wall)), pair(o, t, cpu, "%.1f", 1))
 	})
 	if len(records) == 0 {
 		return "", nil
