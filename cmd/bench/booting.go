@@ -28,8 +28,7 @@ const bootConfiguration = "mini"
 // same image with the store as mksquashfs packs it.
 func (b *benchmark) booting(ctx context.Context, r row, flake string) (err error) {
 	as := row{name: bootPrefix + r.name}
-	done := func(tool string) int { return len(b.done(as, b.corpus.a, tool)) }
-	if done(livebuild) >= b.runs && done(mksquashfs) >= b.runs {
+	if b.complete(as) {
 		return nil
 	}
 	folder := filepath.Join(b.corpus.dir, "booting")
@@ -44,22 +43,7 @@ func (b *benchmark) booting(ctx context.Context, r row, flake string) (err error
 	if err := b.repacked(ctx, r, images[livebuild], images[mksquashfs], folder); err != nil {
 		return err
 	}
-	for i := range b.runs {
-		for _, tool := range []string{livebuild, mksquashfs} {
-			if done(tool) > i {
-				continue
-			}
-			rec, err := b.boot(ctx, images[tool])
-			if err != nil {
-				return err
-			}
-			rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
-			if err := b.keep(b.describe(rec, as, b.corpus.a)); err != nil {
-				return err
-			}
-		}
-	}
-	return ctx.Err()
+	return b.bothInTurns(ctx, r, as, func(tool string) (record, error) { return b.boot(ctx, images[tool]) })
 }
 
 // repacked makes an image that is another one but for its store, which mksquashfs packs.

@@ -70,10 +70,8 @@ func reading(ctx context.Context, args []string) error {
 
 // reading makes the runs of a row that are not there yet, in turns, of small files and of all.
 func (b *benchmark) reading(ctx context.Context, r row) (err error) {
-	missing := func(prefix, tool string) int {
-		return b.runs - len(b.done(row{name: prefix + r.name}, b.corpus.a, tool))
-	}
-	if max(missing(readPrefix, livebuild), missing(readPrefix, mksquashfs), missing(orderPrefix, livebuild), missing(orderPrefix, mksquashfs)) <= 0 {
+	small, all := row{name: readPrefix + r.name}, row{name: orderPrefix + r.name}
+	if b.complete(small) && b.complete(all) {
 		return nil
 	}
 	if !b.has(r, b.corpus.a) {
@@ -96,25 +94,43 @@ func (b *benchmark) reading(ctx context.Context, r row) (err error) {
 	if err := b.squash(ctx, r, squashed[mksquashfs]); err != nil {
 		return err
 	}
-	all, small, err := b.filesToRead()
+	allNames, smallNames, err := b.filesToRead()
 	if err != nil {
 		return err
 	}
-	names := map[string][]string{readPrefix: small, orderPrefix: all}
-	for _, prefix := range []string{readPrefix, orderPrefix} {
-		for range b.runs {
-			for _, tool := range []string{livebuild, mksquashfs} {
-				if missing(prefix, tool) <= 0 {
-					continue
-				}
-				rec, err := timeReading(ctx, squashed[tool], filepath.Join(folder, "mounted"), names[prefix])
-				if err != nil {
-					return err
-				}
-				rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
-				if err := b.keep(b.describe(rec, row{name: prefix + r.name}, b.corpus.a)); err != nil {
-					return err
-				}
+	read := func(names []string) func(string) (record, error) {
+		return func(tool string) (record, error) {
+			return timeReading(ctx, squashed[tool], filepath.Join(folder, "mounted"), names)
+		}
+	}
+	if err := b.bothInTurns(ctx, r, small, read(smallNames)); err != nil {
+		return err
+	}
+	return b.bothInTurns(ctx, r, all, read(allNames))
+}
+
+var bothTools = []string{livebuild, mksquashfs}
+
+// complete says whether all runs of a row of both tools' images are there.
+func (b *benchmark) complete(as row) bool {
+	return !slices.ContainsFunc(bothTools, func(tool string) bool { return len(b.done(as, b.corpus.a, tool)) < b.runs })
+}
+
+// bothInTurns makes the runs that are not there yet of what is done with both tools' images of a row, and
+// keeps them as those of another.
+func (b *benchmark) bothInTurns(ctx context.Context, r, as row, run func(tool string) (record, error)) error {
+	for i := range b.runs {
+		for _, tool := range bothTools {
+			if len(b.done(as, b.corpus.a, tool)) > i {
+				continue
+			}
+			rec, err := run(tool)
+			if err != nil {
+				return err
+			}
+			rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
+			if err := b.keep(b.describe(rec, as, b.corpus.a)); err != nil {
+				return err
 			}
 		}
 	}
