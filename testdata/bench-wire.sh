@@ -114,6 +114,7 @@ run() {
     sync
 }
 
+seconds() { awk "BEGIN { printf \"%.2f\", $1 }"; }
 mb() { awk "BEGIN { printf \"%.2f\", $1 / 1e6 }"; }
 percent() { awk "BEGIN { printf \"%.2f %%\", 100 * $1 / $2 }"; }
 
@@ -149,7 +150,7 @@ network
             all) what="everything rebuilt" ;;
             same) what="none: the same image" ;;
             esac
-            echo "| $compression, $(mb "$size") MB | $what | $(mb "$ll") | **$(percent "$ll" "$size")** | $(mb "$lw") | $ls | $(mb "$zl") | $(percent "$zl" "$size") | $(mb "$zw") | $zs | $ps | $(awk "BEGIN { printf \"%.1f\", $ps / $ls }") |"
+            echo "| $compression, $(mb "$size") MB | $what | $(mb "$ll") | **$(percent "$ll" "$size")** | $(mb "$lw") | $(seconds "$ls") | $(mb "$zl") | $(percent "$zl" "$size") | $(mb "$zw") | $(seconds "$zs") | $(seconds "$ps") | $(awk "BEGIN { printf \"%.1f\", $ps / $ls }") |"
             echo "$compression $update: livebuild $ll bytes $ls s, zsync $zl bytes $zs s, plain $ps s" >&2
         done
     done
