@@ -156,7 +156,7 @@ func TestSameBytes(t *testing.T) {
 	opts := testOptions
 	opts.Codec = newCodec(t, "zstd:3", 0)
 	want := hashFile(t, first(writeImage(t, dirEntries(t, src), opts)))
-	for _, workers := range []int{1, 2, 8} {
+	for _, workers := range []int{1, 2, 8, 16} {
 		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
 			opts := opts
 			opts.Workers = workers
