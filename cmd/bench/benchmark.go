@@ -99,19 +99,19 @@ func sourcesKey(root string, names ...string) (string, error) {
 
 // afresh measures a row of the first table: both packers compress everything.
 func (b *benchmark) afresh(ctx context.Context, r row) error {
-	return b.inTurns(ctx, r, "", warm(b.corpus.a), b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
+	return b.packInTurns(ctx, r, "", warm(b.corpus.a), b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
 }
 
 // uncached is afresh with nothing in memory before each run.
 func (b *benchmark) uncached(ctx context.Context, r row) error {
-	return b.inTurns(ctx, r, uncachedPrefix, gauge.DropCaches, b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
+	return b.packInTurns(ctx, r, uncachedPrefix, gauge.DropCaches, b.livebuildTurn(ctx, r), b.mksquashfsTurn(ctx, r))
 }
 
 // crowd measures once what many workers take, of memory above all.
 func (b *benchmark) crowd(ctx context.Context, r row) error {
 	crowded := *b
 	crowded.runs, crowded.workers = min(b.runs, 1), many
-	return crowded.inTurns(ctx, r, crowdPrefix, warm(b.corpus.a), crowded.livebuildTurn(ctx, r))
+	return crowded.packInTurns(ctx, r, crowdPrefix, warm(b.corpus.a), crowded.livebuildTurn(ctx, r))
 }
 
 // reuse measures a row of the second table: one package has changed, and livebuild has the image
@@ -137,12 +137,12 @@ func (b *benchmark) reuse(ctx context.Context, r row) error {
 			return err
 		}
 	}
-	return b.inTurns(ctx, r, "", warm(b.corpus.b), turn{reusing, b.corpus.b, func() (record, error) {
+	return b.packInTurns(ctx, r, "", warm(b.corpus.b), turn{reusing, b.corpus.b, func() (record, error) {
 		return b.livebuild(ctx, r, b.corpus.b, b.image(r, b.corpus.a))
 	}})
 }
 
-// turn is one of the packers that run one after the other.
+// turn is one of the tools that run one after the other.
 type turn struct {
 	tool string
 	of   variant
@@ -160,28 +160,39 @@ func (b *benchmark) mksquashfsTurn(ctx context.Context, r row) turn {
 // warm has a variant in the page cache.
 func warm(v variant) func() error { return sync.OnceValue(v.read) }
 
-// inTurns makes the runs of a row that are not there yet. They are kept by the row's name after a
-// prefix. Before each the machine is made ready.
-func (b *benchmark) inTurns(ctx context.Context, r row, prefix string, ready func() error, turns ...turn) error {
+// packInTurns makes the runs of a row that are not there yet. They are kept by the row's name after a
+// prefix. Before each the machine is made ready; each image of livebuild is checked.
+func (b *benchmark) packInTurns(ctx context.Context, r row, prefix string, ready func() error, turns ...turn) error {
 	as := row{name: prefix + r.name}
+	for i, t := range turns {
+		turns[i].run = func() (record, error) {
+			if err := ready(); err != nil {
+				return record{}, err
+			}
+			rec, err := t.run()
+			if err != nil || t.tool == mksquashfs {
+				return rec, err
+			}
+			rec.Tool, rec.Row = t.tool, as.name
+			err = b.check(ctx, r, as, t.of, &rec)
+			return rec, err
+		}
+	}
+	return b.inTurns(ctx, as, turns...)
+}
+
+// inTurns makes the runs that are not there yet, and keeps them as those of a row.
+func (b *benchmark) inTurns(ctx context.Context, as row, turns ...turn) error {
 	for i := range b.runs {
 		for _, t := range turns {
 			if len(b.done(as, t.of, t.tool)) > i {
 				continue
-			}
-			if err := ready(); err != nil {
-				return err
 			}
 			rec, err := t.run()
 			if err != nil {
 				return err
 			}
 			rec.Tool, rec.Row = t.tool, as.name
-			if rec.Tool != mksquashfs {
-				if err := b.check(ctx, r, as, t.of, &rec); err != nil {
-					return err
-				}
-			}
 			if err := b.keep(rec); err != nil {
 				return err
 			}

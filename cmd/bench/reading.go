@@ -119,22 +119,15 @@ func (b *benchmark) complete(as row) bool {
 // bothInTurns makes the runs that are not there yet of what is done with both tools' images of a row, and
 // keeps them as those of another.
 func (b *benchmark) bothInTurns(ctx context.Context, r, as row, run func(tool string) (record, error)) error {
-	for i := range b.runs {
-		for _, tool := range bothTools {
-			if len(b.done(as, b.corpus.a, tool)) > i {
-				continue
-			}
+	var turns []turn
+	for _, tool := range bothTools {
+		turns = append(turns, turn{tool, b.corpus.a, func() (record, error) {
 			rec, err := run(tool)
-			if err != nil {
-				return err
-			}
-			rec.Tool, rec.Version = tool, map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
-			if err := b.keep(b.describe(rec, as, b.corpus.a)); err != nil {
-				return err
-			}
-		}
+			rec.Version = map[string]string{livebuild: r.name, mksquashfs: b.version}[tool]
+			return b.describe(rec, as, b.corpus.a), err
+		}})
 	}
-	return ctx.Err()
+	return b.inTurns(ctx, as, turns...)
 }
 
 // filesToRead are the names of all files of the corpus in their order, and of small ones in a random
